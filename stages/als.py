@@ -1,0 +1,53 @@
+"""Fits implicit-feedback ALS (Hu, Koren, Volinsky 2008, conjugate gradient) on the positives of a fold's history.
+
+usage: python stages/als.py FOLD
+in:    data/split/interactions.parquet, data/split/windows.csv
+out:   data/als/FOLD.npz: user_factors, item_factors float32 (n_users, factors), (n_items, factors);
+       users, items int32 (n_users,), (n_items,): rows in users.parquet and items.parquet, ascending
+"""
+
+import sys
+
+import numpy as np
+from implicit.cpu.als import AlternatingLeastSquares
+from pydantic import Field
+from scipy import sparse
+from threadpoolctl import threadpool_limits
+
+import folds
+from factors import FACTORS, Factors, save
+from params import Run, Strict, section
+from params import run as run_params
+from stage import fold_argument, run
+
+
+class Params(Strict):
+    """Parameters of ALS, by the names of the library `implicit`."""
+
+    factors: int = Field(ge=1, le=4096)  # width of the factor vectors
+    alpha: float = Field(gt=0)  # confidence of a positive pair; that of all other pairs is 1
+    regularization: float = Field(ge=0)  # L2 weight
+    iterations: int = Field(ge=1, le=1000)  # alternations of users and items
+
+
+def fit(positives: sparse.csr_array, params: Params, run: Run) -> tuple[np.ndarray, np.ndarray]:
+    """float32 (n_users, factors) and (n_items, factors); zero for users and items without a positive."""
+    with threadpool_limits(1, "blas"):  # implicit has threads of its own
+        model = AlternatingLeastSquares(
+            **params.model_dump(), random_state=run.seed, num_threads=run.n_threads, use_cg=True
+        )
+        model.fit(sparse.csr_matrix(positives), show_progress=sys.stderr.isatty())
+    return model.user_factors, model.item_factors
+
+
+def main() -> None:
+    run = run_params()
+    params = section("als", Params)
+    fold = fold_argument(run.folds)
+    history, _ = folds.load(fold)
+    user_factors, item_factors = fit(history.positives, params, run)
+    save(FACTORS.format(fold=fold), Factors(user_factors, item_factors, history.users, history.items))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,85 @@
+"""Top-k lists of the single models that the hybrid has to beat, for a judged fold.
+
+usage: python stages/baselines.py FOLD
+in:    data/split/interactions.parquet, data/split/windows.csv, data/item_embeddings.npy
+out:   data/baselines/FOLD.parquet: model string, user, item int32 (rows in users.parquet and items.parquet), rank int16 (1 is best),
+       score float32; by model, by user, best first
+The models are the candidate sources of retrieval.py, with the same settings. Every user of the target window is served; what a model
+leaves open, and every cold user, is filled up with recent popular items.
+"""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+import folds
+import tables
+from candidate_lists import Found
+from params import run as run_params
+from params import section
+from retrieval import SOURCES, Inputs, by_ranking, recent_popularity
+from source_settings import Sources
+from stage import fold_argument, run, whole
+from top_lists import Evaluate
+
+BASELINES = ("popular", "recent_popular", "item_knn", "ease", "content")
+USERS_AT_ONCE = 8192
+SCHEMA = pa.schema({"model": pa.string(), "user": pa.int32(), "item": pa.int32(), "rank": pa.int16(), "score": pa.float32()})
+
+
+def lists_of(name: str, inputs: Inputs, users: np.ndarray, k: int) -> Found:
+    """The top k of these rows of users.parquet; items of the history, -1 where there are fewer than k unseen ones."""
+    history = inputs.history
+    known = history.user_of(users)
+    is_warm = np.append(history.n_positives, 0)[known] > 0
+    recent = by_ranking(history, recent_popularity(history, inputs.params.recent_popular.windows), known, 2 * k)
+    found = SOURCES[name](inputs, known[is_warm], k)
+    item = np.concatenate([np.full((len(users), k), -1), recent.item], axis=1)
+    item[is_warm, :k] = found.item
+    score = np.concatenate([np.zeros((len(users), k)), np.zeros_like(recent.score)], axis=1)
+    score[is_warm, :k] = found.score
+    return first_k(item, score, k)
+
+
+def first_k(item: np.ndarray, score: np.ndarray, k: int) -> Found:
+    """The first k distinct items of each row, -1 skipped."""
+    order = np.argsort(item, axis=1, kind="stable")
+    ordered = np.take_along_axis(item, order, 1)
+    is_first = np.diff(ordered, axis=1, prepend=-2) != 0
+    keep = np.empty_like(is_first)
+    np.put_along_axis(keep, order, is_first & (ordered >= 0), 1)
+    place = np.argsort(~keep, axis=1, kind="stable")[:, :k]
+    item = np.where(np.take_along_axis(keep, place, 1), np.take_along_axis(item, place, 1), -1)
+    return Found(item, np.take_along_axis(score, place, 1))
+
+
+def table(name: str, users: np.ndarray, found: Found, items: np.ndarray) -> pa.Table:
+    """The rows of one model."""
+    row, place = np.nonzero(found.item >= 0)
+    columns = [
+        pa.array([name]).take(pa.array(np.zeros(len(row), dtype=np.int64))),
+        users[row].astype(np.int32),
+        items[found.item[row, place]],
+        (place + 1).astype(np.int16),
+        found.score[row, place].astype(np.float32),
+    ]
+    return pa.table(columns, schema=SCHEMA)
+
+
+def main() -> None:
+    run = run_params()
+    fold = fold_argument(list(folds.JUDGED))
+    k = section("evaluate", Evaluate).k
+    history, target = folds.load(fold)
+    embeddings = np.load(tables.EMBEDDINGS)[history.items]
+    inputs = Inputs(history, section("sources", Sources), run.n_threads, embeddings)
+    with whole(f"data/baselines/{fold}.parquet") as path, pq.ParquetWriter(path, SCHEMA) as file:
+        for name in tqdm(BASELINES, fold, disable=None):
+            for start in range(0, len(target.users), USERS_AT_ONCE):
+                users = target.users[start : start + USERS_AT_ONCE]
+                file.write_table(table(name, users, lists_of(name, inputs, users, k), history.items))
+
+
+if __name__ == "__main__":
+    run(main)

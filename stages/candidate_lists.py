@@ -1,0 +1,158 @@
+"""Candidate lists: merged from the sources, kept by user, best first, as data/candidates/FOLD.parquet."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import Field, field_validator
+
+from params import Strict
+
+CANDIDATES = "data/candidates/{fold}.parquet"
+
+
+class CandidateParams(Strict):
+    """Parameters of the candidate generation."""
+
+    sources: list[Literal["als", "item_knn", "ease", "popular", "recent_popular", "content"]]
+    per_source: int = Field(ge=10, le=10_000)  # items each source names for a user
+    label_users: int = Field(ge=0)  # most users a label fold teaches with, drawn by seed; 0 = all
+
+    @field_validator("sources")
+    @classmethod
+    def _has_als_once(cls, sources: list[str]) -> list[str]:
+        if sources[:1] != ["als"] or len(set(sources)) < len(sources):
+            raise ValueError("must start with als and name each source once")
+        return sources
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Rows by user, best first within a user.
+
+    user, item   int32 (n_rows,)
+    rank         dict of source -> int16 (n_rows,): 1 is best, 0 where the source did not name the item
+    score        dict of source -> float32 (n_rows,): NaN where the source did not name the item
+    """
+
+    user: np.ndarray
+    item: np.ndarray
+    rank: dict[str, np.ndarray]
+    score: dict[str, np.ndarray]
+
+    @property
+    def starts(self) -> np.ndarray:
+        """int64 (n_lists,): the first row of every list."""
+        return np.flatnonzero(np.diff(self.user, prepend=-1))
+
+    @property
+    def group(self) -> np.ndarray:
+        """int64 (n_lists,): the length of every list."""
+        return np.diff(np.append(self.starts, len(self.user)))
+
+    def take(self, rows: np.ndarray) -> "Candidates":
+        """The given rows: a slice, or indices or a mask that keep the order."""
+        return Candidates(
+            self.user[rows],
+            self.item[rows],
+            {name: values[rows] for name, values in self.rank.items()},
+            {name: values[rows] for name, values in self.score.items()},
+        )
+
+    def table(self) -> pa.Table:
+        """The columns of the file."""
+        columns = {"user": self.user, "item": self.item}
+        for name in self.rank:
+            columns |= {f"{name}_rank": self.rank[name], f"{name}_score": self.score[name]}
+        return pa.table(columns)
+
+
+def merge(users: np.ndarray, found: dict[str, Found], n_items: int) -> Candidates:
+    """One list for each of `users` (ascending) from what every source found for them.
+
+    Order within a list: the best rank that any source gave, then the order of the sources, then the item.
+    """
+    names = list(found)
+    row, source, item, rank, score = [], [], [], [], []
+    for number, name in enumerate(names):
+        user_row, place = np.nonzero(found[name].item >= 0)
+        row.append(user_row)
+        source.append(np.full(len(user_row), number))
+        item.append(found[name].item[user_row, place])
+        rank.append(place + 1)
+        score.append(found[name].score[user_row, place])
+    row, source, item, rank, score = (np.concatenate(parts) for parts in (row, source, item, rank, score))
+    key, pair = np.unique(row * n_items + item, return_inverse=True)
+    ranks = np.zeros((len(names), len(key)), dtype=np.int16)
+    scores = np.full((len(names), len(key)), np.nan, dtype=np.float32)
+    ranks[source, pair], scores[source, pair] = rank, score
+    unnamed = np.where(ranks == 0, np.iinfo(np.int16).max, ranks)
+    order = np.lexsort((key % n_items, unnamed.argmin(axis=0), unnamed.min(axis=0), key // n_items))
+    return Candidates(
+        users[key[order] // n_items].astype(np.int32),
+        (key[order] % n_items).astype(np.int32),
+        {name: ranks[number, order] for number, name in enumerate(names)},
+        {name: scores[number, order] for number, name in enumerate(names)},
+    )
+
+
+def unnamed(users: np.ndarray, found: Found, names: list[str]) -> Candidates:
+    """Lists in the order of `found`, as if none of the sources `names` had named an item."""
+    row, place = np.nonzero(found.item >= 0)
+    return Candidates(
+        users[row].astype(np.int32),
+        found.item[row, place],
+        {name: np.zeros(len(row), dtype=np.int16) for name in names},
+        {name: np.full(len(row), np.nan, dtype=np.float32) for name in names},
+    )
+
+
+def concatenate(parts: list[Candidates]) -> Candidates:
+    """The rows of all parts, which have the same sources, one after the other."""
+    return Candidates(
+        np.concatenate([part.user for part in parts]),
+        np.concatenate([part.item for part in parts]),
+        {name: np.concatenate([part.rank[name] for part in parts]) for name in parts[0].rank},
+        {name: np.concatenate([part.score[name] for part in parts]) for name in parts[0].score},
+    )
+
+
+def writer(path: Path, names: list[str]) -> pq.ParquetWriter:
+    """A parquet file for lists of these sources, written block by block."""
+    none = np.zeros(0, dtype=np.int64)
+    empty = unnamed(none, Found(np.zeros((0, 0), np.int32), np.zeros((0, 0), np.float32)), names)
+    return pq.ParquetWriter(path, empty.table().schema, compression="lz4")
+
+
+def read(fold: str, max_rows: int = 2_000_000) -> Iterator[Candidates]:
+    """The lists of a fold in blocks of whole lists, each of about max_rows rows, in the order of the file."""
+    file = pq.ParquetFile(CANDIDATES.format(fold=fold))
+    for group in range(max(1, file.num_row_groups)):
+        table = file.read_row_group(group) if file.num_row_groups else file.read()
+        column = {name: table[name].to_numpy() for name in table.column_names}
+        names = [name.removesuffix("_rank") for name in column if name.endswith("_rank")]
+        lists = Candidates(
+            column["user"],
+            column["item"],
+            {name: column[f"{name}_rank"] for name in names},
+            {name: column[f"{name}_score"] for name in names},
+        )
+        yield from split(lists, max_rows)
+
+
+def split(lists: Candidates, max_rows: int) -> Iterator[Candidates]:
+    """Blocks of whole lists, in order, each of at most max_rows rows unless one list alone is longer; at least one block."""
+    ends = np.append(lists.starts[1:], len(lists.user))
+    start = 0
+    while True:
+        fitting = np.searchsorted(ends, start + max_rows, side="right")
+        next_end = np.searchsorted(ends, start, side="right")
+        stop = int(ends[min(max(fitting - 1, next_end), len(ends) - 1)])
+        yield lists.take(slice(start, stop))
+        start = stop
+        if start >= len(lists.user):
+            return

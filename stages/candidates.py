@@ -1,0 +1,83 @@
+"""Names the candidates of every user of a fold's target window, with the rank and score of every source that named them.
+
+usage: python stages/candidates.py FOLD
+in:    data/split/interactions.parquet, data/split/windows.csv, data/als/FOLD.npz, data/item_embeddings.npy
+out:   data/candidates/FOLD.parquet, by user, best first (by the best rank any source gave it, ALS first among equals):
+         user, item int32: rows in users.parquet and items.parquet
+         SOURCE_rank int16, SOURCE_score float32 for each of candidates.sources: 1 is best; 0 and NaN where it did not name
+         the item
+A cold user (no positive in the history) gets recent popular items, all ranks 0. The list of a label fold holds warm users with a
+relevant item only, at most candidates.label_users of them, since only those can teach the ranker.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from tqdm import tqdm
+
+import factors
+import folds
+import tables
+from candidate_lists import (
+    CANDIDATES,
+    CandidateParams,
+    Candidates,
+    concatenate,
+    merge,
+    unnamed,
+    writer,
+)
+from factors import FACTORS
+from params import run as run_params
+from params import section
+from retrieval import SOURCES, Inputs, by_ranking, recent_popularity
+from source_settings import Sources
+from stage import fold_argument, run, whole
+
+USERS_AT_ONCE = 8192  # what is held in memory grows with this, not with the number of users
+
+
+def teaching_users(history: folds.History, target: folds.Target, most: int, seed: int) -> np.ndarray:
+    """int32, ascending: rows of users.parquet of warm users with a relevant item; at most `most`, 0 = all, drawn by seed."""
+    users = np.unique(target.user)
+    users = users[is_warm(history, users)]
+    if most and len(users) > most:
+        users = np.sort(np.random.default_rng(seed).choice(users, most, replace=False))
+    return users
+
+
+def is_warm(history: folds.History, users: np.ndarray) -> np.ndarray:
+    """bool: which of these rows of users.parquet have a positive in the history."""
+    return np.append(history.n_positives, 0)[history.user_of(users)] > 0  # -1 reads the 0 appended
+
+
+def lists_of(inputs: Inputs, users: np.ndarray, params: CandidateParams) -> Candidates:
+    """The lists of these rows of users.parquet, ascending; users and items as in the file."""
+    history = inputs.history
+    warm = users[is_warm(history, users)]
+    cold = np.setdiff1d(users, warm)
+    known = history.user_of(warm)
+    found = {name: SOURCES[name](inputs, known, params.per_source) for name in params.sources}
+    scores = recent_popularity(history, inputs.params.recent_popular.windows)
+    fallback = by_ranking(history, scores, history.user_of(cold), params.per_source)
+    lists = concatenate([merge(warm, found, history.n_items), unnamed(cold, fallback, params.sources)])
+    lists = lists.take(np.argsort(lists.user, kind="stable"))
+    return replace(lists, item=history.items[lists.item])
+
+
+def main() -> None:
+    run = run_params()
+    params = section("candidates", CandidateParams)
+    fold = fold_argument(run.folds)
+    history, target = folds.load(fold)
+    embeddings = np.load(tables.EMBEDDINGS, mmap_mode="r")[history.items]
+    inputs = Inputs(history, section("sources", Sources), run.n_threads, embeddings, factors.load(FACTORS.format(fold=fold)))
+    users = target.users if fold in folds.JUDGED else teaching_users(history, target, params.label_users, run.seed)
+    starts = range(0, len(users), USERS_AT_ONCE)
+    with whole(CANDIDATES.format(fold=fold)) as path, writer(path, params.sources) as file:
+        for start in tqdm(starts, fold, disable=None):
+            file.write_table(lists_of(inputs, users[start : start + USERS_AT_ONCE], params).table())
+
+
+if __name__ == "__main__":
+    run(main)

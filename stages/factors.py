@@ -1,0 +1,33 @@
+"""The factors of ALS as a file, npz without pickle."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from stage import whole
+
+FACTORS = "data/als/{fold}.npz"
+
+
+@dataclass(frozen=True)
+class Factors:
+    """user_factors float32 (n_users, factors), item_factors float32 (n_items, factors); users, items int32: their rows in
+    users.parquet and items.parquet."""
+
+    user_factors: np.ndarray
+    item_factors: np.ndarray
+    users: np.ndarray
+    items: np.ndarray
+
+
+def save(path: str, factors: Factors) -> None:
+    """Writes the file whole or not at all; the same bytes for the same factors."""
+    with whole(Path(path)) as temporary, temporary.open("wb") as file:
+        np.savez(file, **asdict(factors))
+
+
+def load(path: str) -> Factors:
+    """Reads what save() wrote."""
+    with np.load(path, allow_pickle=False) as arrays:
+        return Factors(**arrays)

@@ -1,0 +1,59 @@
+"""The labelled features of a fold as a file, data/features/FOLD.parquet."""
+
+import json
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+FEATURES = "data/features/{fold}.parquet"
+KEYS = {"user": pa.int32(), "item": pa.int32(), "label": pa.uint8(), "n_relevant": pa.int32()}
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Rows of a list are contiguous, lists in the order of the candidates.
+
+    user, item   int32 (n_rows,): rows in users.parquet and items.parquet
+    label        uint8 (n_rows,): 0, or the strength of the feedback in the target window
+    n_relevant   int32 (n_rows,): relevant items of the row's user, in the list or not
+    values       float32 (n_rows, n_features); names, categorical: of its columns
+    """
+
+    user: np.ndarray
+    item: np.ndarray
+    label: np.ndarray
+    n_relevant: np.ndarray
+    values: np.ndarray
+    names: list[str]
+    categorical: list[str]
+
+    @property
+    def group(self) -> np.ndarray:
+        """int64 (n_lists,): the length of every list."""
+        starts = np.flatnonzero(np.diff(self.user, prepend=-1))
+        return np.diff(np.append(starts, len(self.user)))
+
+    def take(self, rows: np.ndarray) -> "Examples":
+        """The given rows, a mask."""
+        kept = {name: getattr(self, name)[rows] for name in (*KEYS, "values")}
+        return replace(self, **kept)
+
+
+def schema(names: list[str], categorical: list[str]) -> pa.Schema:
+    """The columns of the file: the keys, then one float32 column per feature."""
+    fields = [*KEYS.items(), *((name, pa.float32()) for name in names)]
+    return pa.schema(fields, metadata={"categorical": json.dumps(categorical)})
+
+
+def read(fold: str) -> Examples:
+    """Reads a fold's file."""
+    table = pq.read_table(FEATURES.format(fold=fold))
+    names = table.column_names[len(KEYS) :]
+    values = np.empty((table.num_rows, len(names)), dtype=np.float32)
+    for number, name in enumerate(names):
+        values[:, number] = table[name].to_numpy()
+    categorical = json.loads(table.schema.metadata[b"categorical"])
+    keys = [table[name].to_numpy() for name in KEYS]
+    return Examples(*keys, values, names, categorical)

@@ -1,0 +1,185 @@
+"""Folds: the history a fold may know, and the target window that judges it.
+
+Fold `test` targets the last window, `validation` the one before, `label_1`, `label_2`, … the ones before that. The history of a
+fold is every window before its target. Users and items of a fold are those of its history, so no shape and no index depends on
+anything later.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from scipy import sparse
+
+from stage import InputError
+
+INTERACTIONS = Path("data/split/interactions.parquet")
+WINDOWS = Path("data/split/windows.csv")
+JUDGED = ("validation", "test")
+
+
+@dataclass(frozen=True)
+class History:
+    """Everything before a fold's target window, by user, within a user in time order, each pair once.
+
+    users, items   int32 (n_users,), (n_items,): rows in users.parquet and items.parquet, ascending; a position in them is the
+                   `user` or `item` of everything else here
+    indptr         int64 (n_users + 1,): user u has the rows indptr[u]:indptr[u + 1]
+    item           int32 (n_rows,)
+    window         int16 (n_rows,), of the pair's first exposure
+    is_positive    bool (n_rows,)
+    n_windows      how many windows the history has; the target window has this number
+    """
+
+    users: np.ndarray
+    items: np.ndarray
+    indptr: np.ndarray
+    item: np.ndarray
+    window: np.ndarray
+    is_positive: np.ndarray
+    n_windows: int
+
+    @property
+    def n_users(self) -> int:
+        return len(self.users)
+
+    @property
+    def n_items(self) -> int:
+        return len(self.items)
+
+    @cached_property
+    def user(self) -> np.ndarray:
+        """int32 (n_rows,)."""
+        return np.repeat(np.arange(self.n_users, dtype=np.int32), np.diff(self.indptr))
+
+    @cached_property
+    def exposures(self) -> sparse.csr_array:
+        """CSR float32 (n_users, n_items) of ones, columns in time order."""
+        return self._matrix(self.item, self.indptr)
+
+    @cached_property
+    def positives(self) -> sparse.csr_array:
+        """CSR float32 (n_users, n_items) of ones, columns in time order."""
+        indptr = np.concatenate([[0], np.cumsum(self.is_positive)])[self.indptr]
+        return self._matrix(self.item[self.is_positive], indptr)
+
+    @cached_property
+    def n_positives(self) -> np.ndarray:
+        """int64 (n_users,); 0 for a cold user."""
+        return np.diff(self.positives.indptr)
+
+    def _matrix(self, indices: np.ndarray, indptr: np.ndarray) -> sparse.csr_array:
+        ones = np.ones(len(indices), dtype=np.float32)
+        return sparse.csr_array((ones, indices, indptr), shape=(self.n_users, self.n_items))
+
+    def user_of(self, rows: np.ndarray) -> np.ndarray:
+        """int32: the `user` of rows of users.parquet, -1 for those without history."""
+        return _position(self.users, rows)
+
+    def item_of(self, rows: np.ndarray) -> np.ndarray:
+        """int32: the `item` of rows of items.parquet, -1 for those without history."""
+        return _position(self.items, rows)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the target window holds; users and items are rows of users.parquet and items.parquet.
+
+    users      int32, ascending: every user with an interaction in the window, liked or not
+    user, item int32 (n_relevant,), by user: the relevant pairs, positive and not exposed in the history
+    strength   uint8 (n_relevant,), at least 1
+    """
+
+    users: np.ndarray
+    user: np.ndarray
+    item: np.ndarray
+    strength: np.ndarray
+
+    def contains(self, user: np.ndarray, item: np.ndarray) -> np.ndarray:
+        """uint8: the strength of each pair, 0 where it is not relevant."""
+        width = np.int64(max(self.item.max(initial=0), item.max(initial=0)) + 1)
+        known = self.user * width + self.item
+        order = np.argsort(known)
+        key = user * width + item
+        place = np.searchsorted(known, key, sorter=order)
+        place[place == len(known)] = 0
+        if not len(known):
+            return np.zeros(len(key), dtype=np.uint8)
+        found = order[place]
+        return np.where(known[found] == key, self.strength[found], 0).astype(np.uint8)
+
+
+def target_window(fold: str, n_windows: int) -> int:
+    """The number of the fold's target window; InputError where no window of history would be left."""
+    behind = {"test": 1, "validation": 2}.get(fold) or 2 + int(fold.removeprefix("label_"))
+    if n_windows - behind < 1:
+        raise InputError(
+            f"params.yaml: folds has {fold}, which needs {behind + 1} windows or more; the data has {n_windows}"
+        )
+    return n_windows - behind
+
+
+def load(fold: str) -> tuple[History, Target]:
+    """History and target of a fold, from the two files of `split`.
+
+    InputError where a judged fold has nobody to judge, or a fold's history has nothing positive.
+    """
+    window = target_window(fold, len(pd.read_csv(WINDOWS)))
+    table = pq.read_table(INTERACTIONS)
+    history, target = history_before(table, window), target_of(table, window)
+    if fold in JUDGED and not len(target.user):
+        raise InputError(
+            f"fold {fold}: no user left to evaluate; its target, window {window}, has {len(target.users)} users "
+            "but no positive pair that is new; check data.positive and the last windows of the data"
+        )
+    if not history.is_positive.any():
+        raise InputError(f"fold {fold}: its history, windows 0 to {window - 1}, has no positive interaction")
+    return history, target
+
+
+def history_before(table: pa.Table, window: int) -> History:
+    """The history of the fold that targets `window`."""
+    known = table["window"].to_numpy() < window
+    column = {name: table[name].to_numpy()[known] for name in ("user", "item", "window", "is_positive", "is_repeat")}
+    if column["is_repeat"].any():
+        column = _merge_repeats(column)
+    users, items = (np.flatnonzero(np.bincount(column[name])).astype(np.int32) for name in ("user", "item"))
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(column["user"])[users])])
+    item = _position(items, column["item"])
+    return History(users, items, indptr, item, column["window"], column["is_positive"], window)
+
+
+def _merge_repeats(column: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Drops the repeats, and makes the first row of their pair positive."""
+    key = column["user"].astype(np.int64) * (int(column["item"].max()) + 1) + column["item"]
+    is_repeat = column["is_repeat"]
+    is_positive = column["is_positive"] | np.isin(key, key[is_repeat])
+    return {name: values[~is_repeat] for name, values in {**column, "is_positive": is_positive}.items()}
+
+
+def target_of(table: pa.Table, window: int) -> Target:
+    """The target of the fold that targets `window`."""
+    rows = np.flatnonzero(table["window"].to_numpy() == window)
+    user, item, is_positive, strength, is_repeat = (
+        table[name].to_numpy()[rows] for name in ("user", "item", "is_positive", "strength", "is_repeat")
+    )
+    is_new = is_positive.copy()
+    if is_repeat.any():  # their first row may stand in the history
+        width = np.int64(table["item"].to_numpy().max() + 1)
+        first = np.flatnonzero(is_repeat == 0)
+        is_new[is_repeat] = np.isin(
+            user[is_repeat] * width + item[is_repeat], user[first] * width + item[first]
+        )
+    return Target(np.unique(user), user[is_new], item[is_new], strength[is_new])
+
+
+def _position(sorted_rows: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    if not len(sorted_rows):
+        return np.full(len(rows), -1, dtype=np.int32)
+    lookup = np.full(int(max(sorted_rows[-1], rows.max(initial=0))) + 1, -1, dtype=np.int32)
+    lookup[sorted_rows] = np.arange(len(sorted_rows), dtype=np.int32)
+    return lookup[rows]

@@ -1,0 +1,37 @@
+"""Turns the data set that data.source and data.path name into four tables of one form, whatever the source.
+
+usage: python stages/ingest.py
+in:    the files in data.path
+out:   data/interactions.parquet, data/users.parquet, data/items.parquet, data/item_tags.npz, data/item_embeddings.npy;
+       columns, dtypes and order stand in tables.py
+"""
+
+import read_vk_lsvd
+import read_vk_notebook
+
+import read_movielens
+import tables
+from dataset import Data
+from params import section
+from stage import report, run
+
+READERS = {
+    "movielens-1m": read_movielens.read,
+    "vk-notebook": read_vk_notebook.read,
+    "vk-lsvd": read_vk_lsvd.read,
+}
+
+
+def main() -> None:
+    data = section("data", Data)
+    result = READERS[data.source](data)
+    tables.write(result)
+    n_positive = result.interactions["is_positive"].to_numpy().sum()
+    report(
+        f"{result.interactions.num_rows:,} interactions ({n_positive:,} positive) of "
+        f"{result.users.num_rows:,} users and {result.items.num_rows:,} items"
+    )
+
+
+if __name__ == "__main__":
+    run(main)

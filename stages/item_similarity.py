@@ -1,0 +1,72 @@
+"""Item-item similarities of a history: by co-occurrence of positives, and by the order in which users watch."""
+
+import warnings
+
+import numpy as np
+from implicit.nearest_neighbours import (
+    BM25Recommender,
+    CosineRecommender,
+    ItemItemRecommender,
+    TFIDFRecommender,
+)
+from implicit.utils import ParameterWarning
+from scipy import sparse
+
+from folds import History
+from source_settings import ItemKnn
+
+MODELS = {
+    "count": ItemItemRecommender,
+    "cosine": CosineRecommender,
+    "tfidf": TFIDFRecommender,
+    "bm25": BM25Recommender,
+}
+
+
+def latest(history: History, most: int) -> sparse.csr_array:
+    """CSR float32 (n_users, n_items): the positives of the history, at most the latest `most` of each user."""
+    positives = history.positives
+    age = np.repeat(positives.indptr[1:], history.n_positives) - 1 - np.arange(positives.nnz)
+    kept = age < most
+    indptr = np.concatenate([[0], np.cumsum(kept)])[positives.indptr]
+    item = positives.indices[kept]
+    return sparse.csr_array((np.ones(len(item), np.float32), item, indptr), shape=positives.shape)
+
+
+def item_knn(history: History, params: ItemKnn, n_threads: int) -> sparse.csr_matrix:
+    """CSR float32 (n_items, n_items), sorted: the most similar items of each item (a column), itself left out."""
+    model = MODELS[params.weighting](K=params.neighbours + 1, num_threads=n_threads)
+    positives = sparse.csr_matrix(latest(history, params.last_positives), dtype=np.float64)
+    with warnings.catch_warnings(category=ParameterWarning, action="ignore"):
+        model.fit(positives, show_progress=False)  # weights in COO, then warns of that
+    similarity = sparse.csr_matrix(model.similarity, dtype=np.float32)
+    similarity.setdiag(0)
+    similarity.eliminate_zeros()
+    similarity.sort_indices()
+    return similarity
+
+
+def transitions(history: History, reach: int = 3, most: int = 500) -> sparse.csr_matrix:
+    """CSR float32 (n_items, n_items): how often j came d <= reach positives after i, weighted 1 / d, over sqrt(n_i n_j).
+
+    Counts the latest `most` positives of each user; n is how often an item stands among them.
+    """
+    positives = latest(history, most)
+    user = np.repeat(np.arange(positives.shape[0]), np.diff(positives.indptr))
+    size = (history.n_items, history.n_items)
+    counts = sparse.csr_matrix(size, dtype=np.float32)
+    for lag in range(1, reach + 1):
+        follows = user[lag:] == user[:-lag]
+        pairs = (positives.indices[:-lag][follows], positives.indices[lag:][follows])
+        weight = np.full(len(pairs[0]), 1 / lag, dtype=np.float32)
+        counts = counts + sparse.coo_matrix((weight, pairs), shape=size).tocsr()
+    n = np.bincount(positives.indices, minlength=history.n_items)
+    scale = sparse.diags(1 / np.sqrt(np.maximum(n, 1)), dtype=np.float32)
+    return sparse.csr_matrix(scale @ counts @ scale, dtype=np.float32)
+
+
+def normalised(vectors: np.ndarray) -> np.ndarray:
+    """float32 of the same shape: rows of length 1; rows of zeros and rows with NaN become 0."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.nan_to_num(vectors / lengths, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float32)

@@ -1,0 +1,110 @@
+"""Cuts the interactions into numbered windows of time and sorts them by user.
+
+usage: python stages/split.py
+in:    data/interactions.parquet
+out:   data/split/interactions.parquet, rows by user, within a user in time order:
+         user int32, item int32, window int16 (0 is the oldest), is_positive bool, strength uint8,
+         is_repeat bool: the pair has an earlier row, and this is its first positive one
+       data/split/windows.csv, a row per window: window, n_interactions, n_positives, n_users, n_items
+"""
+
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import Field
+from scipy import sparse
+
+import tables
+from folds import INTERACTIONS, WINDOWS
+from params import Strict, section
+from stage import InputError, report, run, whole
+
+
+class Params(Strict):
+    """Parameters of the split."""
+
+    windows: int = Field(ge=3, le=1000)  # equal parts by number of interactions, for sources without weeks
+
+
+def window_of_rows(interactions: pa.Table, n_parts: int) -> tuple[np.ndarray, int]:
+    """int16 (n_rows,), the window of each row, and the number of windows.
+
+    Weeks are windows. Otherwise the rows are cut as np.array_split does, into n_parts; the rows of a test file, if the source
+    has one, are one window more.
+    """
+    if "week" in interactions.column_names:
+        return interactions["week"].to_numpy(), int(interactions.schema.metadata[b"n_weeks"])
+    n_rows = interactions.num_rows
+    has_test = "is_test" in interactions.column_names
+    n_test = int(interactions["is_test"].to_numpy().sum()) if has_test else 0
+    sizes = np.full(n_parts, (n_rows - n_test) // n_parts)
+    sizes[: (n_rows - n_test) % n_parts] += 1
+    if has_test:
+        sizes = np.append(sizes, n_test)
+    return np.repeat(np.arange(len(sizes), dtype=np.int16), sizes), len(sizes)
+
+
+def order_by_user(user: np.ndarray) -> np.ndarray:
+    """The stable order by user, int32 or int64 (n_rows,); a counting sort, since scipy's COO to CSR is one."""
+    n = len(user)
+    ones = np.ones(n, dtype=np.int8)
+    by_user = sparse.coo_array((ones, (user, np.arange(n, dtype=np.int32))), shape=(int(user.max()) + 1, n))
+    by_user.has_canonical_format = True  # a column occurs once, so there is nothing to sum
+    return by_user.tocsr().indices
+
+
+def repeats(user: np.ndarray, item: np.ndarray, is_positive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For rows by user, within a user in time order: (keep, is_repeat), bool (n_rows,) each.
+
+    Of a pair that occurs more than once the first row is kept, and the first positive row where the first row is not positive.
+    """
+    key = user.astype(np.int64) * (int(item.max()) + 1) + item
+    order = np.argsort(key, kind="stable")
+    is_first = np.empty(len(key), dtype=bool)
+    is_first[order] = np.diff(key[order], prepend=-1) != 0
+    if is_first.all():
+        return is_first, np.zeros(len(key), dtype=bool)
+    later = np.flatnonzero(~is_first & is_positive)
+    pair_is_positive = key[is_first & is_positive]
+    later = later[~np.isin(key[later], pair_is_positive)]
+    later = later[np.sort(np.unique(key[later], return_index=True)[1])]
+    keep = is_first.copy()
+    keep[later] = True
+    return keep, keep & ~is_first
+
+
+def summary(window: np.ndarray, n_windows: int, interactions: pa.Table) -> pd.DataFrame:
+    """One row per window; see the module's docstring."""
+    frame = interactions.select(["user", "item", "is_positive"]).to_pandas().groupby(window)
+    counts = pd.DataFrame({
+        "n_interactions": frame.size(),
+        "n_positives": frame["is_positive"].sum(),
+        "n_users": frame["user"].nunique(),
+        "n_items": frame["item"].nunique(),
+    })
+    return counts.reindex(np.arange(n_windows), fill_value=0).rename_axis("window").reset_index()
+
+
+def main() -> None:
+    params = section("split", Params)
+    interactions = pq.read_table(tables.INTERACTIONS)
+    window, n_windows = window_of_rows(interactions, params.windows)
+    counts = summary(window, n_windows, interactions)
+    if not counts["n_positives"].sum():
+        raise InputError("data.positive: no interaction is positive; nothing can be learned or judged")
+    order = order_by_user(interactions["user"].to_numpy())
+    columns = {name: interactions[name].to_numpy()[order] for name in ("user", "item", "is_positive", "strength")}
+    columns["window"] = window[order]
+    keep, columns["is_repeat"] = repeats(columns["user"], columns["item"], columns["is_positive"])
+    if not keep.all():
+        report(f"{(~keep).sum():,} repeated interactions of a user with an item add nothing and are dropped")
+        columns = {name: values[keep] for name, values in columns.items()}
+    tables.write_parquet(INTERACTIONS, pa.table(columns))
+    with whole(WINDOWS) as path:
+        counts.to_csv(path, index=False)
+
+
+if __name__ == "__main__":
+    run(main)

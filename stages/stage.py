@@ -1,0 +1,69 @@
+"""What every stage shares as a process: one-line errors, whole outputs, no life after its parent's death."""
+
+import contextlib
+import ctypes
+import errno
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+
+class InputError(ValueError):
+    """Bad input. The message is for the user: where, the value, what would be right; a line for each finding."""
+
+
+def run(main: Callable[[], None]) -> None:
+    """Runs a stage's main(); bad input, a full disk or an interrupt ends in one line on stderr and exit 1 (130)."""
+    _die_with_parent()
+    name = Path(sys.argv[0]).stem
+    try:
+        main()
+    except InputError as error:
+        sys.exit("\n".join(f"{name}: {line}" for line in str(error).splitlines()))
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted; nothing half-written is left", file=sys.stderr)
+        sys.exit(130)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+            raise
+        sys.exit(f"{name}: {error.filename or 'cannot write'}: {error.strerror}")
+
+
+def fold_argument(folds: list[str]) -> str:
+    """The FOLD of `python stages/NAME.py FOLD`, checked against the list."""
+    if len(sys.argv) != 2 or sys.argv[1] not in folds:
+        raise InputError(f"usage: python {sys.argv[0]} FOLD, where FOLD is one of {', '.join(folds)}")
+    return sys.argv[1]
+
+
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path` that becomes `path` when the block ends well, and is removed when not.
+
+    A killed process leaves its temporary file behind; the next writer of the same path removes it.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{path.name}.*.tmp"):
+        left.unlink(missing_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def report(line: str) -> None:
+    """One line on stdout: a count the user should know of."""
+    print(f"{Path(sys.argv[0]).stem}: {line}", flush=True)
+
+
+def _die_with_parent() -> None:
+    """Under DVC on Linux: die when dvc is killed, or this process would later overwrite good outputs."""
+    if "DVC_ROOT" not in os.environ or not sys.platform.startswith("linux"):
+        return
+    pr_set_pdeathsig = 1  # linux/prctl.h
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)

@@ -1,0 +1,67 @@
+"""The four tables that every data source is turned into, and that everything after `ingest` reads.
+
+data/interactions.parquet   one row per interaction, in time order
+    user int32, item int32      row numbers in users.parquet and items.parquet
+    is_positive bool            data.positive holds
+    strength uint8              0 where not positive; 1 for a plain positive, more for stronger feedback (at most 4)
+    week int16                  only in sources that come in weeks: 0 is the oldest
+    is_test bool                only in sources with a test file of their own: True in its rows, which come last
+data/users.parquet          one row per user that occurs in the interactions, ascending by user_id
+    user_id                     the source's dtype
+    …                           one column per user feature: float32 is a number, dictionary<int32, string> a category
+data/items.parquet          the same for items: item_id and the item features
+data/item_tags.npz          scipy CSR float32 (n_items, n_tags): the groups an item belongs to (its author, its genres),
+                            each row sums to 1 or is empty
+data/item_embeddings.npy    float32 (n_items, width); a row of NaN for an item without one
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from scipy import sparse
+
+from stage import whole
+
+INTERACTIONS = Path("data/interactions.parquet")
+USERS = Path("data/users.parquet")
+ITEMS = Path("data/items.parquet")
+TAGS = Path("data/item_tags.npz")
+EMBEDDINGS = Path("data/item_embeddings.npy")
+RECOMMENDATIONS = {
+    "validation": Path("data/recommendations_validation.parquet"),
+    "test": Path("data/recommendations.parquet"),
+}
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What a reader of a data source returns; the module's docstring gives columns, dtypes and order."""
+
+    interactions: pa.Table
+    users: pa.Table
+    items: pa.Table
+    item_tags: sparse.csr_array
+    item_embeddings: np.ndarray
+
+
+def write(tables: Tables) -> None:
+    """Writes the tables, each whole or not at all."""
+    for path, table in (
+        (INTERACTIONS, tables.interactions),
+        (USERS, tables.users),
+        (ITEMS, tables.items),
+    ):
+        write_parquet(path, table)
+    with whole(TAGS) as path, path.open("wb") as file:
+        sparse.save_npz(file, tables.item_tags)
+    with whole(EMBEDDINGS) as path, path.open("wb") as file:
+        np.save(file, tables.item_embeddings)
+
+
+def write_parquet(path: Path, table: pa.Table) -> None:
+    """One parquet file, whole or not at all, the same bytes for the same table."""
+    with whole(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")

@@ -1,0 +1,54 @@
+"""Top-k lists: cut from scored candidates, held against the relevant items of a target window."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import Field
+
+from folds import Target
+from params import Strict
+
+
+class Evaluate(Strict):
+    """Parameters of the evaluation."""
+
+    k: int = Field(ge=1, le=1000)  # length of the lists, and cut-off of every metric
+    n_resamples: int = Field(ge=100, le=1_000_000)  # bootstrap resamples of users
+
+
+@dataclass(frozen=True)
+class TopLists:
+    """Rows by user, best first. user, item int32: rows in users.parquet and items.parquet; rank int16, 1 is best; score float32."""
+
+    user: np.ndarray
+    item: np.ndarray
+    rank: np.ndarray
+    score: np.ndarray
+
+    def hits(self, target: Target, judged: np.ndarray, k: int) -> np.ndarray:
+        """bool (len(judged), k): whether the item at each rank of these users (ascending) is relevant."""
+        hits = np.zeros((len(judged), k), dtype=bool)
+        row = np.searchsorted(judged, self.user)
+        row[row == len(judged)] = 0
+        is_judged = judged[row] == self.user
+        hits[row[is_judged], self.rank[is_judged] - 1] = (
+            target.contains(self.user[is_judged], self.item[is_judged]) > 0
+        )
+        return hits
+
+
+def top_k(user: np.ndarray, item: np.ndarray, score: np.ndarray, k: int) -> TopLists:
+    """The k rows of each user (contiguous) with the largest score; ties keep the order of the rows."""
+    starts = np.flatnonzero(np.diff(user, prepend=-1))
+    group = np.diff(np.append(starts, len(user)))
+    number = np.repeat(np.arange(len(starts)), group)
+    order = np.lexsort((-score, number))  # stable
+    rank = np.arange(len(user)) - np.repeat(starts, group) + 1
+    best = order[rank <= k]
+    return TopLists(user[best], item[best], rank[rank <= k].astype(np.int16), score[best].astype(np.float32))
+
+
+def concatenate(parts: list[TopLists]) -> TopLists:
+    """One after the other."""
+    names = ("user", "item", "rank", "score")
+    return TopLists(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
