@@ -15,6 +15,14 @@ from params import Strict
 CANDIDATES = "data/candidates/{fold}.parquet"
 
 
+@dataclass(frozen=True)
+class Found:
+    """item int32 (n_users, n), best first, -1 where a source has no more; score float32 (n_users, n)."""
+
+    item: np.ndarray
+    score: np.ndarray
+
+
 class CandidateParams(Strict):
     """Parameters of the candidate generation."""
 

@@ -32,7 +32,7 @@ from params import run as run_params
 from params import section
 from retrieval import SOURCES, Inputs, by_ranking, recent_popularity
 from source_settings import Sources
-from stage import fold_argument, run, whole
+from stage import InputError, fold_argument, run, whole
 
 USERS_AT_ONCE = 8192  # what is held in memory grows with this, not with the number of users
 
@@ -65,13 +65,24 @@ def lists_of(inputs: Inputs, users: np.ndarray, params: CandidateParams) -> Cand
     return replace(lists, item=history.items[lists.item])
 
 
+def check_ease(params: CandidateParams, settings: Sources, n_items: int) -> None:
+    """InputError where EASE is asked for candidates of a catalogue it is too large for."""
+    if "ease" in params.sources and n_items > settings.ease.max_items:
+        raise InputError(
+            f"params.yaml: candidates.sources has ease, whose sources.ease.max_items is {settings.ease.max_items}, but the history "
+            f"has {n_items} items; take ease out, or raise the limit (time grows with its cube, memory is 12 bytes x its square)"
+        )
+
+
 def main() -> None:
     run = run_params()
     params = section("candidates", CandidateParams)
     fold = fold_argument(run.folds)
     history, target = folds.load(fold)
+    settings = section("sources", Sources)
+    check_ease(params, settings, history.n_items)
     embeddings = np.load(tables.EMBEDDINGS, mmap_mode="r")[history.items]
-    inputs = Inputs(history, section("sources", Sources), run.n_threads, embeddings, factors.load(FACTORS.format(fold=fold)))
+    inputs = Inputs(history, settings, run.n_threads, embeddings, factors.load(FACTORS.format(fold=fold)))
     users = target.users if fold in folds.JUDGED else teaching_users(history, target, params.label_users, run.seed)
     starts = range(0, len(users), USERS_AT_ONCE)
     with whole(CANDIDATES.format(fold=fold)) as path, writer(path, params.sources) as file:

@@ -19,7 +19,6 @@ from folds import History
 from item_similarity import item_knn as item_knn_similarity
 from item_similarity import normalised
 from source_settings import Sources
-from stage import InputError
 
 BLOCK = 16_000_000  # scores held at once (64 MB)
 
@@ -40,32 +39,15 @@ class Inputs:
         return item_knn_similarity(self.history, self.params.item_knn, self.n_threads)
 
     @cached_property
+    def ease_items(self) -> np.ndarray:
+        """int (<= max_items,), ascending: the items EASE knows, those with most positives where the catalogue is larger."""
+        counts = popularity(self.history)
+        return np.sort(np.lexsort((np.arange(len(counts)), -counts))[: self.params.ease.max_items])
+
+    @cached_property
     def ease_weights(self) -> np.ndarray:
-        """float32 (n_items, n_items), zero diagonal; InputError above max_items."""
-        if self.history.n_items > self.params.ease.max_items:
-            raise InputError(
-                f"params.yaml: sources.ease.max_items is {self.params.ease.max_items}, the history has {self.history.n_items} "
-                "items: take ease out of candidates.sources, or raise the limit (memory: 12 bytes x items^2)"
-            )
-        return ease_weights(self.history.positives, self.params.ease.l2)
-
-
-def ease_weights(self) -> np.ndarray:
-        """float32 (n_items, n_items), zero diagonal; InputError above max_items."""
-        if self.history.n_items > self.params.ease.max_items:
-            raise InputError(
-                f"params.yaml: sources.ease.max_items is {self.params.ease.max_items}, the history has {self.history.n_items} "
-                "items: take ease out of candidates.sources, or raise the limit (memory: 12 bytes x items^2)"
-            )
-        return ease_weights(self.history.positives, self.params.ease.l2)
-
-
-@dataclass(frozen=True)
-class Found:
-    """item int32 (n_users, n), best first, -1 where a source has no more; score float32 (n_users, n)."""
-
-    item: np.ndarray
-    score: np.ndarray
+        """float32 (len(ease_items), len(ease_items)), zero diagonal."""
+        return ease_weights(self.history.positives[:, self.ease_items], self.params.ease.l2)
 
 
 def ease_weights(positives: sparse.csr_array, l2: float) -> np.ndarray:
@@ -192,8 +174,14 @@ def item_knn(inputs: Inputs, users: np.ndarray, n: int) -> Found:
 
 
 def ease(inputs: Inputs, users: np.ndarray, n: int) -> Found:
-    """The user's row of positives times the weights of EASE."""
-    return by_scores(inputs, lambda block: inputs.history.positives[block] @ inputs.ease_weights, users, n)
+    """The user's row of positives times the weights of EASE; only items of ease_items."""
+
+    def score(block: np.ndarray) -> np.ndarray:
+        scores = np.full((len(block), inputs.history.n_items), -np.inf, dtype=np.float32)
+        scores[:, inputs.ease_items] = inputs.history.positives[block][:, inputs.ease_items] @ inputs.ease_weights
+        return scores
+
+    return by_scores(inputs, score, users, n)
 
 
 def popular(inputs: Inputs, users: np.ndarray, n: int) -> Found:
