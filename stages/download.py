@@ -256,6 +256,8 @@ def fetch_vk_lsvd(folder: Path, subsample: str) -> None:
 
 def hub_reason(error: Exception) -> str:
     """What went wrong, in one line; the address without its query, which may be a signature."""
+    if isinstance(error, json.JSONDecodeError):
+        return "the answer is not that of a Hugging Face hub"
     response = getattr(error, "response", None)
     if response is None:
         return " ".join(str(error).split()) or type(error).__name__
@@ -279,6 +281,16 @@ def partials(target: Path) -> list[Path]:
     return list(target.parent.glob(f".{target.name}.*.tmp"))
 
 
+def only_partial(target: Path, etag: str, n_bytes: int | None) -> Path:
+    """The file to go on with, which may be new; other versions, and a longer one, are removed."""
+    partial = target.with_name(f".{target.name}.{etag}.tmp")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for left in partials(target):
+        if left != partial or (n_bytes is not None and left.stat().st_size > n_bytes):
+            left.unlink()
+    return partial
+
+
 def check_space(folder: Path, sizes: dict[str, int]) -> None:
     """InputError where the files do not fit on the disk of the folder."""
     n_there = sum(path.stat().st_size for name in sizes for path in partials(folder / name))
@@ -295,7 +307,7 @@ def fetch_file(name: str, target: Path) -> None:
     """One file, whole or not at all; its sha256 is verified where the hub tells it (large files).
 
     Not by hf_hub_download, which drops a half-fetched file when it is interrupted (a week of the
-    whole dataset is 10 GB), verifies the size alone, and leaves a .cache with timestamps in the
+    whole dataset is gigabytes), verifies the size alone, and leaves a .cache with timestamps in the
     folder, which to DVC is a change of the data.
     """
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
@@ -307,11 +319,7 @@ def fetch_file(name: str, target: Path) -> None:
     if remote.etag is None:
         raise InputError(f"{url}: no ETag in the answer; it is not from a Hugging Face hub")
     etag = re.sub(r"\W", "", remote.etag)
-    partial = target.with_name(f".{target.name}.{etag}.tmp")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    for left in partials(target):
-        if left != partial or (remote.size is not None and left.stat().st_size > remote.size):
-            left.unlink()
+    partial = only_partial(target, etag, remote.size)
     with partial.open("ab") as file:
         http_get(
             url,

@@ -145,6 +145,27 @@ class Context:
         })
 
     @cached_property
+    def numeric_items(self) -> Columns:
+        """The columns of `items` that are numbers, NaN where missing."""
+        return {
+            name: values.to_numpy(dtype=np.float32)
+            for name, values in self.items.items()
+            if not isinstance(values.dtype, pd.CategoricalDtype)
+        }
+
+    def distances(self, rows: "Rows") -> Columns:
+        """Of each number of the item: the difference from its mean over the user's positives, and over the last ones."""
+        columns = {}
+        for name, values in self.numeric_items.items():
+            known = np.nan_to_num(values)
+            for kind, profile in (("all", self.history.positives), ("last", self.last_positives)):
+                weight = profile @ (~np.isnan(values)).astype(np.float32)
+                with np.errstate(invalid="ignore", divide="ignore"):
+                    mean = np.where(weight > 0, (profile @ known) / weight, np.nan)
+                columns[f"{name}_from_{kind}"] = (values[rows.item] - mean[rows.user]).astype(np.float32)
+        return columns
+
+    @cached_property
     def tag_exposures(self) -> sparse.csr_matrix:
         return canonical(self.history.exposures @ self.tags)
 
@@ -154,7 +175,7 @@ class Context:
 
     @cached_property
     def similarity(self) -> sparse.csr_matrix:
-        return item_knn(self.history, self.knn, self.n_threads)
+        return item_knn(self.history.positives, self.knn, self.n_threads)
 
     @cached_property
     def item_vectors(self) -> np.ndarray:
@@ -174,9 +195,8 @@ class Context:
     @cached_property
     def last_positives(self) -> sparse.csr_array:
         """CSR float32 (n_users, n_items): 1 / (1 + age) for each user's last positives, age 0 for the latest one."""
-        last = latest(self.history, self.settings.last_items)
-        n = np.diff(last.indptr)
-        age = np.repeat(last.indptr[1:], n) - 1 - np.arange(last.nnz)
+        last = latest(self.history.positives, self.settings.last_items)
+        age = np.repeat(last.indptr[1:], np.diff(last.indptr)) - 1 - np.arange(last.nnz)
         last.data = (1 / (1 + age)).astype(np.float32)
         return last
 
@@ -277,7 +297,7 @@ def affinity(context: Context, rows: Rows) -> Columns:
     share = positives / np.maximum(context.history.n_positives[user], 1)
     overall = all_positives / max(all_positives.sum(), 1)
     rate = context.user_columns["user_rate"][user]
-    return float32({
+    return context.distances(rows) | float32({
         "tag_positives": np.log1p(mean(positives)),
         "tag_exposures": np.log1p(mean(exposures)),
         "tag_lift": mean((share + 0.01) / (overall[tags.indices] + 0.01)),
@@ -303,7 +323,9 @@ def similarity(context: Context, rows: Rows) -> Columns:
     for name, profile in (("content_all", context.history.positives), ("content_last", context.last_positives)):
         means = normalised(profile[users] @ context.item_vectors)
         columns[name] = np.einsum("ij,ij->i", means[at], context.item_vectors[rows.item])
-    for name in ("knn_all", "knn_last", "next_last", "content_all"):
+    als_last = normalised(context.last_positives[users] @ context.factors.item_factors)
+    columns["als_last"] = np.einsum("ij,ij->i", als_last[at], context.factors.item_factors[rows.item])
+    for name in ("knn_all", "knn_last", "next_last", "content_all", "als_last"):
         columns[f"{name}_z"] = within_list(columns[name], rows.starts)
     return float32(columns)
 

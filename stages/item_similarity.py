@@ -23,20 +23,19 @@ MODELS = {
 }
 
 
-def latest(history: History, most: int) -> sparse.csr_array:
-    """CSR float32 (n_users, n_items): the positives of the history, at most the latest `most` of each user."""
-    positives = history.positives
-    age = np.repeat(positives.indptr[1:], history.n_positives) - 1 - np.arange(positives.nnz)
+def latest(user_item: sparse.csr_array, most: int) -> sparse.csr_array:
+    """CSR float32 of ones, same shape: the latest `most` entries of each row of a matrix in time order."""
+    age = np.repeat(user_item.indptr[1:], np.diff(user_item.indptr)) - 1 - np.arange(user_item.nnz)
     kept = age < most
-    indptr = np.concatenate([[0], np.cumsum(kept)])[positives.indptr]
-    item = positives.indices[kept]
-    return sparse.csr_array((np.ones(len(item), np.float32), item, indptr), shape=positives.shape)
+    indptr = np.concatenate([[0], np.cumsum(kept)])[user_item.indptr]
+    item = user_item.indices[kept]
+    return sparse.csr_array((np.ones(len(item), np.float32), item, indptr), shape=user_item.shape)
 
 
-def item_knn(history: History, params: ItemKnn, n_threads: int) -> sparse.csr_matrix:
+def item_knn(user_item: sparse.csr_array, params: ItemKnn, n_threads: int) -> sparse.csr_matrix:
     """CSR float32 (n_items, n_items), sorted: the most similar items of each item (a column), itself left out."""
     model = MODELS[params.weighting](K=params.neighbours + 1, num_threads=n_threads)
-    positives = sparse.csr_matrix(latest(history, params.last_positives), dtype=np.float64)
+    positives = sparse.csr_matrix(latest(user_item, params.last_items), dtype=np.float64)
     with warnings.catch_warnings(category=ParameterWarning, action="ignore"):
         model.fit(positives, show_progress=False)  # weights in COO, then warns of that
     similarity = sparse.csr_matrix(model.similarity, dtype=np.float32)
@@ -51,7 +50,7 @@ def transitions(history: History, reach: int = 3, most: int = 500) -> sparse.csr
 
     Counts the latest `most` positives of each user; n is how often an item stands among them.
     """
-    positives = latest(history, most)
+    positives = latest(history.positives, most)
     user = np.repeat(np.arange(positives.shape[0]), np.diff(positives.indptr))
     size = (history.n_items, history.n_items)
     counts = sparse.csr_matrix(size, dtype=np.float32)

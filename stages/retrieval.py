@@ -36,7 +36,7 @@ class Inputs:
     @cached_property
     def knn_similarity(self) -> sparse.csr_matrix:
         """CSR float (n_items, n_items): the most similar items of each item, itself left out."""
-        return item_knn_similarity(self.history, self.params.item_knn, self.n_threads)
+        return item_knn_similarity(self.history.positives, self.params.item_knn, self.n_threads)
 
     @cached_property
     def ease_items(self) -> np.ndarray:

@@ -12,7 +12,7 @@ class ItemKnn(Strict):
 
     neighbours: int = Field(ge=1, le=10_000)  # kept per item
     weighting: Literal["count", "cosine", "tfidf", "bm25"]  # of users and items before the inner product
-    last_positives: int = Field(ge=2)  # of each user that count, the latest ones; the cost grows with its square
+    last_items: int = Field(ge=2)  # of each user that count, the latest ones; the cost grows with its square
 
 
 class RecentPopular(Strict):

