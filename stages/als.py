@@ -1,4 +1,5 @@
-"""Fits implicit-feedback ALS (Hu, Koren, Volinsky 2008, conjugate gradient) on the positives of a fold's history.
+"""Fits implicit-feedback ALS (Hu, Koren, Volinsky 2008, conjugate gradient) on the positives of a
+fold's history.
 
 usage: python stages/als.py FOLD
 in:    data/split/interactions.parquet, data/split/windows.csv
@@ -31,7 +32,9 @@ class Params(Strict):
 
 
 def fit(positives: sparse.csr_array, params: Params, run: Run) -> tuple[np.ndarray, np.ndarray]:
-    """float32 (n_users, factors) and (n_items, factors); zero for users and items without a positive."""
+    """float32 (n_users, factors) and (n_items, factors); zero for users and items without a
+    positive.
+    """
     with threadpool_limits(1, "blas"):  # implicit has threads of its own
         model = AlternatingLeastSquares(
             **params.model_dump(), random_state=run.seed, num_threads=run.n_threads, use_cg=True
@@ -46,7 +49,9 @@ def main() -> None:
     fold = fold_argument(run.folds)
     history, _ = folds.load(fold)
     user_factors, item_factors = fit(history.positives, params, run)
-    save(FACTORS.format(fold=fold), Factors(user_factors, item_factors, history.users, history.items))
+    save(
+        FACTORS.format(fold=fold), Factors(user_factors, item_factors, history.users, history.items)
+    )
 
 
 if __name__ == "__main__":

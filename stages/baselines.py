@@ -2,10 +2,12 @@
 
 usage: python stages/baselines.py FOLD
 in:    data/split/interactions.parquet, data/split/windows.csv, data/item_embeddings.npy
-out:   data/baselines/FOLD.parquet: model string, user, item int32 (rows in users.parquet and items.parquet), rank int16 (1 is best),
+out:   data/baselines/FOLD.parquet: model string, user, item int32 (rows in users.parquet and
+items.parquet), rank int16 (1 is best),
        score float32; by model, by user, best first
-The models are the candidate sources of retrieval.py, with the same settings. Every user of the target window is served; what a model
-leaves open, and every cold user, is filled up with recent popular items.
+The models are the candidate sources of retrieval.py, with the same settings. Every user of the
+target window is served; what a model leaves open, and every cold user, is filled up with recent
+popular items.
 """
 
 import numpy as np
@@ -25,15 +27,27 @@ from top_lists import Evaluate
 
 BASELINES = ("popular", "recent_popular", "item_knn", "ease", "content")
 USERS_AT_ONCE = 8192
-SCHEMA = pa.schema({"model": pa.string(), "user": pa.int32(), "item": pa.int32(), "rank": pa.int16(), "score": pa.float32()})
+SCHEMA = pa.schema(
+    {
+        "model": pa.string(),
+        "user": pa.int32(),
+        "item": pa.int32(),
+        "rank": pa.int16(),
+        "score": pa.float32(),
+    }
+)
 
 
 def lists_of(name: str, inputs: Inputs, users: np.ndarray, k: int) -> Found:
-    """The top k of these rows of users.parquet; items of the history, -1 where there are fewer than k unseen ones."""
+    """The top k of these rows of users.parquet; items of the history, -1 where there are fewer
+    than k unseen ones.
+    """
     history = inputs.history
     known = history.user_of(users)
     is_warm = np.append(history.n_positives, 0)[known] > 0
-    recent = by_ranking(history, recent_popularity(history, inputs.params.recent_popular.windows), known, 2 * k)
+    recent = by_ranking(
+        history, recent_popularity(history, inputs.params.recent_popular.windows), known, 2 * k
+    )
     found = SOURCES[name](inputs, known[is_warm], k)
     item = np.concatenate([np.full((len(users), k), -1), recent.item], axis=1)
     item[is_warm, :k] = found.item
@@ -73,12 +87,14 @@ def main() -> None:
     k = section("evaluate", Evaluate).k
     history, target = folds.load(fold)
     embeddings = np.load(tables.EMBEDDINGS)[history.items]
-    inputs = Inputs(history, section("sources", Sources), run.n_threads, embeddings)
+    inputs = Inputs(history, section("baselines", Sources), run.n_threads, embeddings)
     with whole(f"data/baselines/{fold}.parquet") as path, pq.ParquetWriter(path, SCHEMA) as file:
         for name in tqdm(BASELINES, fold, disable=None):
             for start in range(0, len(target.users), USERS_AT_ONCE):
                 users = target.users[start : start + USERS_AT_ONCE]
-                file.write_table(table(name, users, lists_of(name, inputs, users, k), history.items))
+                file.write_table(
+                    table(name, users, lists_of(name, inputs, users, k), history.items)
+                )
 
 
 if __name__ == "__main__":

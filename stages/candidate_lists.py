@@ -1,4 +1,6 @@
-"""Candidate lists: merged from the sources, kept by user, best first, as data/candidates/FOLD.parquet."""
+"""Candidate lists: merged from the sources, kept by user, best first, as
+data/candidates/FOLD.parquet.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +19,9 @@ CANDIDATES = "data/candidates/{fold}.parquet"
 
 @dataclass(frozen=True)
 class Found:
-    """item int32 (n_users, n), best first, -1 where a source has no more; score float32 (n_users, n)."""
+    """item int32 (n_users, n), best first, -1 where a source has no more; score float32 (n_users,
+    n).
+    """
 
     item: np.ndarray
     score: np.ndarray
@@ -43,8 +47,9 @@ class Candidates:
     """Rows by user, best first within a user.
 
     user, item   int32 (n_rows,)
-    rank         dict of source -> int16 (n_rows,): 1 is best, 0 where the source did not name the item
-    score        dict of source -> float32 (n_rows,): NaN where the source did not name the item
+    rank         dict of source -> int16 (n_rows,): 1 is best, 0 where the source did not name the
+    item score        dict of source -> float32 (n_rows,): NaN where the source did not name the
+    item
     """
 
     user: np.ndarray
@@ -82,7 +87,8 @@ class Candidates:
 def merge(users: np.ndarray, found: dict[str, Found], n_items: int) -> Candidates:
     """One list for each of `users` (ascending) from what every source found for them.
 
-    Order within a list: the best rank that any source gave, then the order of the sources, then the item.
+    Order within a list: the best rank that any source gave, then the order of the sources, then
+    the item.
     """
     names = list(found)
     row, source, item, rank, score = [], [], [], [], []
@@ -93,7 +99,9 @@ def merge(users: np.ndarray, found: dict[str, Found], n_items: int) -> Candidate
         item.append(found[name].item[user_row, place])
         rank.append(place + 1)
         score.append(found[name].score[user_row, place])
-    row, source, item, rank, score = (np.concatenate(parts) for parts in (row, source, item, rank, score))
+    row, source, item, rank, score = (
+        np.concatenate(parts) for parts in (row, source, item, rank, score)
+    )
     key, pair = np.unique(row * n_items + item, return_inverse=True)
     ranks = np.zeros((len(names), len(key)), dtype=np.int16)
     scores = np.full((len(names), len(key)), np.nan, dtype=np.float32)
@@ -137,7 +145,9 @@ def writer(path: Path, names: list[str]) -> pq.ParquetWriter:
 
 
 def read(fold: str, max_rows: int = 2_000_000) -> Iterator[Candidates]:
-    """The lists of a fold in blocks of whole lists, each of about max_rows rows, in the order of the file."""
+    """The lists of a fold in blocks of whole lists, each of about max_rows rows, in the order of
+    the file.
+    """
     file = pq.ParquetFile(CANDIDATES.format(fold=fold))
     for group in range(max(1, file.num_row_groups)):
         table = file.read_row_group(group) if file.num_row_groups else file.read()
@@ -153,7 +163,9 @@ def read(fold: str, max_rows: int = 2_000_000) -> Iterator[Candidates]:
 
 
 def split(lists: Candidates, max_rows: int) -> Iterator[Candidates]:
-    """Blocks of whole lists, in order, each of at most max_rows rows unless one list alone is longer; at least one block."""
+    """Blocks of whole lists, in order, each of at most max_rows rows unless one list alone is
+    longer; at least one block.
+    """
     ends = np.append(lists.starts[1:], len(lists.user))
     start = 0
     while True:

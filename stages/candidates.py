@@ -1,13 +1,16 @@
-"""Names the candidates of every user of a fold's target window, with the rank and score of every source that named them.
+"""Names the candidates of every user of a fold's target window, with the rank and score of every
+source that named them.
 
 usage: python stages/candidates.py FOLD
-in:    data/split/interactions.parquet, data/split/windows.csv, data/als/FOLD.npz, data/item_embeddings.npy
-out:   data/candidates/FOLD.parquet, by user, best first (by the best rank any source gave it, ALS first among equals):
+in:    data/split/interactions.parquet, data/split/windows.csv, data/als/FOLD.npz,
+data/item_embeddings.npy out:   data/candidates/FOLD.parquet, by user, best first (by the best rank
+any source gave it, ALS first among equals):
          user, item int32: rows in users.parquet and items.parquet
-         SOURCE_rank int16, SOURCE_score float32 for each of candidates.sources: 1 is best; 0 and NaN where it did not name
-         the item
-A cold user (no positive in the history) gets recent popular items, all ranks 0. The list of a label fold holds warm users with a
-relevant item only, at most candidates.label_users of them, since only those can teach the ranker.
+         SOURCE_rank int16, SOURCE_score float32 for each of candidates.sources: 1 is best; 0 and
+         NaN where it did not name the item
+A cold user (no positive in the history) gets recent popular items, all ranks 0. The list of a
+label fold holds warm users with a relevant item only, at most candidates.label_users of them,
+since only those can teach the ranker.
 """
 
 from dataclasses import replace
@@ -37,8 +40,12 @@ from stage import InputError, fold_argument, run, whole
 USERS_AT_ONCE = 8192  # what is held in memory grows with this, not with the number of users
 
 
-def teaching_users(history: folds.History, target: folds.Target, most: int, seed: int) -> np.ndarray:
-    """int32, ascending: rows of users.parquet of warm users with a relevant item; at most `most`, 0 = all, drawn by seed."""
+def teaching_users(
+    history: folds.History, target: folds.Target, most: int, seed: int
+) -> np.ndarray:
+    """int32, ascending: rows of users.parquet of warm users with a relevant item; at most `most`,
+    0 = all, drawn by seed.
+    """
     users = np.unique(target.user)
     users = users[is_warm(history, users)]
     if most and len(users) > most:
@@ -60,7 +67,9 @@ def lists_of(inputs: Inputs, users: np.ndarray, params: CandidateParams) -> Cand
     found = {name: SOURCES[name](inputs, known, params.per_source) for name in params.sources}
     scores = recent_popularity(history, inputs.params.recent_popular.windows)
     fallback = by_ranking(history, scores, history.user_of(cold), params.per_source)
-    lists = concatenate([merge(warm, found, history.n_items), unnamed(cold, fallback, params.sources)])
+    lists = concatenate(
+        [merge(warm, found, history.n_items), unnamed(cold, fallback, params.sources)]
+    )
     lists = lists.take(np.argsort(lists.user, kind="stable"))
     return replace(lists, item=history.items[lists.item])
 
@@ -69,8 +78,9 @@ def check_ease(params: CandidateParams, settings: Sources, n_items: int) -> None
     """InputError where EASE is asked for candidates of a catalogue it is too large for."""
     if "ease" in params.sources and n_items > settings.ease.max_items:
         raise InputError(
-            f"params.yaml: candidates.sources has ease, whose sources.ease.max_items is {settings.ease.max_items}, but the history "
-            f"has {n_items} items; take ease out, or raise the limit (time grows with its cube, memory is 12 bytes x its square)"
+            f"params.yaml: candidates.sources has ease, but the history has {n_items} items and "
+            f"sources.ease.max_items is {settings.ease.max_items}; take ease out, or raise the "
+            "limit (time grows with its cube, memory is 12 bytes x its square)"
         )
 
 
@@ -82,8 +92,14 @@ def main() -> None:
     settings = section("sources", Sources)
     check_ease(params, settings, history.n_items)
     embeddings = np.load(tables.EMBEDDINGS, mmap_mode="r")[history.items]
-    inputs = Inputs(history, settings, run.n_threads, embeddings, factors.load(FACTORS.format(fold=fold)))
-    users = target.users if fold in folds.JUDGED else teaching_users(history, target, params.label_users, run.seed)
+    inputs = Inputs(
+        history, settings, run.n_threads, embeddings, factors.load(FACTORS.format(fold=fold))
+    )
+    users = (
+        target.users
+        if fold in folds.JUDGED
+        else teaching_users(history, target, params.label_users, run.seed)
+    )
     starts = range(0, len(users), USERS_AT_ONCE)
     with whole(CANDIDATES.format(fold=fold)) as path, writer(path, params.sources) as file:
         for start in tqdm(starts, fold, disable=None):

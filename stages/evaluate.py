@@ -1,15 +1,19 @@
-"""Judges the recommendations of both folds against ALS alone, the baselines and the ceiling of the candidate lists.
+"""Judges the recommendations of both folds against ALS alone, the baselines and the ceiling of the
+candidate lists.
 
 usage: python stages/evaluate.py
-in:    data/recommendations.parquet, data/recommendations_validation.parquet; for each FOLD of validation and test:
-       data/candidates/FOLD.parquet, data/baselines/FOLD.parquet; data/split/interactions.parquet, data/split/windows.csv,
-       data/users.parquet, data/items.parquet, data/ranker/feature_gain.csv, data/ranker/learning_curve.csv
-out:   metrics/validation.json, metrics/test.json, metrics/baselines.json: design in README.md, section Metrics
+in:    data/recommendations.parquet, data/recommendations_validation.parquet; for each FOLD of
+validation and test:
+       data/candidates/FOLD.parquet, data/baselines/FOLD.parquet; data/split/interactions.parquet,
+       data/split/windows.csv, data/users.parquet, data/items.parquet,
+       data/ranker/feature_gain.csv, data/ranker/learning_curve.csv
+out:   metrics/validation.json, metrics/test.json, metrics/baselines.json: design in README.md,
+section Metrics
        metrics/by_k/FOLD.csv: k, and MAP@k of every model
        metrics/slices.csv: fold, slice, n_users, MAP@k of als, hybrid and the best baseline
        metrics/feature_gain.csv, metrics/learning_curve.csv: as the ranker wrote them
-       data/per_user/FOLD.parquet: user_id, is_cold bool, n_relevant int32, ap_MODEL float64 for every model; users with a
-       relevant item, ascending
+       data/per_user/FOLD.parquet: user_id, is_cold bool, n_relevant int32, ap_MODEL float64 for
+       every model; users with a relevant item, ascending
 """
 
 import json
@@ -33,8 +37,13 @@ from top_lists import Evaluate, TopLists, concatenate, top_k
 
 METRICS = Path("metrics")
 BASELINES = ("popular", "recent_popular", "item_knn", "ease", "content")
-SLICES = ((1, 10), (10, 50), (50, 200), (200, None))  # warm users by number of positives in the history, half-open
-HEAD = 0.1  # popular items: the smallest set that holds this share of the catalogue, by positives in the history
+SLICES = (
+    (1, 10),
+    (10, 50),
+    (50, 200),
+    (200, None),
+)  # warm users by number of positives in the history, half-open
+HEAD = 0.1  # share of the catalogue, by positives in the history, that counts as popular
 
 
 class Judge:
@@ -59,8 +68,8 @@ class Judge:
         return ranking.average_precision(self.hits(lists), self.n_relevant)
 
     def metrics(self, lists: TopLists, of: np.ndarray | None = None) -> dict[str, float]:
-        """The five metrics over the judged users of the mask `of`. Coverage is over the lists of all these users, or, without a
-        mask, over the lists of every user served, judged or not."""
+        """The five metrics over the judged users of the mask `of`. Coverage is over the lists of
+        all these users, or, without a mask, over the lists of every user served, judged or not."""
         chosen = np.ones(len(self.users), dtype=bool) if of is None else of
         hits, n_relevant = self.hits(lists)[chosen], self.n_relevant[chosen]
         items = lists.item if of is None else lists.item[np.isin(lists.user, self.users[of])]
@@ -74,7 +83,9 @@ class Judge:
         }
 
 
-def read_recommendations(path: Path, user_ids: pa.ChunkedArray, item_ids: pa.ChunkedArray) -> TopLists:
+def read_recommendations(
+    path: Path, user_ids: pa.ChunkedArray, item_ids: pa.ChunkedArray
+) -> TopLists:
     """The published file, with ids turned back into rows of users.parquet and items.parquet."""
     table = pq.read_table(path)
     user, item = (
@@ -94,7 +105,10 @@ def read_baselines(fold: str) -> dict[str, TopLists]:
 
 def walk_candidates(fold: str, judge: Judge) -> tuple[TopLists, dict[str, float]]:
     """The top k of ALS alone, and what the candidate lists of the judged users could give."""
-    tops, size, found, als_found = [], *(np.zeros(len(judge.users), dtype=np.int64) for _ in range(3))
+    tops, size, found, als_found = (
+        [],
+        *(np.zeros(len(judge.users), dtype=np.int64) for _ in range(3)),
+    )
     for lists in candidate_lists.read(fold):
         start = np.repeat(lists.starts, lists.group)
         is_cold = np.all([rank == 0 for rank in lists.rank.values()], axis=0)
@@ -118,20 +132,27 @@ def walk_candidates(fold: str, judge: Judge) -> tuple[TopLists, dict[str, float]
 
 
 def uplift(better: np.ndarray, base: np.ndarray, params: Evaluate, seed: int) -> dict[str, float]:
-    """Mean AP@k of one model minus another's, float64 (n_users,) each, with the interval of the paired bootstrap."""
+    """Mean AP@k of one model minus another's, float64 (n_users,) each, with the interval of the
+    paired bootstrap.
+    """
     difference = float(better.mean() - base.mean())
     relative = difference / float(base.mean()) if base.any() else 0.0
     interval = ranking.bootstrap(better - base, params.n_resamples, seed)
     return {f"map@{params.k}": difference, "relative": relative, **interval}
 
 
-def summary(judge: Judge, models: dict[str, TopLists], candidates: dict, params: Evaluate, seed: int) -> dict:
+def summary(
+    judge: Judge, models: dict[str, TopLists], candidates: dict, params: Evaluate, seed: int
+) -> dict:
     """The content of metrics/FOLD.json."""
     k, is_cold = params.k, judge.n_positives == 0
     ap = {name: judge.ap(lists) for name, lists in models.items()}
     best = max(BASELINES, key=lambda name: ap[name].mean())
     gain = uplift(ap["hybrid"], ap[best], params, seed)
-    notebook = {name: ranking.notebook_average_precision(judge.hits(models[name])).mean() for name in ("als", "hybrid")}
+    notebook = {
+        name: ranking.notebook_average_precision(judge.hits(models[name])).mean()
+        for name in ("als", "hybrid")
+    }
     result = {
         "n_users": len(judge.users),
         "n_cold_users": int(is_cold.sum()),
@@ -144,7 +165,9 @@ def summary(judge: Judge, models: dict[str, TopLists], candidates: dict, params:
     }
     for name, users in (("warm", ~is_cold), ("cold", is_cold)):
         if users.any():
-            result[name] = {model: judge.metrics(models[model], users) for model in ("als", "hybrid")}
+            result[name] = {
+                model: judge.metrics(models[model], users) for model in ("als", "hybrid")
+            }
             result[name]["n_users"] = int(users.sum())
     return result
 
@@ -152,34 +175,55 @@ def summary(judge: Judge, models: dict[str, TopLists], candidates: dict, params:
 def by_k(judge: Judge, models: dict[str, TopLists]) -> pd.DataFrame:
     """k, and MAP@k of every model."""
     hits = {name: judge.hits(lists) for name, lists in models.items()}
-    return pd.DataFrame([
-        {"k": k, **{name: ranking.average_precision(hit[:, :k], judge.n_relevant).mean() for name, hit in hits.items()}}
-        for k in range(1, judge.k + 1)
-    ])
+    return pd.DataFrame(
+        [
+            {
+                "k": k,
+                **{
+                    name: ranking.average_precision(hit[:, :k], judge.n_relevant).mean()
+                    for name, hit in hits.items()
+                },
+            }
+            for k in range(1, judge.k + 1)
+        ]
+    )
 
 
-def slices(fold: str, judge: Judge, models: dict[str, TopLists], popularity: np.ndarray) -> pd.DataFrame:
+def slices(
+    fold: str, judge: Judge, models: dict[str, TopLists], popularity: np.ndarray
+) -> pd.DataFrame:
     """MAP@k of ALS, the hybrid and the baselines by slice of users, and by slice of relevant items.
 
-    popularity  int64 (rows of items.parquet,): positives in the history. For a slice of items only the relevant items in it count,
-    for users who have one.
+    popularity  int64 (rows of items.parquet,): positives in the history. For a slice of items only
+    the relevant items in it count, for users who have one.
     """
     rows = []
     masks = {"cold users": judge.n_positives == 0}
     for low, high in SLICES:
-        masks[f"{low}-{high - 1} positives" if high else f"{low}+ positives"] = (judge.n_positives >= low) & (
-            judge.n_positives < (high or np.inf)
-        )
+        masks[f"{low}-{high - 1} positives" if high else f"{low}+ positives"] = (
+            judge.n_positives >= low
+        ) & (judge.n_positives < (high or np.inf))
     ap = {name: judge.ap(lists) for name, lists in models.items()}
     for name, mask in masks.items():
         if mask.any():
-            rows.append({"slice": name, "n_users": mask.sum(), **{model: ap[model][mask].mean() for model in models}})
+            rows.append(
+                {
+                    "slice": name,
+                    "n_users": mask.sum(),
+                    **{model: ap[model][mask].mean() for model in models},
+                }
+            )
     n_head = max(1, int(HEAD * (popularity > 0).sum()))
     is_head = popularity >= np.sort(popularity)[-n_head]
     for name, is_in in (("popular items", is_head), ("long-tail items", ~is_head)):
         kept = is_in[judge.target.item]
         if kept.any():
-            target = folds.Target(judge.target.users, judge.target.user[kept], judge.target.item[kept], judge.target.strength[kept])
+            target = folds.Target(
+                judge.target.users,
+                judge.target.user[kept],
+                judge.target.item[kept],
+                judge.target.strength[kept],
+            )
             rows.append({"slice": name, **item_slice(target, models, judge.k)})
     return pd.DataFrame(rows).assign(fold=fold)[["fold", "slice", "n_users", *models]]
 
@@ -187,7 +231,10 @@ def slices(fold: str, judge: Judge, models: dict[str, TopLists], popularity: np.
 def item_slice(target: folds.Target, models: dict[str, TopLists], k: int) -> dict:
     """n_users and MAP@k of every model where only the items of `target` are relevant."""
     users, n_relevant = np.unique(target.user, return_counts=True)
-    scores = {name: ranking.average_precision(lists.hits(target, users, k), n_relevant).mean() for name, lists in models.items()}
+    scores = {
+        name: ranking.average_precision(lists.hits(target, users, k), n_relevant).mean()
+        for name, lists in models.items()
+    }
     return {"n_users": len(users), **scores}
 
 
@@ -201,9 +248,15 @@ def write_csv(path: Path, frame: pd.DataFrame) -> None:
         frame.to_csv(temporary, index=False, lineterminator="\n")
 
 
-def write_per_user(path: Path, judge: Judge, models: dict[str, TopLists], user_ids: pa.ChunkedArray) -> None:
+def write_per_user(
+    path: Path, judge: Judge, models: dict[str, TopLists], user_ids: pa.ChunkedArray
+) -> None:
     """One row per judged user, from which any two revisions can be compared user by user."""
-    columns = {"user_id": user_ids.take(judge.users), "is_cold": judge.n_positives == 0, "n_relevant": judge.n_relevant.astype(np.int32)}
+    columns = {
+        "user_id": user_ids.take(judge.users),
+        "is_cold": judge.n_positives == 0,
+        "n_relevant": judge.n_relevant.astype(np.int32),
+    }
     columns |= {f"ap_{name}": judge.ap(lists) for name, lists in models.items()}
     tables.write_parquet(path, pa.table(columns))
 
@@ -222,7 +275,9 @@ def main() -> None:
         models = {"als": als, "hybrid": hybrid, **read_baselines(fold)}
         baselines[fold] = {name: judge.metrics(models[name]) for name in BASELINES}
         popularity = np.zeros(len(item_ids), dtype=np.int64)
-        popularity[history.items] = np.bincount(history.item[history.is_positive], minlength=history.n_items)
+        popularity[history.items] = np.bincount(
+            history.item[history.is_positive], minlength=history.n_items
+        )
         slice_frames.append(slices(fold, judge, models, popularity))
         write_json(METRICS / f"{fold}.json", summary(judge, models, candidates, params, run.seed))
         write_csv(METRICS / "by_k" / f"{fold}.csv", by_k(judge, models))

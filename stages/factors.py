@@ -12,8 +12,8 @@ FACTORS = "data/als/{fold}.npz"
 
 @dataclass(frozen=True)
 class Factors:
-    """user_factors float32 (n_users, factors), item_factors float32 (n_items, factors); users, items int32: their rows in
-    users.parquet and items.parquet."""
+    """user_factors float32 (n_users, factors), item_factors float32 (n_items, factors); users,
+    items int32: their rows in users.parquet and items.parquet."""
 
     user_factors: np.ndarray
     item_factors: np.ndarray

@@ -1,9 +1,12 @@
-"""Feature families: pure functions of a fold's history and a candidate list, one column per feature.
+"""Feature families: pure functions of a fold's history and a candidate list, one column per
+feature.
 
-A family is a function (context, rows) -> dict of name -> float32 (n_rows,). `context` holds what is known of a history, computed
-once; `rows` is a block of candidates. NaN means unknown, and LightGBM treats it as such. To add a family: write the function, put it
-into FAMILIES. Notation: n windows of history; recent = the last `recent_windows` of them; P(x), E(x) = number of positives and of
-exposures of x; r = the share of all exposures that are positive; smoothed rate of x = (P(x) + s r) / (E(x) + s), s = `smoothing`.
+A family is a function (context, rows) -> dict of name -> float32 (n_rows,). `context` holds what
+is known of a history, computed once; `rows` is a block of candidates. NaN means unknown, and
+LightGBM treats it as such. To add a family: write the function, put it into FAMILIES. Notation: n
+windows of history; recent = the last `recent_windows` of them; P(x), E(x) = number of positives
+and of exposures of x; r = the share of all exposures that are positive; smoothed rate of x = (P(x)
++ s r) / (E(x) + s), s = `smoothing`.
 """
 
 from collections.abc import Callable
@@ -44,13 +47,16 @@ class Settings(Strict):
     groups: list[Family]  # families of features, in this order
     recent_windows: int = Field(ge=1)  # windows that count as recent
     smoothing: float = Field(gt=0)  # exposures' worth of the overall rate added to every rate
-    last_items: int = Field(ge=1, le=1000)  # the user's latest positives that make up the short-term profile
+    last_items: int = Field(
+        ge=1, le=1000
+    )  # the user's latest positives that make up the short-term profile
 
 
 @dataclass(frozen=True)
 class Rows:
-    """A block of whole candidate lists. user, item int32 (n_rows,): those of the history; starts int64 (n_lists,): where each list
-    begins; rank, score: source -> (n_rows,), as in candidate_lists.Candidates."""
+    """A block of whole candidate lists. user, item int32 (n_rows,): those of the history; starts
+    int64 (n_lists,): where each list begins; rank, score: source -> (n_rows,), as in
+    candidate_lists.Candidates."""
 
     user: np.ndarray
     item: np.ndarray
@@ -61,14 +67,22 @@ class Rows:
 
 def rows_of(lists: Candidates, history: History) -> Rows:
     """The same lists with the history's own users and items."""
-    return Rows(history.user_of(lists.user), history.item_of(lists.item), lists.starts, lists.rank, lists.score)
+    return Rows(
+        history.user_of(lists.user),
+        history.item_of(lists.item),
+        lists.starts,
+        lists.rank,
+        lists.score,
+    )
 
 
 @dataclass(frozen=True)
 class Context:
-    """What the families may read of a fold: its history, and metadata of the history's users and items in their order.
+    """What the families may read of a fold: its history, and metadata of the history's users and
+    items in their order.
 
-    users, items  one column per feature, float32 or category; tags CSR float32 (n_items, n_tags); embeddings float32 (n_items, d)
+    users, items  one column per feature, float32 or category; tags CSR float32 (n_items, n_tags);
+    embeddings float32 (n_items, d)
     """
 
     history: History
@@ -85,10 +99,14 @@ class Context:
     def rate(self) -> float:
         return float(self.history.is_positive.mean())
 
-    def smoothed(self, positives: np.ndarray, exposures: np.ndarray, prior: np.ndarray | float | None = None) -> np.ndarray:
+    def smoothed(
+        self, positives: np.ndarray, exposures: np.ndarray, prior: np.ndarray | float | None = None
+    ) -> np.ndarray:
         """(positives + s prior) / (exposures + s), float32; the prior is r unless given."""
         s = self.settings.smoothing
-        return ((positives + s * (self.rate if prior is None else prior)) / (exposures + s)).astype(np.float32)
+        return ((positives + s * (self.rate if prior is None else prior)) / (exposures + s)).astype(
+            np.float32
+        )
 
     def counts(self, of: np.ndarray, n: int, where: np.ndarray | slice = slice(None)) -> np.ndarray:
         """float64 (n,): how often each of 0..n-1 stands in `of`, over the rows `where`."""
@@ -104,7 +122,10 @@ class Context:
         history = self.history
         n, w, recent = history.n_items, history.n_windows, self.settings.recent_windows
         recent_n = min(w, recent)
-        exposures, positives = self.counts(history.item, n), self.counts(history.item, n, history.is_positive)
+        exposures, positives = (
+            self.counts(history.item, n),
+            self.counts(history.item, n, history.is_positive),
+        )
         lately = self.counts(history.item, n, self.is_recent)
         liked = self.counts(history.item, n, self.is_recent & history.is_positive)
         last = self.counts(history.item, n, (history.window == w - 1) & history.is_positive)
@@ -112,17 +133,20 @@ class Context:
         first = np.full(n, w, dtype=np.int64)
         np.minimum.at(first, history.item, history.window)
         age = w - first
-        return float32({
-            "item_positives": np.log1p(positives),
-            "item_exposures": np.log1p(exposures),
-            "item_rate": self.smoothed(positives, exposures),
-            "item_recent_positives": np.log1p(liked),
-            "item_recent_rate": self.smoothed(liked, lately),
-            "item_last_positives": np.log1p(last),
-            "item_trend": np.log((liked + 1) / recent_n) - np.log((positives + 1) / np.maximum(age, recent_n)),
-            "item_last_trend": np.log((last + 1) / (before + 1)),
-            "item_age_windows": age,
-        })
+        return float32(
+            {
+                "item_positives": np.log1p(positives),
+                "item_exposures": np.log1p(exposures),
+                "item_rate": self.smoothed(positives, exposures),
+                "item_recent_positives": np.log1p(liked),
+                "item_recent_rate": self.smoothed(liked, lately),
+                "item_last_positives": np.log1p(last),
+                "item_trend": np.log((liked + 1) / recent_n)
+                - np.log((positives + 1) / np.maximum(age, recent_n)),
+                "item_last_trend": np.log((last + 1) / (before + 1)),
+                "item_age_windows": age,
+            }
+        )
 
     @cached_property
     def user_columns(self) -> Columns:
@@ -134,15 +158,17 @@ class Context:
         liked = self.counts(history.user, n, self.is_recent & history.is_positive)
         is_new_window = np.diff(history.window, prepend=-1) != 0
         is_new_window[history.indptr[:-1]] = True
-        return float32({
-            "user_exposures": np.log1p(exposures),
-            "user_positives": np.log1p(positives),
-            "user_rate": self.smoothed(positives, exposures),
-            "user_recent_exposures": np.log1p(lately),
-            "user_recent_rate": self.smoothed(liked, lately),
-            "user_idle_windows": history.n_windows - history.window[history.indptr[1:] - 1],
-            "user_active_windows": self.counts(history.user, n, is_new_window),
-        })
+        return float32(
+            {
+                "user_exposures": np.log1p(exposures),
+                "user_positives": np.log1p(positives),
+                "user_rate": self.smoothed(positives, exposures),
+                "user_recent_exposures": np.log1p(lately),
+                "user_recent_rate": self.smoothed(liked, lately),
+                "user_idle_windows": history.n_windows - history.window[history.indptr[1:] - 1],
+                "user_active_windows": self.counts(history.user, n, is_new_window),
+            }
+        )
 
     @cached_property
     def numeric_items(self) -> Columns:
@@ -154,7 +180,9 @@ class Context:
         }
 
     def distances(self, rows: "Rows") -> Columns:
-        """Of each number of the item: the difference from its mean over the user's positives, and over the last ones."""
+        """Of each number of the item: the difference from its mean over the user's positives, and
+        over the last ones.
+        """
         columns = {}
         for name, values in self.numeric_items.items():
             known = np.nan_to_num(values)
@@ -162,7 +190,9 @@ class Context:
                 weight = profile @ (~np.isnan(values)).astype(np.float32)
                 with np.errstate(invalid="ignore", divide="ignore"):
                     mean = np.where(weight > 0, (profile @ known) / weight, np.nan)
-                columns[f"{name}_from_{kind}"] = (values[rows.item] - mean[rows.user]).astype(np.float32)
+                columns[f"{name}_from_{kind}"] = (values[rows.item] - mean[rows.user]).astype(
+                    np.float32
+                )
         return columns
 
     @cached_property
@@ -190,11 +220,15 @@ class Context:
         history = self.history
         indptr = np.concatenate([[0], np.cumsum(~history.is_positive)])[history.indptr]
         item = history.item[~history.is_positive]
-        return sparse.csr_array((np.ones(len(item), np.float32), item, indptr), shape=history.exposures.shape)
+        return sparse.csr_array(
+            (np.ones(len(item), np.float32), item, indptr), shape=history.exposures.shape
+        )
 
     @cached_property
     def last_positives(self) -> sparse.csr_array:
-        """CSR float32 (n_users, n_items): 1 / (1 + age) for each user's last positives, age 0 for the latest one."""
+        """CSR float32 (n_users, n_items): 1 / (1 + age) for each user's last positives, age 0 for
+        the latest one.
+        """
         last = latest(self.history.positives, self.settings.last_items)
         age = np.repeat(last.indptr[1:], np.diff(last.indptr)) - 1 - np.arange(last.nnz)
         last.data = (1 / (1 + age)).astype(np.float32)
@@ -220,23 +254,32 @@ def lookup(matrix: sparse.csr_matrix, row: np.ndarray, column: np.ndarray) -> np
 
 
 def als(context: Context, rows: Rows) -> Columns:
-    """Dot product p_u q_i, its rank among ALS candidates, its z-score within the list, cosine, and both norms."""
+    """Dot product p_u q_i, its rank among ALS candidates, its z-score within the list, cosine, and
+    both norms.
+    """
     users, items = context.factors.user_factors, context.factors.item_factors
     score = np.einsum("ij,ij->i", users[rows.user], items[rows.item])
-    user_norm, item_norm = np.linalg.norm(users, axis=1)[rows.user], np.linalg.norm(items, axis=1)[rows.item]
+    user_norm, item_norm = (
+        np.linalg.norm(users, axis=1)[rows.user],
+        np.linalg.norm(items, axis=1)[rows.item],
+    )
     rank = rows.rank["als"].astype(np.float32)
-    return float32({
-        "als_score": score,
-        "als_rank": np.where(rank > 0, rank, np.nan),
-        "als_score_z": within_list(score, rows.starts),
-        "als_cosine": score / np.maximum(user_norm * item_norm, 1e-12),
-        "als_user_norm": user_norm,
-        "als_item_norm": item_norm,
-    })
+    return float32(
+        {
+            "als_score": score,
+            "als_rank": np.where(rank > 0, rank, np.nan),
+            "als_score_z": within_list(score, rows.starts),
+            "als_cosine": score / np.maximum(user_norm * item_norm, 1e-12),
+            "als_user_norm": user_norm,
+            "als_item_norm": item_norm,
+        }
+    )
 
 
 def within_list(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """z-score within each list, since the scale of a score differs from fit to fit; 0 where all are equal."""
+    """z-score within each list, since the scale of a score differs from fit to fit; 0 where all
+    are equal.
+    """
     size = np.diff(np.append(starts, len(values)))
     mean = np.repeat(np.add.reduceat(values, starts) / size, size)
     variance = np.repeat(np.add.reduceat((values - mean) ** 2, starts) / size, size)
@@ -263,24 +306,31 @@ def codes(values: pd.Series) -> np.ndarray:
 
 def embedding(context: Context, rows: Rows) -> Columns:
     """The raw columns of the item's embedding."""
-    return {f"embedding_{d:02d}": context.embeddings[rows.item, d] for d in range(context.embeddings.shape[1])}
+    return {
+        f"embedding_{d:02d}": context.embeddings[rows.item, d]
+        for d in range(context.embeddings.shape[1])
+    }
 
 
 def popularity(context: Context, rows: Rows) -> Columns:
-    """Of the item: log(1 + P), log(1 + E), smoothed rate, overall and recent; trend = log of recent positives per window over
-    positives per window of its life; the same for the last window over the one before; age in windows since its first exposure."""
+    """Of the item: log(1 + P), log(1 + E), smoothed rate, overall and recent; trend = log of
+    recent positives per window over positives per window of its life; the same for the last window
+    over the one before; age in windows since its first exposure."""
     return {name: values[rows.item] for name, values in context.item_columns.items()}
 
 
 def activity(context: Context, rows: Rows) -> Columns:
-    """Of the user: log(1 + E), log(1 + P), smoothed rate, overall and recent; windows since the last exposure; active windows."""
+    """Of the user: log(1 + E), log(1 + P), smoothed rate, overall and recent; windows since the
+    last exposure; active windows.
+    """
     return {name: values[rows.user] for name, values in context.user_columns.items()}
 
 
 def affinity(context: Context, rows: Rows) -> Columns:
-    """Of the user and the item's tags (author, genres), each tag weighted by its share t in the item (summing to 1):
-    sum t P(u, tag); the same as a share of P(u), over the tag's share of all positives; smoothed rate of (u, tag) with the user's
-    rate as prior; and of the tags alone: log(1 + P), smoothed rate."""
+    """Of the user and the item's tags (author, genres), each tag weighted by its share t in the
+    item (summing to 1): sum t P(u, tag); the same as a share of P(u), over the tag's share of all
+    positives; smoothed rate of (u, tag) with the user's rate as prior; and of the tags alone:
+    log(1 + P), smoothed rate."""
     tags = context.tags[rows.item]
     n_tags = np.diff(tags.indptr)
     row = np.repeat(np.arange(len(rows.item)), n_tags)
@@ -297,20 +347,23 @@ def affinity(context: Context, rows: Rows) -> Columns:
     share = positives / np.maximum(context.history.n_positives[user], 1)
     overall = all_positives / max(all_positives.sum(), 1)
     rate = context.user_columns["user_rate"][user]
-    return context.distances(rows) | float32({
-        "tag_positives": np.log1p(mean(positives)),
-        "tag_exposures": np.log1p(mean(exposures)),
-        "tag_lift": mean((share + 0.01) / (overall[tags.indices] + 0.01)),
-        "tag_rate": mean(context.smoothed(positives, exposures, rate)),
-        "tag_all_positives": np.log1p(mean(all_positives[tags.indices])),
-        "tag_all_rate": mean(context.smoothed(all_positives, all_exposures)[tags.indices]),
-    })
+    return context.distances(rows) | float32(
+        {
+            "tag_positives": np.log1p(mean(positives)),
+            "tag_exposures": np.log1p(mean(exposures)),
+            "tag_lift": mean((share + 0.01) / (overall[tags.indices] + 0.01)),
+            "tag_rate": mean(context.smoothed(positives, exposures, rate)),
+            "tag_all_positives": np.log1p(mean(all_positives[tags.indices])),
+            "tag_all_rate": mean(context.smoothed(all_positives, all_exposures)[tags.indices]),
+        }
+    )
 
 
 def similarity(context: Context, rows: Rows) -> Columns:
-    """To what the user liked: S = item-item similarity by co-occurrence, T = by order of watching, c = cosine of embeddings.
-    sum of S over all positives, over the last ones (weights 1, 1/2, 1/3, …), over the exposures that were not liked; sum of T over the
-    last ones; c with the mean of all positives and with that of the last ones; each also as z-score within the list."""
+    """To what the user liked: S = item-item similarity by co-occurrence, T = by order of watching,
+    c = cosine of embeddings. sum of S over all positives, over the last ones (weights 1, 1/2, 1/3,
+    …), over the exposures that were not liked; sum of T over the last ones; c with the mean of all
+    positives and with that of the last ones; each also as z-score within the list."""
     users, at = np.unique(rows.user, return_inverse=True)
     columns = {}
     for name, profile, matrix in (
@@ -320,19 +373,25 @@ def similarity(context: Context, rows: Rows) -> Columns:
         ("next_last", context.last_positives, context.transitions),
     ):
         columns[name] = lookup(canonical(profile[users] @ matrix), at, rows.item)
-    for name, profile in (("content_all", context.history.positives), ("content_last", context.last_positives)):
+    for name, profile in (
+        ("content_all", context.history.positives),
+        ("content_last", context.last_positives),
+    ):
         means = normalised(profile[users] @ context.item_vectors)
         columns[name] = np.einsum("ij,ij->i", means[at], context.item_vectors[rows.item])
     als_last = normalised(context.last_positives[users] @ context.factors.item_factors)
-    columns["als_last"] = np.einsum("ij,ij->i", als_last[at], context.factors.item_factors[rows.item])
+    columns["als_last"] = np.einsum(
+        "ij,ij->i", als_last[at], context.factors.item_factors[rows.item]
+    )
     for name in ("knn_all", "knn_last", "next_last", "content_all", "als_last"):
         columns[f"{name}_z"] = within_list(columns[name], rows.starts)
     return float32(columns)
 
 
 def demographics(context: Context, rows: Rows) -> Columns:
-    """For each column of users.parquet, with g = the user's level of it: log of the item's smoothed share of positives from g over the
-    share of all positives from g. Numbers with many levels are cut into 8 quantiles; a missing level is a level."""
+    """For each column of users.parquet, with g = the user's level of it: log of the item's
+    smoothed share of positives from g over the share of all positives from g. Numbers with many
+    levels are cut into 8 quantiles; a missing level is a level."""
     history = context.history
     positives = history.positives
     total = np.bincount(positives.indices, minlength=history.n_items)
@@ -341,7 +400,8 @@ def demographics(context: Context, rows: Rows) -> Columns:
         level, n_levels = levels(codes(values))
         of_rows = np.repeat(level, history.n_positives)
         counts = np.bincount(
-            of_rows.astype(np.int64) * history.n_items + positives.indices, minlength=n_levels * history.n_items
+            of_rows.astype(np.int64) * history.n_items + positives.indices,
+            minlength=n_levels * history.n_items,
         ).reshape(n_levels, history.n_items)
         share = counts.sum(axis=1, keepdims=True) / max(counts.sum(), 1)
         s = context.settings.smoothing
@@ -362,7 +422,9 @@ def levels(values: np.ndarray, most: int = 32) -> tuple[np.ndarray, int]:
 
 
 def sources(context: Context, rows: Rows) -> Columns:
-    """Rank and score of each source, missing where it did not name the item; how many named it; the best rank."""
+    """Rank and score of each source, missing where it did not name the item; how many named it;
+    the best rank.
+    """
     columns = {}
     for name in rows.rank:
         rank = rows.rank[name].astype(np.float32)
@@ -389,7 +451,9 @@ FAMILIES: dict[str, Callable[[Context, Rows], Columns]] = {
 
 
 def matrix(context: Context, rows: Rows) -> tuple[np.ndarray, list[str]]:
-    """float32 (n_rows, n_features), C order, and the names of its columns: the families in the order of `groups`."""
+    """float32 (n_rows, n_features), C order, and the names of its columns: the families in the
+    order of `groups`.
+    """
     columns = {}
     for group in context.settings.groups:
         columns |= FAMILIES[group](context, rows)

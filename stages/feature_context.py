@@ -32,5 +32,7 @@ def load(fold: str, history: History) -> Context:
 
 
 def metadata(table: pa.Table, rows: np.ndarray) -> pd.DataFrame:
-    """The feature columns (all but the first, which is the id) of these rows: float32, or category."""
+    """The feature columns (all but the first, which is the id) of these rows: float32, or
+    category.
+    """
     return table.select(table.column_names[1:]).take(rows).to_pandas()

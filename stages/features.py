@@ -1,16 +1,19 @@
-"""Computes the features of the candidates that teach the ranker: the lists of a fold that hold a relevant item, labelled.
+"""Computes the features of the candidates that teach the ranker: the lists of a fold that hold a
+relevant item, labelled.
 
 usage: python stages/features.py FOLD
-in:    data/split/interactions.parquet, data/split/windows.csv, data/als/FOLD.npz, data/candidates/FOLD.parquet,
+in:    data/split/interactions.parquet, data/split/windows.csv, data/als/FOLD.npz,
+data/candidates/FOLD.parquet,
        data/users.parquet, data/items.parquet, data/item_tags.npz, data/item_embeddings.npy
 out:   data/features/FOLD.parquet, rows in the order of the candidates:
          user, item int32: rows in users.parquet and items.parquet
          label uint8: 0, or the strength of the feedback in the target window
          n_relevant int32: relevant items of the user, in the list or not
          one float32 column per feature; the metadata of the file name those that are categories
-Lists without a relevant item and lists of cold users are left out, since neither can teach an order; at most
-candidates.label_users are kept, drawn by seed. The fold `test` teaches nothing: its file has no rows. The features of the lists to be
-ranked are computed by `recommend`, with the same families, block by block.
+Lists without a relevant item and lists of cold users are left out, since neither can teach an
+order; at most candidates.label_users are kept, drawn by seed. The fold `test` teaches nothing: its
+file has no rows. The features of the lists to be ranked are computed by `recommend`, with the same
+families, block by block.
 """
 
 from pathlib import Path
@@ -33,7 +36,9 @@ from stage import fold_argument, report, run, whole
 ROWS_AT_ONCE = 500_000  # what is held in memory grows with this, not with the number of users
 
 
-def teaching_lists(fold: str, target: folds.Target, most: int, seed: int) -> tuple[Candidates, np.ndarray]:
+def teaching_lists(
+    fold: str, target: folds.Target, most: int, seed: int
+) -> tuple[Candidates, np.ndarray]:
     """The lists that teach, and the label of every row, uint8."""
     kept, labels = [], []
     for lists in candidate_lists.read(fold):
@@ -56,12 +61,20 @@ def write(path: Path, context: families.Context, lists: Candidates, keys: list[n
     """One row group per block of lists; keys are the label and n_relevant of every row."""
     first = 0
     _, names = families.matrix(context, families.rows_of(lists.take(slice(0)), context.history))
-    with pq.ParquetWriter(path, schema(names, families.categorical(context)), compression="none", use_dictionary=False) as file:
-        for block in tqdm(list(candidate_lists.split(lists, ROWS_AT_ONCE)), path.name, disable=None):
+    with pq.ParquetWriter(
+        path, schema(names, families.categorical(context)), compression="none", use_dictionary=False
+    ) as file:
+        for block in tqdm(
+            list(candidate_lists.split(lists, ROWS_AT_ONCE)), path.name, disable=None
+        ):
             values, _ = families.matrix(context, families.rows_of(block, context.history))
             rows = slice(first, first + len(block.user))
             columns = [block.user, block.item, *(key[rows] for key in keys), *values.T]
-            file.write_table(pa.Table.from_arrays([pa.array(np.ascontiguousarray(c)) for c in columns], schema=file.schema))
+            file.write_table(
+                pa.Table.from_arrays(
+                    [pa.array(np.ascontiguousarray(c)) for c in columns], schema=file.schema
+                )
+            )
             first = rows.stop
 
 
@@ -69,11 +82,13 @@ def main() -> None:
     run = run_params()
     fold = fold_argument(run.folds)
     history, target = folds.load(fold)
-    lists, label = teaching_lists(fold, target, section("candidates", CandidateParams).label_users, run.seed)
+    lists, label = teaching_lists(
+        fold, target, section("candidates", CandidateParams).label_users, run.seed
+    )
     if fold == "test":
         lists, label = lists.take(slice(0)), label[:0]
     elif not len(label):
-        report(f"{fold}: no candidate list of a warm user holds a relevant item; this fold teaches nothing")
+        report(f"{fold}: no list of a warm user holds a relevant item; the fold teaches nothing")
     n_relevant = np.bincount(target.user, minlength=int(lists.user.max(initial=0)) + 1)[lists.user]
     context = feature_context.load(fold, history)
     with whole(FEATURES.format(fold=fold)) as path:

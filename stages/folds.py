@@ -1,8 +1,8 @@
 """Folds: the history a fold may know, and the target window that judges it.
 
-Fold `test` targets the last window, `validation` the one before, `label_1`, `label_2`, … the ones before that. The history of a
-fold is every window before its target. Users and items of a fold are those of its history, so no shape and no index depends on
-anything later.
+Fold `test` targets the last window, `validation` the one before, `label_1`, `label_2`, … the ones
+before that. The history of a fold is every window before its target. Users and items of a fold are
+those of its history, so no shape and no index depends on anything later.
 """
 
 from dataclasses import dataclass
@@ -24,9 +24,11 @@ JUDGED = ("validation", "test")
 
 @dataclass(frozen=True)
 class History:
-    """Everything before a fold's target window, by user, within a user in time order, each pair once.
+    """Everything before a fold's target window, by user, within a user in time order, each pair
+    once.
 
-    users, items   int32 (n_users,), (n_items,): rows in users.parquet and items.parquet, ascending; a position in them is the
+    users, items   int32 (n_users,), (n_items,): rows in users.parquet and items.parquet,
+    ascending; a position in them is the
                    `user` or `item` of everything else here
     indptr         int64 (n_users + 1,): user u has the rows indptr[u]:indptr[u + 1]
     item           int32 (n_rows,)
@@ -74,6 +76,8 @@ class History:
 
     def _matrix(self, indices: np.ndarray, indptr: np.ndarray) -> sparse.csr_array:
         ones = np.ones(len(indices), dtype=np.float32)
+        if len(indices) < np.iinfo(np.int32).max:
+            indptr = indptr.astype(np.int32)  # or scipy widens the indices to 64 bits too
         return sparse.csr_array((ones, indices, indptr), shape=(self.n_users, self.n_items))
 
     def user_of(self, rows: np.ndarray) -> np.ndarray:
@@ -90,8 +94,8 @@ class Target:
     """What the target window holds; users and items are rows of users.parquet and items.parquet.
 
     users      int32, ascending: every user with an interaction in the window, liked or not
-    user, item int32 (n_relevant,), by user: the relevant pairs, positive and not exposed in the history
-    strength   uint8 (n_relevant,), at least 1
+    user, item int32 (n_relevant,), by user: the relevant pairs, positive and not exposed in the
+    history strength   uint8 (n_relevant,), at least 1
     """
 
     users: np.ndarray
@@ -114,11 +118,14 @@ class Target:
 
 
 def target_window(fold: str, n_windows: int) -> int:
-    """The number of the fold's target window; InputError where no window of history would be left."""
+    """The number of the fold's target window; InputError where no window of history would be
+    left.
+    """
     behind = {"test": 1, "validation": 2}.get(fold) or 2 + int(fold.removeprefix("label_"))
     if n_windows - behind < 1:
         raise InputError(
-            f"params.yaml: folds has {fold}, which needs {behind + 1} windows or more; the data has {n_windows}"
+            f"params.yaml: folds has {fold}, which needs {behind + 1} windows or more; "
+            f"the data has {n_windows}"
         )
     return n_windows - behind
 
@@ -133,21 +140,29 @@ def load(fold: str) -> tuple[History, Target]:
     history, target = history_before(table, window), target_of(table, window)
     if fold in JUDGED and not len(target.user):
         raise InputError(
-            f"fold {fold}: no user left to evaluate; its target, window {window}, has {len(target.users)} users "
+            f"fold {fold}: no user left to evaluate; window {window}, its target, has "
+            f"{len(target.users)} users "
             "but no positive pair that is new; check data.positive and the last windows of the data"
         )
     if not history.is_positive.any():
-        raise InputError(f"fold {fold}: its history, windows 0 to {window - 1}, has no positive interaction")
+        raise InputError(
+            f"fold {fold}: its history, windows 0 to {window - 1}, has no positive interaction"
+        )
     return history, target
 
 
 def history_before(table: pa.Table, window: int) -> History:
     """The history of the fold that targets `window`."""
     known = table["window"].to_numpy() < window
-    column = {name: table[name].to_numpy()[known] for name in ("user", "item", "window", "is_positive", "is_repeat")}
+    column = {
+        name: table[name].to_numpy()[known]
+        for name in ("user", "item", "window", "is_positive", "is_repeat")
+    }
     if column["is_repeat"].any():
         column = _merge_repeats(column)
-    users, items = (np.flatnonzero(np.bincount(column[name])).astype(np.int32) for name in ("user", "item"))
+    users, items = (
+        np.flatnonzero(np.bincount(column[name])).astype(np.int32) for name in ("user", "item")
+    )
     indptr = np.concatenate([[0], np.cumsum(np.bincount(column["user"])[users])])
     item = _position(items, column["item"])
     return History(users, items, indptr, item, column["window"], column["is_positive"], window)
@@ -158,14 +173,17 @@ def _merge_repeats(column: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     key = column["user"].astype(np.int64) * (int(column["item"].max()) + 1) + column["item"]
     is_repeat = column["is_repeat"]
     is_positive = column["is_positive"] | np.isin(key, key[is_repeat])
-    return {name: values[~is_repeat] for name, values in {**column, "is_positive": is_positive}.items()}
+    return {
+        name: values[~is_repeat] for name, values in {**column, "is_positive": is_positive}.items()
+    }
 
 
 def target_of(table: pa.Table, window: int) -> Target:
     """The target of the fold that targets `window`."""
     rows = np.flatnonzero(table["window"].to_numpy() == window)
     user, item, is_positive, strength, is_repeat = (
-        table[name].to_numpy()[rows] for name in ("user", "item", "is_positive", "strength", "is_repeat")
+        table[name].to_numpy()[rows]
+        for name in ("user", "item", "is_positive", "strength", "is_repeat")
     )
     is_new = is_positive.copy()
     if is_repeat.any():  # their first row may stand in the history

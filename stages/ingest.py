@@ -1,8 +1,10 @@
-"""Turns the data set that data.source and data.path name into four tables of one form, whatever the source.
+"""Turns the data set that data.source and data.path name into four tables of one form, whatever
+the source.
 
 usage: python stages/ingest.py
 in:    the files in data.path
-out:   data/interactions.parquet, data/users.parquet, data/items.parquet, data/item_tags.npz, data/item_embeddings.npy;
+out:   data/interactions.parquet, data/users.parquet, data/items.parquet, data/item_tags.npz,
+data/item_embeddings.npy;
        columns, dtypes and order stand in tables.py
 """
 

@@ -1,4 +1,6 @@
-"""Item-item similarities of a history: by co-occurrence of positives, and by the order in which users watch."""
+"""Item-item similarities of a history: by co-occurrence of positives, and by the order in which
+users watch.
+"""
 
 import warnings
 
@@ -24,16 +26,20 @@ MODELS = {
 
 
 def latest(user_item: sparse.csr_array, most: int) -> sparse.csr_array:
-    """CSR float32 of ones, same shape: the latest `most` entries of each row of a matrix in time order."""
+    """CSR float32 of ones, same shape: the latest `most` entries of each row of a matrix in time
+    order.
+    """
     age = np.repeat(user_item.indptr[1:], np.diff(user_item.indptr)) - 1 - np.arange(user_item.nnz)
     kept = age < most
-    indptr = np.concatenate([[0], np.cumsum(kept)])[user_item.indptr]
+    indptr = np.concatenate([[0], np.cumsum(kept)])[user_item.indptr].astype(user_item.indptr.dtype)
     item = user_item.indices[kept]
     return sparse.csr_array((np.ones(len(item), np.float32), item, indptr), shape=user_item.shape)
 
 
 def item_knn(user_item: sparse.csr_array, params: ItemKnn, n_threads: int) -> sparse.csr_matrix:
-    """CSR float32 (n_items, n_items), sorted: the most similar items of each item (a column), itself left out."""
+    """CSR float32 (n_items, n_items), sorted: the most similar items of each item (a column),
+    itself left out.
+    """
     model = MODELS[params.weighting](K=params.neighbours + 1, num_threads=n_threads)
     positives = sparse.csr_matrix(latest(user_item, params.last_items), dtype=np.float64)
     with warnings.catch_warnings(category=ParameterWarning, action="ignore"):
@@ -46,7 +52,8 @@ def item_knn(user_item: sparse.csr_array, params: ItemKnn, n_threads: int) -> sp
 
 
 def transitions(history: History, reach: int = 3, most: int = 500) -> sparse.csr_matrix:
-    """CSR float32 (n_items, n_items): how often j came d <= reach positives after i, weighted 1 / d, over sqrt(n_i n_j).
+    """CSR float32 (n_items, n_items): how often j came d <= reach positives after i, weighted 1 /
+    d, over sqrt(n_i n_j).
 
     Counts the latest `most` positives of each user; n is how often an item stands among them.
     """

@@ -1,4 +1,6 @@
-"""Reads params.yaml strictly: unknown keys, wrong types and values out of range stop the stage with one line."""
+"""Reads params.yaml strictly: unknown keys, wrong types and values out of range stop the stage
+with one line.
+"""
 
 import difflib
 import os
@@ -12,7 +14,17 @@ from ruamel.yaml.error import YAMLError
 from stage import InputError
 
 FILE = Path("params.yaml")
-SECTIONS = ("data", "split", "als", "sources", "candidates", "features", "ranker", "evaluate")
+SECTIONS = (
+    "data",
+    "split",
+    "als",
+    "sources",
+    "candidates",
+    "features",
+    "ranker",
+    "baselines",
+    "evaluate",
+)
 
 
 class Strict(BaseModel):

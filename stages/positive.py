@@ -90,7 +90,7 @@ class Rule:
         return tuple(dict.fromkeys(comparison.column for comparison in _comparisons(self.tree)))
 
     def check(self, schema: pa.Schema) -> None:
-        """InputError where a column is not in the schema (of the feedback), or of no fitting type."""
+        """InputError where a column is not among the feedback columns, or of no fitting type."""
         for comparison in _comparisons(self.tree):
             index = schema.get_field_index(comparison.column)
             if index < 0:

@@ -1,11 +1,14 @@
-"""Trains the LightGBM rankers of the two judged folds, each on the labelled candidates of earlier folds only.
+"""Trains the LightGBM rankers of the two judged folds, each on the labelled candidates of earlier
+folds only.
 
 usage: python stages/ranker.py
 in:    data/features/FOLD.parquet of every fold but test
-out:   data/ranker/FOLD_SEED.txt, a LightGBM text model for each judged fold and each SEED of 0 … n_seeds - 1
-       data/ranker/feature_gain.csv: feature, gain: its share of the total gain in the models of the fold validation
-       data/ranker/learning_curve.csv: trees, map: mean AP@k over the validation fold's lists that hold a relevant item,
-       ranked by the first so many trees of the fold validation's models
+out:   data/ranker/FOLD_SEED.txt, a LightGBM text model for each judged fold and each SEED of 0 …
+n_seeds - 1
+       data/ranker/feature_gain.csv: feature, gain: its share of the total gain in the models of
+       the fold validation data/ranker/learning_curve.csv: trees, map: mean AP@k over the
+       validation fold's lists that hold a relevant item, ranked by the first so many trees of the
+       fold validation's models
 """
 
 from typing import Literal
@@ -53,7 +56,9 @@ class Params(Strict):
 
 
 def sample_negatives(examples: Examples, most: int, seed: int) -> Examples:
-    """All relevant rows, and `most` irrelevant rows of each list at random (0 = all), in the same order."""
+    """All relevant rows, and `most` irrelevant rows of each list at random (0 = all), in the same
+    order.
+    """
     if not most:
         return examples
     lists = np.repeat(np.arange(len(examples.group)), examples.group)
@@ -70,21 +75,33 @@ def sample_negatives(examples: Examples, most: int, seed: int) -> Examples:
 def dataset(folds: list[Examples], params: Params, seed: int) -> lgb.Dataset:
     """The rows of all folds, fold after fold, lists contiguous."""
     label = np.concatenate([examples.label for examples in folds])
-    data = lgb.Dataset(
+    return lgb.Dataset(
         [examples.values for examples in folds],
         label if params.label == "graded" else label > 0,
         group=np.concatenate([examples.group for examples in folds]),
         feature_name=folds[0].names,
         categorical_feature=folds[0].categorical,
-        params={"max_bin": params.max_bin, "data_random_seed": seed, "force_col_wise": True, "verbosity": -1,
-                "min_data_in_leaf": params.min_data_in_leaf},
+        params={
+            "max_bin": params.max_bin,
+            "data_random_seed": seed,
+            "force_col_wise": True,
+            "verbosity": -1,
+            "min_data_in_leaf": params.min_data_in_leaf,
+        },
     )
-    return data
 
 
 def train(data: lgb.Dataset, params: Params, run: Run, number: int) -> lgb.Booster:
     """Model `number` of n_seeds; deterministic at any number of threads."""
-    names = ("objective", "learning_rate", "num_leaves", "min_data_in_leaf", "feature_fraction", "lambda_l2", "max_bin")
+    names = (
+        "objective",
+        "learning_rate",
+        "num_leaves",
+        "min_data_in_leaf",
+        "feature_fraction",
+        "lambda_l2",
+        "max_bin",
+    )
     settings = {
         **{name: getattr(params, name) for name in names},
         "lambdarank_truncation_level": params.truncation_level,
@@ -99,19 +116,25 @@ def train(data: lgb.Dataset, params: Params, run: Run, number: int) -> lgb.Boost
         "verbosity": -1,
     }
     bar = tqdm(total=params.n_estimators, desc=f"trees, seed {number}", disable=None)
-    model = lgb.train(settings, data, params.n_estimators, callbacks=[lambda _: bar.update() and None])
+    model = lgb.train(
+        settings, data, params.n_estimators, callbacks=[lambda _: bar.update() and None]
+    )
     bar.close()
     return model
 
 
 def learning_curve(models: list[lgb.Booster], examples: Examples, n_trees: int) -> pd.DataFrame:
-    """trees and map, after about CURVE_POINTS equal steps; the scores of the models are averaged."""
+    """trees and map, after about CURVE_POINTS equal steps; the scores of the models are
+    averaged.
+    """
     step = max(1, n_trees // CURVE_POINTS)
     score = np.zeros(len(examples.label))
     rows = []
     for start in range(0, n_trees, step):
         for model in models:
-            score += model.predict(examples.values, start_iteration=start, num_iteration=step, raw_score=True)
+            score += model.predict(
+                examples.values, start_iteration=start, num_iteration=step, raw_score=True
+            )
         rows.append((min(start + step, n_trees), mean_average_precision(examples, score)))
     return pd.DataFrame(rows, columns=["trees", "map"])
 
@@ -120,7 +143,9 @@ def mean_average_precision(examples: Examples, score: np.ndarray) -> float:
     """Mean AP@CURVE_K over the lists, in the order of the score."""
     lists = np.repeat(np.arange(len(examples.group)), examples.group)
     order = np.lexsort((-score, lists))
-    rank = np.arange(len(lists)) - np.repeat(np.cumsum(examples.group) - examples.group, examples.group)
+    rank = np.arange(len(lists)) - np.repeat(
+        np.cumsum(examples.group) - examples.group, examples.group
+    )
     hits = np.zeros((len(examples.group), CURVE_K), dtype=bool)
     top = rank < CURVE_K
     hits[lists[top], rank[top]] = examples.label[order][top] > 0
@@ -131,7 +156,9 @@ def mean_average_precision(examples: Examples, score: np.ndarray) -> float:
 def feature_gain(models: list[lgb.Booster]) -> pd.DataFrame:
     """feature and gain, the largest first; the gains sum to 1."""
     gain = sum(model.feature_importance("gain") for model in models)
-    frame = pd.DataFrame({"feature": models[0].feature_name(), "gain": gain / max(gain.sum(), 1e-12)})
+    frame = pd.DataFrame(
+        {"feature": models[0].feature_name(), "gain": gain / max(gain.sum(), 1e-12)}
+    )
     return frame.sort_values("gain", ascending=False, kind="stable")
 
 
@@ -139,15 +166,28 @@ def main() -> None:
     run = run_params()
     params = section("ranker", Params)
     folds = {fold: features_file.read(fold) for fold in run.folds if fold != "test"}
-    sampled = {fold: sample_negatives(examples, params.negatives, run.seed) for fold, examples in folds.items()}
+    sampled = {
+        fold: sample_negatives(examples, params.negatives, run.seed)
+        for fold, examples in folds.items()
+    }
     for judged in JUDGED:
-        earlier = [sampled[fold] for fold in run.folds[run.folds.index(judged) + 1 :] if len(sampled[fold].label)]
+        earlier = [
+            sampled[fold]
+            for fold in run.folds[run.folds.index(judged) + 1 :]
+            if len(sampled[fold].label)
+        ]
         if not earlier:
-            raise InputError(f"no fold before {judged} has a candidate list that holds a relevant item; add label folds to folds")
+            raise InputError(
+                f"no fold before {judged} has a list that holds a relevant item; "
+                "add label folds to folds"
+            )
         data = dataset(earlier, params, run.seed)
         models = [train(data, params, run, number) for number in range(params.n_seeds)]
         ranker_models.save(judged, models)
-        report(f"{judged}: {data.num_data():,} candidates in {sum(len(e.group) for e in earlier):,} lists")
+        report(
+            f"{judged}: {data.num_data():,} candidates in "
+            f"{sum(len(examples.group) for examples in earlier):,} lists"
+        )
         if judged == "validation":
             write_plots(models, folds["validation"], params.n_estimators)
 

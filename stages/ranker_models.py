@@ -30,4 +30,6 @@ def load(fold: str) -> list[lgb.Booster]:
 
 def predict(models: list[lgb.Booster], values: np.ndarray, n_threads: int) -> np.ndarray:
     """float64 (n_rows,): the mean raw score of the models, higher is better."""
-    return np.mean([model.predict(values, raw_score=True, num_threads=n_threads) for model in models], axis=0)
+    return np.mean(
+        [model.predict(values, raw_score=True, num_threads=n_threads) for model in models], axis=0
+    )

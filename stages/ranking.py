@@ -1,8 +1,9 @@
 """Metrics of top-k lists, for binary relevance, one value per user; and the bootstrap over users.
 
-In every function `hits` is bool (n_users, k), best first: whether the item at that rank is relevant; a shorter list is filled up
-with False. `n_relevant` is int (n_users,), at least 1: all relevant items of the target window, also those no list could hold.
-Users that a model serves badly or not at all are rows of False and count as zero.
+In every function `hits` is bool (n_users, k), best first: whether the item at that rank is
+relevant; a shorter list is filled up with False. `n_relevant` is int (n_users,), at least 1: all
+relevant items of the target window, also those no list could hold. Users that a model serves badly
+or not at all are rows of False and count as zero.
 """
 
 import numpy as np
@@ -19,16 +20,19 @@ def average_precision(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
 
 
 def notebook_average_precision(hits: np.ndarray) -> np.ndarray:
-    """The formula of the notebook this project replaces: the same sum, divided by the number of hits within k.
+    """The formula of the notebook this project replaces: the same sum, divided by the number of
+    hits within k.
 
-    It ignores all that was missed: one hit at rank 1 out of ten relevant items scores 1. Only ever reported for comparison.
+    It ignores all that was missed: one hit at rank 1 out of ten relevant items scores 1. Only ever
+    reported for comparison.
     """
     precision = np.cumsum(hits, axis=1) / np.arange(1, hits.shape[1] + 1)
     return (precision * hits).sum(axis=1) / np.maximum(1, hits.sum(axis=1))
 
 
 def ndcg(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
-    """DCG with gain 1 and discount 1 / log2(rank + 1), divided by that of min(k, n_relevant) hits at the top.
+    """DCG with gain 1 and discount 1 / log2(rank + 1), divided by that of min(k, n_relevant) hits
+    at the top.
 
     Source: Järvelin and Kekäläinen 2002, with binary gain. float64 (n_users,).
     """
@@ -38,7 +42,9 @@ def ndcg(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
 
 
 def recall(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
-    """Hits within k divided by n_relevant, so below 1 for a user with more than k relevant items."""
+    """Hits within k divided by n_relevant, so below 1 for a user with more than k relevant
+    items.
+    """
     return hits.sum(axis=1) / n_relevant
 
 
@@ -48,7 +54,9 @@ def hit_rate(hits: np.ndarray) -> np.ndarray:
 
 
 def oracle_average_precision(n_found: np.ndarray, n_relevant: np.ndarray, k: int) -> np.ndarray:
-    """AP@k of the best order of a candidate list that holds n_found of the relevant items: min(k, found) / min(k, relevant)."""
+    """AP@k of the best order of a candidate list that holds n_found of the relevant items: min(k,
+    found) / min(k, relevant).
+    """
     return np.minimum(k, n_found) / np.minimum(k, n_relevant)
 
 
@@ -56,10 +64,12 @@ def bootstrap(difference: np.ndarray, n_resamples: int, seed: int) -> dict[str, 
     """Percentile interval of the mean of per-user differences, resampling users with replacement.
 
     difference  float (n_users,): one model's value minus the other's for the same user (paired)
-    Returns ci95_low, ci95_high (2.5 % and 97.5 % of the resampled means) and p_value: two-sided, twice the smaller share of
-    resampled means on either side of zero, counting the observed one (Efron and Tibshirani 1993, chapters 13 and 16), at most 1.
+    Returns ci95_low, ci95_high (2.5 % and 97.5 % of the resampled means) and p_value: two-sided,
+    twice the smaller share of resampled means on either side of zero, counting the observed one
+    (Efron and Tibshirani 1993, chapters 13 and 16), at most 1.
 
-    A resample is how often each distinct difference was drawn: a multinomial, so the cost grows with the distinct values.
+    A resample is how often each distinct difference was drawn: a multinomial, so the cost grows
+    with the distinct values.
     """
     values, counts = np.unique(difference, return_counts=True)
     share = counts / counts.sum()

@@ -1,13 +1,15 @@
 """Ranks the candidates of the judged folds and writes every user's top k.
 
 usage: python stages/recommend.py
-in:    for each FOLD of validation and test: data/candidates/FOLD.parquet, data/als/FOLD.npz, data/ranker/FOLD_*.txt;
-       data/split/interactions.parquet, data/split/windows.csv, data/users.parquet, data/items.parquet, data/item_tags.npz,
-       data/item_embeddings.npy
-out:   data/recommendations.parquet (the fold test) and data/recommendations_validation.parquet, by user, best first:
+in:    for each FOLD of validation and test: data/candidates/FOLD.parquet, data/als/FOLD.npz,
+data/ranker/FOLD_*.txt;
+       data/split/interactions.parquet, data/split/windows.csv, data/users.parquet,
+       data/items.parquet, data/item_tags.npz, data/item_embeddings.npy
+out:   data/recommendations.parquet (the fold test) and data/recommendations_validation.parquet, by
+user, best first:
        user_id, item_id as in the source; rank int16, 1 is best; score float32
-Every user with an interaction in the target window is served. A cold user gets recent popular items, with 1 / rank as score. Ties in
-score keep the order of the candidates.
+Every user with an interaction in the target window is served. A cold user gets recent popular
+items, with 1 / rank as score. Ties in score keep the order of the candidates.
 """
 
 import numpy as np
@@ -31,8 +33,12 @@ from top_lists import Evaluate, TopLists, concatenate, top_k
 ROWS_AT_ONCE = 300_000  # what is held in memory grows with this, not with the number of users
 
 
-def scores(lists: Candidates, context: families.Context, models: list, n_threads: int) -> np.ndarray:
-    """float64 (n_rows,): the ranker's score of every row; for rows of cold users 1 / place in the list."""
+def scores(
+    lists: Candidates, context: families.Context, models: list, n_threads: int
+) -> np.ndarray:
+    """float64 (n_rows,): the ranker's score of every row; for rows of cold users 1 / place in the
+    list.
+    """
     start = np.repeat(lists.starts, lists.group)
     score = 1 / (np.arange(len(lists.user)) - start + 1)
     is_warm = np.any([rank > 0 for rank in lists.rank.values()], axis=0)
@@ -48,10 +54,12 @@ def recommend(fold: str, k: int, n_threads: int) -> TopLists:
     history, _ = folds.load(fold)
     context = feature_context.load(fold, history)
     models = ranker_models.load(fold)
-    return concatenate([
-        top_k(lists.user, lists.item, scores(lists, context, models, n_threads), k)
-        for lists in tqdm(candidate_lists.read(fold, ROWS_AT_ONCE), fold, disable=None)
-    ])
+    return concatenate(
+        [
+            top_k(lists.user, lists.item, scores(lists, context, models, n_threads), k)
+            for lists in tqdm(candidate_lists.read(fold, ROWS_AT_ONCE), fold, disable=None)
+        ]
+    )
 
 
 def main() -> None:

@@ -1,7 +1,9 @@
-"""Candidate sources: each names the n unseen items it scores best for each user, from a fold's history alone.
+"""Candidate sources: each names the n unseen items it scores best for each user, from a fold's
+history alone.
 
-A source is a function (inputs, users, n) -> Found. The baselines are the first k of the same functions, with the same tuned
-parameters. A pair the user was exposed to is never named. To add a source: write the function, put it into SOURCES.
+A source is a function (inputs, users, n) -> Found. The baselines are the first k of the same
+functions, with the same tuned parameters. A pair the user was exposed to is never named. To add a
+source: write the function, put it into SOURCES.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,7 +27,9 @@ BLOCK = 16_000_000  # scores held at once (64 MB)
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the sources may read. embeddings is float32 (n_items, width) for the items of the history."""
+    """What the sources may read. embeddings is float32 (n_items, width) for the items of the
+    history.
+    """
 
     history: History
     params: Sources
@@ -40,7 +44,9 @@ class Inputs:
 
     @cached_property
     def ease_items(self) -> np.ndarray:
-        """int (<= max_items,), ascending: the items EASE knows, those with most positives where the catalogue is larger."""
+        """int (<= max_items,), ascending: the items EASE knows, those with most positives where
+        the catalogue is larger.
+        """
         counts = popularity(self.history)
         return np.sort(np.lexsort((np.arange(len(counts)), -counts))[: self.params.ease.max_items])
 
@@ -51,7 +57,9 @@ class Inputs:
 
 
 def ease_weights(positives: sparse.csr_array, l2: float) -> np.ndarray:
-    """The item-item weights of EASE, equation 8 of Steck (2019): P = (X'X + l2 I)^-1, B = -P / diag(P), diag(B) = 0."""
+    """The item-item weights of EASE, equation 8 of Steck (2019): P = (X'X + l2 I)^-1, B = -P /
+    diag(P), diag(B) = 0.
+    """
     gram = (positives.T @ positives).toarray()
     gram[np.diag_indices_from(gram)] += l2
     with threadpool_limits(1):  # the sums of BLAS depend on the number of threads
@@ -62,7 +70,9 @@ def ease_weights(positives: sparse.csr_array, l2: float) -> np.ndarray:
 
 
 def popularity(history: History, windows: int | None = None) -> np.ndarray:
-    """float32 (n_items,): positives of each item, in the last `windows` windows of the history, or in all of it."""
+    """float32 (n_items,): positives of each item, in the last `windows` windows of the history, or
+    in all of it.
+    """
     counted = history.is_positive
     if windows is not None:
         counted = counted & (history.window >= history.n_windows - windows)
@@ -70,7 +80,9 @@ def popularity(history: History, windows: int | None = None) -> np.ndarray:
 
 
 def recent_popularity(history: History, windows: int) -> np.ndarray:
-    """float64 (n_items,): recent positives; ties, and items without any, are ordered by all positives of the history."""
+    """float64 (n_items,): recent positives; ties, and items without any, are ordered by all
+    positives of the history.
+    """
     overall = popularity(history).astype(np.float64)
     return popularity(history, windows) + overall / (overall.max() + 1)
 
@@ -121,8 +133,12 @@ def _padded(item: np.ndarray, score: np.ndarray, n: int) -> tuple[np.ndarray, np
     )
 
 
-def by_vectors(inputs: Inputs, vectors: np.ndarray, items: np.ndarray, users: np.ndarray, n: int) -> Found:
-    """The n unseen items with the largest dot product; vectors float32 (len(users), d), items float32 (n_items, d)."""
+def by_vectors(
+    inputs: Inputs, vectors: np.ndarray, items: np.ndarray, users: np.ndarray, n: int
+) -> Found:
+    """The n unseen items with the largest dot product; vectors float32 (len(users), d), items
+    float32 (n_items, d).
+    """
     depth = min(n, len(items))
     parts = []
     for rows in _blocks(np.arange(len(users)), max(1, depth * 8)):
@@ -138,8 +154,12 @@ def by_vectors(inputs: Inputs, vectors: np.ndarray, items: np.ndarray, users: np
     return _concatenated(parts, n)
 
 
-def by_scores(inputs: Inputs, score: Callable[[np.ndarray], np.ndarray], users: np.ndarray, n: int) -> Found:
-    """The n unseen items with the largest score; score(users) -> float32 (len(users), n_items), -inf where there is none."""
+def by_scores(
+    inputs: Inputs, score: Callable[[np.ndarray], np.ndarray], users: np.ndarray, n: int
+) -> Found:
+    """The n unseen items with the largest score; score(users) -> float32 (len(users), n_items),
+    -inf where there is none.
+    """
     history = inputs.history
     depth = min(n, history.n_items)
     parts = []
@@ -159,14 +179,18 @@ def by_scores(inputs: Inputs, score: Callable[[np.ndarray], np.ndarray], users: 
 
 def als(inputs: Inputs, users: np.ndarray, n: int) -> Found:
     """Dot product of the factors."""
-    return by_vectors(inputs, inputs.factors.user_factors[users], inputs.factors.item_factors, users, n)
+    return by_vectors(
+        inputs, inputs.factors.user_factors[users], inputs.factors.item_factors, users, n
+    )
 
 
 def item_knn(inputs: Inputs, users: np.ndarray, n: int) -> Found:
     """Sum of the similarities between an item and the user's positives; only items with any."""
 
     def score(block: np.ndarray) -> np.ndarray:
-        scores = (sparse.csr_matrix(inputs.history.positives[block]) @ inputs.knn_similarity).toarray()
+        scores = (
+            sparse.csr_matrix(inputs.history.positives[block]) @ inputs.knn_similarity
+        ).toarray()
         scores[scores <= 0] = -np.inf
         return scores
 
@@ -178,7 +202,9 @@ def ease(inputs: Inputs, users: np.ndarray, n: int) -> Found:
 
     def score(block: np.ndarray) -> np.ndarray:
         scores = np.full((len(block), inputs.history.n_items), -np.inf, dtype=np.float32)
-        scores[:, inputs.ease_items] = inputs.history.positives[block][:, inputs.ease_items] @ inputs.ease_weights
+        scores[:, inputs.ease_items] = (
+            inputs.history.positives[block][:, inputs.ease_items] @ inputs.ease_weights
+        )
         return scores
 
     return by_scores(inputs, score, users, n)

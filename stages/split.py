@@ -5,9 +5,9 @@ in:    data/interactions.parquet
 out:   data/split/interactions.parquet, rows by user, within a user in time order:
          user int32, item int32, window int16 (0 is the oldest), is_positive bool, strength uint8,
          is_repeat bool: the pair has an earlier row, and this is its first positive one
-       data/split/windows.csv, a row per window: window, n_interactions, n_positives, n_users, n_items
+       data/split/windows.csv, a row per window: window, n_interactions, n_positives, n_users,
+       n_items
 """
-
 
 import numpy as np
 import pandas as pd
@@ -25,14 +25,16 @@ from stage import InputError, report, run, whole
 class Params(Strict):
     """Parameters of the split."""
 
-    windows: int = Field(ge=3, le=1000)  # equal parts by number of interactions, for sources without weeks
+    windows: int = Field(
+        ge=3, le=1000
+    )  # equal parts by number of interactions, for sources without weeks
 
 
 def window_of_rows(interactions: pa.Table, n_parts: int) -> tuple[np.ndarray, int]:
     """int16 (n_rows,), the window of each row, and the number of windows.
 
-    Weeks are windows. Otherwise the rows are cut as np.array_split does, into n_parts; the rows of a test file, if the source
-    has one, are one window more.
+    Weeks are windows. Otherwise the rows are cut as np.array_split does, into n_parts; the rows of
+    a test file, if the source has one, are one window more.
     """
     if "week" in interactions.column_names:
         return interactions["week"].to_numpy(), int(interactions.schema.metadata[b"n_weeks"])
@@ -47,18 +49,25 @@ def window_of_rows(interactions: pa.Table, n_parts: int) -> tuple[np.ndarray, in
 
 
 def order_by_user(user: np.ndarray) -> np.ndarray:
-    """The stable order by user, int32 or int64 (n_rows,); a counting sort, since scipy's COO to CSR is one."""
+    """The stable order by user, int32 or int64 (n_rows,); a counting sort, since scipy's COO to
+    CSR is one.
+    """
     n = len(user)
     ones = np.ones(n, dtype=np.int8)
-    by_user = sparse.coo_array((ones, (user, np.arange(n, dtype=np.int32))), shape=(int(user.max()) + 1, n))
+    by_user = sparse.coo_array(
+        (ones, (user, np.arange(n, dtype=np.int32))), shape=(int(user.max()) + 1, n)
+    )
     by_user.has_canonical_format = True  # a column occurs once, so there is nothing to sum
     return by_user.tocsr().indices
 
 
-def repeats(user: np.ndarray, item: np.ndarray, is_positive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def repeats(
+    user: np.ndarray, item: np.ndarray, is_positive: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """For rows by user, within a user in time order: (keep, is_repeat), bool (n_rows,) each.
 
-    Of a pair that occurs more than once the first row is kept, and the first positive row where the first row is not positive.
+    Of a pair that occurs more than once the first row is kept, and the first positive row where
+    the first row is not positive.
     """
     key = user.astype(np.int64) * (int(item.max()) + 1) + item
     order = np.argsort(key, kind="stable")
@@ -78,12 +87,14 @@ def repeats(user: np.ndarray, item: np.ndarray, is_positive: np.ndarray) -> tupl
 def summary(window: np.ndarray, n_windows: int, interactions: pa.Table) -> pd.DataFrame:
     """One row per window; see the module's docstring."""
     frame = interactions.select(["user", "item", "is_positive"]).to_pandas().groupby(window)
-    counts = pd.DataFrame({
-        "n_interactions": frame.size(),
-        "n_positives": frame["is_positive"].sum(),
-        "n_users": frame["user"].nunique(),
-        "n_items": frame["item"].nunique(),
-    })
+    counts = pd.DataFrame(
+        {
+            "n_interactions": frame.size(),
+            "n_positives": frame["is_positive"].sum(),
+            "n_users": frame["user"].nunique(),
+            "n_items": frame["item"].nunique(),
+        }
+    )
     return counts.reindex(np.arange(n_windows), fill_value=0).rename_axis("window").reset_index()
 
 
@@ -93,13 +104,18 @@ def main() -> None:
     window, n_windows = window_of_rows(interactions, params.windows)
     counts = summary(window, n_windows, interactions)
     if not counts["n_positives"].sum():
-        raise InputError("data.positive: no interaction is positive; nothing can be learned or judged")
+        raise InputError(
+            "data.positive: no interaction is positive; nothing can be learned or judged"
+        )
     order = order_by_user(interactions["user"].to_numpy())
-    columns = {name: interactions[name].to_numpy()[order] for name in ("user", "item", "is_positive", "strength")}
+    columns = {
+        name: interactions[name].to_numpy()[order]
+        for name in ("user", "item", "is_positive", "strength")
+    }
     columns["window"] = window[order]
     keep, columns["is_repeat"] = repeats(columns["user"], columns["item"], columns["is_positive"])
     if not keep.all():
-        report(f"{(~keep).sum():,} repeated interactions of a user with an item add nothing and are dropped")
+        report(f"{(~keep).sum():,} repeated interactions of a user with an item are dropped")
         columns = {name: values[keep] for name, values in columns.items()}
     tables.write_parquet(INTERACTIONS, pa.table(columns))
     with whole(WINDOWS) as path:

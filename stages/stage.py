@@ -1,4 +1,6 @@
-"""What every stage shares as a process: one-line errors, whole outputs, no life after its parent's death."""
+"""What every stage shares as a process: one-line errors, whole outputs, no life after its parent's
+death.
+"""
 
 import contextlib
 import ctypes
@@ -11,11 +13,15 @@ from pathlib import Path
 
 
 class InputError(ValueError):
-    """Bad input. The message is for the user: where, the value, what would be right; a line for each finding."""
+    """Bad input. The message is for the user: where, the value, what would be right; a line for
+    each finding.
+    """
 
 
 def run(main: Callable[[], None]) -> None:
-    """Runs a stage's main(); bad input, a full disk or an interrupt ends in one line on stderr and exit 1 (130)."""
+    """Runs a stage's main(); bad input, a full disk or an interrupt ends in one line on stderr and
+    exit 1 (130).
+    """
     _die_with_parent()
     name = Path(sys.argv[0]).stem
     try:
@@ -34,13 +40,16 @@ def run(main: Callable[[], None]) -> None:
 def fold_argument(folds: list[str]) -> str:
     """The FOLD of `python stages/NAME.py FOLD`, checked against the list."""
     if len(sys.argv) != 2 or sys.argv[1] not in folds:
-        raise InputError(f"usage: python {sys.argv[0]} FOLD, where FOLD is one of {', '.join(folds)}")
+        raise InputError(
+            f"usage: python {sys.argv[0]} FOLD, where FOLD is one of {', '.join(folds)}"
+        )
     return sys.argv[1]
 
 
 @contextlib.contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path` that becomes `path` when the block ends well, and is removed when not.
+    """A temporary name beside `path` that becomes `path` when the block ends well, and is removed
+    when not.
 
     A killed process leaves its temporary file behind; the next writer of the same path removes it.
     """
@@ -62,7 +71,9 @@ def report(line: str) -> None:
 
 
 def _die_with_parent() -> None:
-    """Under DVC on Linux: die when dvc is killed, or this process would later overwrite good outputs."""
+    """Under DVC on Linux: die when dvc is killed, or this process would later overwrite good
+    outputs.
+    """
     if "DVC_ROOT" not in os.environ or not sys.platform.startswith("linux"):
         return
     pr_set_pdeathsig = 1  # linux/prctl.h

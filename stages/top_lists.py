@@ -18,7 +18,9 @@ class Evaluate(Strict):
 
 @dataclass(frozen=True)
 class TopLists:
-    """Rows by user, best first. user, item int32: rows in users.parquet and items.parquet; rank int16, 1 is best; score float32."""
+    """Rows by user, best first. user, item int32: rows in users.parquet and items.parquet; rank
+    int16, 1 is best; score float32.
+    """
 
     user: np.ndarray
     item: np.ndarray
@@ -26,7 +28,9 @@ class TopLists:
     score: np.ndarray
 
     def hits(self, target: Target, judged: np.ndarray, k: int) -> np.ndarray:
-        """bool (len(judged), k): whether the item at each rank of these users (ascending) is relevant."""
+        """bool (len(judged), k): whether the item at each rank of these users (ascending) is
+        relevant.
+        """
         hits = np.zeros((len(judged), k), dtype=bool)
         row = np.searchsorted(judged, self.user)
         row[row == len(judged)] = 0
@@ -38,14 +42,18 @@ class TopLists:
 
 
 def top_k(user: np.ndarray, item: np.ndarray, score: np.ndarray, k: int) -> TopLists:
-    """The k rows of each user (contiguous) with the largest score; ties keep the order of the rows."""
+    """The k rows of each user (contiguous) with the largest score; ties keep the order of the
+    rows.
+    """
     starts = np.flatnonzero(np.diff(user, prepend=-1))
     group = np.diff(np.append(starts, len(user)))
     number = np.repeat(np.arange(len(starts)), group)
     order = np.lexsort((-score, number))  # stable
     rank = np.arange(len(user)) - np.repeat(starts, group) + 1
     best = order[rank <= k]
-    return TopLists(user[best], item[best], rank[rank <= k].astype(np.int16), score[best].astype(np.float32))
+    return TopLists(
+        user[best], item[best], rank[rank <= k].astype(np.int16), score[best].astype(np.float32)
+    )
 
 
 def concatenate(parts: list[TopLists]) -> TopLists:
