@@ -1,0 +1,550 @@
+"""Writes data that looks like VK-LSVD, in both layouts, at any size, from a seed.
+
+usage: python tests/simulator.py lsvd FOLDER [--users N] [--items N] [--rows N] [--weeks N] [--seed N]
+                                             [--subsample NAME] [--threads N]
+       python tests/simulator.py notebook FOLDER [the same without --subsample]
+out:   lsvd      {interactions or subsamples/NAME}/{train,validation,test}/week_NN.parquet,
+                 metadata/users_metadata.parquet, metadata/items_metadata.parquet,
+                 metadata/item_embeddings.npz
+       notebook  train.parquet test.parquet user_metadata.parquet item_metadata.parquet
+                 item_embeddings.parquet; the test file is the last week
+
+The model. Items are vectors: 64 columns of content, which are published as the embedding, and 8
+hidden ones, which only co-watching reveals. A user's taste is a vector over the first 32 columns of
+content and the hidden ones; it drifts from week to week. A platform that knows tastes imperfectly
+shows each user, each week, some live items not shown before, drawn without replacement with weights
+popularity x exp(estimated taste match + follow). What the user makes of it, the appreciation, is
+taste match + quality + follow + the user's habit + noise, and all feedback derives from it.
+
+Calibrated to published figures (VK-LSVD's dataset card and totals; the notebook's files):
+  - columns, dtypes, week numbering, ages 18 to 70, 80 geos, 24 places, 11 platforms, 29 agents
+  - no pair twice; rows in time order; timespent capped at 255 s
+  - 53 % of exposures have timespent > 5 (the notebook's train file)
+  - mean timespent 21.0 s (858 160 100 084 s in 40 774 024 903 interactions)
+  - likes 2.87 %, dislikes 0.029 %, shares 0.644 %, bookmarks 0.098 %, clicks on the author 0.208 %,
+    comments opened 1.18 % (1 171 423 458, 11 860 138, 262 734 328, 40 124 463, 84 632 666 and
+    481 251 593 of the same total)
+  - sizes are the caller's: 10 000 x 19 600 x 47 M rows in 27 weeks is up0.001_ip0.001
+Invented, with no figure behind them: everything else. The shape of the tails of popularity and
+activity, life spans, drift, the strength of taste, quality, authors and demographics, the share of
+late joiners, who uses which platform, the distribution of ages and durations, the order of rows
+within a week (uniform, no sessions) and all correlations beyond the model above. Accuracy of a
+recommender on this data says nothing of its accuracy on VK-LSVD.
+
+Same arguments, same bytes (on one machine and one version of the libraries), for any --threads.
+Exactly `rows` rows are written: a user is shown fewer items a week than are born in it, so there is
+always something new left to show.
+"""
+
+import argparse
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+POSITIVE_SHARE, POSITIVE_S, CAP_S = 0.53, 5, 255
+WATCH = 0.9  # brings mean timespent to 21 s
+FEEDBACK = {  # published share of exposures, and exponent: how much it depends on appreciation
+    "like": (0.0287, 1.0),
+    "dislike": (0.00029, -1.0),
+    "share": (0.00644, 1.0),
+    "bookmark": (0.00098, 1.0),
+    "click_on_author": (0.00208, 0.7),
+    "open_comments": (0.0118, 0.7),
+}
+N_PLACES, N_PLATFORMS, N_AGENTS, N_GEOS = 24, 11, 29, 80
+
+WIDTH, TASTE_WIDTH, HIDDEN = 64, 32, 8  # columns of embedding, those that tastes see, hidden ones
+N_TOPICS, N_INTERESTS, N_FOLLOWED = 40, 3, 5
+ITEMS_PER_AUTHOR = 6
+WARM_UP_WEEKS = 6  # of births before week 0
+RISE_WEEKS, DECAY_WEEKS, EVERGREEN_WEEKS, EVERGREEN_SHARE = 0.7, 2.5, 25.0, 0.08
+LIFE = 3  # an item is dead when it is that many times its decay old
+POPULARITY_SPREAD, ACTIVITY_SPREAD, WEEK_SPREAD = 1.2, 1.0, 0.5  # sigma of log-normals
+ACTIVE_SHARE, LATE_SHARE = 0.8, 0.15  # user-weeks with exposures; users who join after week 0
+
+TASTE_IN_EXPOSURE, PLATFORM_ERROR, FOLLOW_IN_EXPOSURE = 0.8, 0.7, 1.5
+TASTE, QUALITY, FOLLOW, HABIT, NOISE = 1.0, 0.6, 0.8, 0.5, 1.3  # in appreciation
+DRIFT = 0.15  # weekly step of a taste, as a share of its spread
+
+CANDIDATES = 8  # drawn by popularity for each exposure, where live items are many
+DENSE_CELLS = 2_000_000  # users x live items scored at once
+SEEN_CELLS = 200_000_000  # users of a block x items
+
+
+@dataclass(frozen=True)
+class Users:
+    user_id: np.ndarray  # uint32 (n_users,), in no order
+    age: np.ndarray  # uint8, years
+    gender: np.ndarray  # uint8, 1 or 2
+    geo: np.ndarray  # uint8
+    platform: np.ndarray  # uint8, the one this user is on
+    agent: np.ndarray  # uint8
+    taste: np.ndarray  # float32 (n_users, TASTE_WIDTH + HIDDEN), of week 0
+    habit: np.ndarray  # float32, leniency
+
+
+@dataclass(frozen=True)
+class Items:
+    item_id: (
+        np.ndarray
+    )  # uint32 (n_items,), in no order; the items themselves are in order of birth
+    author: np.ndarray  # int64, 0 to n_authors - 1
+    author_id: np.ndarray  # uint32 (n_authors,)
+    duration: np.ndarray  # uint8, s
+    embedding: np.ndarray  # float32 (n_items, WIDTH), variance decreasing by column
+    vector: np.ndarray  # float32 (n_items, TASTE_WIDTH + HIDDEN), what tastes are compared with
+    quality: np.ndarray  # float32
+    popularity: np.ndarray  # float32, natural logarithm, at the peak
+    birth: np.ndarray  # float64, weeks, ascending
+    decay: np.ndarray  # float64, weeks
+
+
+@dataclass(frozen=True)
+class Live:
+    """What can be shown in one week."""
+
+    item: np.ndarray  # int32 (n_live,)
+    log_weight: np.ndarray  # float32 (n_live,)
+    table: np.ndarray  # int32 (32 * n_live,), items, each as often as its weight says
+    n_born: int  # live items that were not live in the week before
+
+
+def write_lsvd(
+    folder: str | Path,
+    *,
+    users: int = 500,
+    items: int = 400,
+    rows: int = 40_000,
+    weeks: int = 6,
+    seed: int = 0,
+    subsample: str = "",
+    threads: int = 1,
+) -> None:
+    """The public layout; the last week is test, the one before validation. At least 3 weeks."""
+    if weeks < 3:
+        raise ValueError(f"weeks is {weeks}: must be at least 3, for train, validation and test")
+    folder = Path(folder)
+    interactions = folder / "subsamples" / subsample if subsample else folder / "interactions"
+    (folder / "metadata").mkdir(parents=True, exist_ok=True)
+    who, what, tables = _simulate(users, items, rows, weeks, seed, threads)
+    seen_users, seen_items = np.zeros(users, np.int64), np.zeros(items, np.int64)
+    for week, (table, user, item) in enumerate(tables):
+        part = {weeks - 1: "test", weeks - 2: "validation"}.get(week, "train")
+        (interactions / part).mkdir(parents=True, exist_ok=True)
+        pq.write_table(table, interactions / part / f"week_{week:02}.parquet")
+        if part == "train":
+            seen_users += np.bincount(user, minlength=users)
+            seen_items += np.bincount(item, minlength=items)
+    rank = {"train_interactions_rank": _rank(seen_users)}
+    pq.write_table(_user_table(who, rank), folder / "metadata" / "users_metadata.parquet")
+    rank = {"train_interactions_rank": _rank(seen_items)}
+    pq.write_table(_item_table(what, rank), folder / "metadata" / "items_metadata.parquet")
+    order = _rng(seed, "npz").permutation(items)  # not the order of items_metadata
+    np.savez(
+        folder / "metadata" / "item_embeddings.npz",
+        item_id=what.item_id[order],
+        embedding=what.embedding[order].astype(np.float16),
+    )
+
+
+def write_notebook(
+    folder: str | Path,
+    *,
+    users: int = 500,
+    items: int = 400,
+    rows: int = 40_000,
+    weeks: int = 6,
+    seed: int = 0,
+    threads: int = 1,
+    embedding_in_metadata: bool = False,
+) -> None:
+    """The notebook's five files; the last week is test. At least 2 weeks.
+
+    embedding_in_metadata  item_metadata.parquet carries the embedding column too.
+    """
+    if weeks < 2:
+        raise ValueError(f"weeks is {weeks}: must be at least 2, for train and test")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    who, what, tables = _simulate(users, items, rows, weeks, seed, threads)
+    train = None
+    for week, (table, _, _) in enumerate(tables):
+        if week == weeks - 1:
+            pq.write_table(table, folder / "test.parquet")
+            continue
+        train = train or pq.ParquetWriter(folder / "train.parquet", table.schema)
+        train.write_table(table)
+    train.close()
+    embedding = what.embedding[:, :TASTE_WIDTH].ravel()
+    offsets = np.arange(0, embedding.size + 1, TASTE_WIDTH, dtype=np.int32)
+    embedding = {"embedding": pa.ListArray.from_arrays(offsets, embedding)}
+    pq.write_table(_user_table(who, {}), folder / "user_metadata.parquet")
+    extra = embedding if embedding_in_metadata else {}
+    pq.write_table(_item_table(what, extra), folder / "item_metadata.parquet")
+    pq.write_table(
+        pa.table({"item_id": what.item_id, **embedding}), folder / "item_embeddings.parquet"
+    )
+
+
+def _user_table(users: Users, extra: dict) -> pa.Table:
+    columns = ("user_id", "age", "gender", "geo")
+    return pa.table({column: getattr(users, column) for column in columns} | extra)
+
+
+def _item_table(items: Items, extra: dict) -> pa.Table:
+    author_id = items.author_id[items.author]
+    columns = {"item_id": items.item_id, "author_id": author_id, "duration": items.duration}
+    return pa.table(columns | extra)
+
+
+def _rank(count: np.ndarray) -> np.ndarray:
+    """1 for the largest count, ties by position; uint32."""
+    rank = np.empty(len(count), np.uint32)
+    rank[np.argsort(-count, kind="stable")] = np.arange(1, len(count) + 1)
+    return rank
+
+
+def _rng(seed: int, purpose: str, number: int = 0) -> np.random.Generator:
+    """The random stream of one purpose; streams are independent."""
+    return np.random.default_rng([seed, number, *purpose.encode()])
+
+
+def _simulate(
+    n_users: int, n_items: int, n_rows: int, n_weeks: int, seed: int, threads: int
+) -> tuple[Users, Items, Iterator[tuple[pa.Table, np.ndarray, np.ndarray]]]:
+    """Users, items and, week by week, the interactions, their user and their item rows."""
+    with threadpool_limits(1):  # BLAS: sums in the same order whatever the number of threads
+        topics, items = _items(n_items, n_weeks, _rng(seed, "items"))
+        users = _users(n_users, topics, items, _rng(seed, "users"))
+    live = [_live(items, week, _rng(seed, "live", week)) for week in range(n_weeks)]
+    quota = _quota(n_users, [week.n_born for week in live], n_rows, _rng(seed, "quota"))
+    weeks = _expose(users, items, live, quota, seed, threads)
+    return users, items, _with_feedback(users, items, weeks, seed)
+
+
+def _items(n_items: int, n_weeks: int, rng: np.random.Generator) -> tuple[np.ndarray, Items]:
+    """Topics, float32 (N_TOPICS, TASTE_WIDTH), and items: of a topic, by an author, born at a time."""
+    n_authors = -(-n_items // ITEMS_PER_AUTHOR)
+    author = _zipf(n_authors, n_items, rng).astype(np.int64)
+    spread = np.arange(1, WIDTH + 1) ** -0.5
+    topics = rng.standard_normal((N_TOPICS, WIDTH)) * spread
+    author_topic = rng.integers(N_TOPICS, size=n_authors)
+    style = rng.standard_normal((n_authors, WIDTH)) * spread
+    own = rng.standard_normal((n_items, WIDTH)) * spread
+    content = topics[author_topic[author]] + 0.8 * style[author] + 0.8 * own
+    axes = np.linalg.eigh(np.cov(content.T))[1][:, ::-1]  # as an SVD would order them
+    embedding = ((content - content.mean(axis=0)) @ axes).astype(np.float32)
+    hidden = rng.standard_normal((n_authors, HIDDEN))[author] + rng.standard_normal(
+        (n_items, HIDDEN)
+    )
+    hidden *= 0.8 * embedding[:, :TASTE_WIDTH].std() / hidden.std() * np.sqrt(TASTE_WIDTH / HIDDEN)
+    quality = 0.7 * rng.standard_normal(n_authors)[author] + 0.7 * rng.standard_normal(n_items)
+    is_evergreen = rng.random(n_items) < EVERGREEN_SHARE
+    decay = np.where(
+        is_evergreen, EVERGREEN_WEEKS, rng.lognormal(np.log(DECAY_WEEKS), 0.5, n_items)
+    )
+    position = (np.arange(n_items) + rng.random(n_items)) / n_items  # births at a steady rate
+    popularity = POPULARITY_SPREAD * rng.standard_normal(n_items) + 0.4 * quality
+    return (topics @ axes)[:, :TASTE_WIDTH].astype(np.float32), Items(
+        item_id=_ids(n_items, rng),
+        author=author,
+        author_id=_ids(n_authors, rng),
+        duration=np.clip(rng.lognormal(np.log(32), 0.7, n_items), 5, 180).astype(np.uint8),
+        embedding=embedding,
+        vector=np.hstack([embedding[:, :TASTE_WIDTH], hidden]).astype(np.float32),
+        quality=quality.astype(np.float32),
+        popularity=popularity.astype(np.float32),
+        birth=position * (n_weeks + WARM_UP_WEEKS) - WARM_UP_WEEKS,
+        decay=decay,
+    )
+
+
+def _users(n_users: int, topics: np.ndarray, items: Items, rng: np.random.Generator) -> Users:
+    """Users: a few topics each, a taste of their own, and a shift by age band, gender and geo."""
+    age = (18 + 52 * rng.beta(1.3, 2.2, n_users)).astype(np.uint8)
+    gender = rng.integers(1, 3, size=n_users, dtype=np.uint8)
+    geo = _zipf(N_GEOS, n_users, rng)
+    column_spread = items.vector.std(axis=0)
+
+    def directions(n: int) -> np.ndarray:
+        return rng.standard_normal((n, TASTE_WIDTH + HIDDEN), dtype=np.float32) * column_spread
+
+    taste = 0.7 * directions(n_users)
+    for _ in range(N_INTERESTS):
+        taste[:, :TASTE_WIDTH] += 0.7 * topics[rng.integers(N_TOPICS, size=n_users)]
+    for group in ((age - 18) // 11, gender, geo):  # bands of 11 years
+        taste += 0.3 * directions(int(group.max()) + 1)[group]
+    sample = rng.integers(n_users, size=10_000), rng.integers(len(items.vector), size=10_000)
+    match = np.einsum("nd,nd->n", taste[sample[0]], items.vector[sample[1]])
+    return Users(
+        user_id=_ids(n_users, rng),
+        age=age,
+        gender=gender,
+        geo=geo,
+        platform=_zipf(N_PLATFORMS, n_users, rng),
+        agent=_zipf(N_AGENTS, n_users, rng),
+        taste=taste / match.std(),  # so a match with a random item has standard deviation 1
+        habit=HABIT * rng.standard_normal(n_users, dtype=np.float32),
+    )
+
+
+def _zipf(n: int, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Numbers below n, the i-th with a weight of 1 / (i + 3); uint8 where it is wide enough."""
+    share = np.cumsum(1 / np.arange(3, n + 3))
+    drawn = np.searchsorted(share / share[-1], rng.random(size), side="right")
+    return np.minimum(drawn, n - 1).astype(np.uint8 if n <= 256 else np.int64)
+
+
+def _ids(n: int, rng: np.random.Generator) -> np.ndarray:
+    """n distinct ids below 10 n, in random order; uint32."""
+    return rng.permutation(10 * n)[:n].astype(np.uint32)
+
+
+def _live(items: Items, week: int, rng: np.random.Generator) -> Live:
+    """The items of a week, weighted by popularity and age: a quick rise, then exponential decay."""
+
+    def is_live(week: int) -> np.ndarray:
+        return (items.birth < week + 1) & (week - items.birth < LIFE * items.decay)
+
+    alive = is_live(week)
+    item = np.flatnonzero(alive).astype(np.int32)
+    age = week + 1 - items.birth[item]
+    log_weight = (
+        items.popularity[item] + np.log(-np.expm1(-age / RISE_WEEKS)) - age / items.decay[item]
+    )
+    share = np.cumsum(np.exp(log_weight))
+    n_slots = 32 * len(item)
+    slots = (np.arange(n_slots) + rng.random()) / n_slots
+    table = item[np.minimum(np.searchsorted(share / share[-1], slots), len(item) - 1)]
+    n_born = int((alive & (items.birth >= week)).sum()) if week else len(item)
+    return Live(item, log_weight.astype(np.float32), table, n_born)
+
+
+def _quota(n_users: int, n_born: list[int], n_rows: int, rng: np.random.Generator) -> np.ndarray:
+    """Exposures of each user in each week, int32 (n_users, n_weeks), n_rows in all.
+
+    Log-normal over users and over a user's weeks, and fewer than the items born in that week:
+    those nobody has been shown before, so that many unseen items are sure to exist.
+    """
+    n_weeks = len(n_born)
+    cap = np.maximum(np.array(n_born) - 1, 0)
+    activity = rng.lognormal(0, ACTIVITY_SPREAD, n_users)
+    is_late = rng.random(n_users) < LATE_SHARE
+    first_week = np.where(is_late, rng.integers(n_weeks, size=n_users), 0)
+    level = rng.lognormal(0, WEEK_SPREAD, (n_users, n_weeks)) * activity[:, None]
+    level *= rng.random((n_users, n_weeks), dtype=np.float32) < ACTIVE_SHARE
+    level *= np.arange(n_weeks) >= first_week[:, None]
+    most = int(((level > 0) * cap).sum())
+    if n_rows > 0.9 * most:
+        raise ValueError(
+            f"rows is {n_rows}: at most {int(0.9 * most)} at this size, pairs are unique"
+        )
+    factor, total = 1.0, 0.0
+    while abs(total - n_rows) > 0.5:
+        rate = np.minimum(level * factor, cap)
+        total = rate.sum()
+        factor *= n_rows / total
+    running = np.cumsum(rate).reshape(rate.shape)
+    running = np.floor(running * (n_rows / running[-1, -1]) + 0.5).astype(np.int32)
+    return np.diff(running.ravel(), prepend=0).reshape(running.shape)
+
+
+def _expose(
+    users: Users, items: Items, live: list[Live], quota: np.ndarray, seed: int, threads: int
+) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Per week user int32, item int32 and appreciation float32 of the exposures, by block of users.
+
+    Blocks are independent of each other and have their own random streams.
+    """
+    n_users, n_items = len(quota), len(items.item_id)
+    size = int(np.clip(SEEN_CELLS // n_items, 1, -(-n_users // 16)))
+    blocks = [(start, min(start + size, n_users)) for start in range(0, n_users, size)]
+    weeks: list[list] = [[] for _ in live]
+
+    def expose(number: int) -> list:
+        start, end = blocks[number]
+        block = _Block(users, items, start, end, _rng(seed, "exposures", number))
+        shown = [block.week(week, quota[start:end, w]) for w, week in enumerate(live)]
+        progress.update(int(quota[start:end].sum()))
+        return shown
+
+    bar = tqdm(total=int(quota.sum()), desc="exposures", unit="row", unit_scale=True, disable=None)
+    with bar as progress, threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
+        for shown in pool.map(expose, range(len(blocks))):
+            for week, arrays in zip(weeks, shown, strict=True):
+                week.append(arrays)
+    return [tuple(np.concatenate(part) for part in zip(*week, strict=True)) for week in weeks]
+
+
+class _Block:
+    """The state of users start..end while the weeks pass: what they have seen, what they like."""
+
+    def __init__(
+        self, users: Users, items: Items, start: int, end: int, rng: np.random.Generator
+    ) -> None:
+        self.items, self.rng, self.start = items, rng, start
+        self.taste = users.taste[start:end].copy()
+        self.habit = users.habit[start:end]
+        self.spread = users.taste.std(axis=0)
+        self.error = PLATFORM_ERROR * self.spread * self._normal()  # of the platform's estimate
+        self.seen = np.zeros((end - start, len(items.item_id)), bool)
+        self.follows = self._follow()
+
+    def week(self, live: Live, quota: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Shows every user `quota` of the live items, then lets tastes drift."""
+        n_candidates = CANDIDATES * (quota + 1)
+        is_dense = 4 * n_candidates > len(live.item)
+        shown = []
+        width = 2 ** np.ceil(np.log2(n_candidates)).astype(int)
+        for n in np.unique(width[(quota > 0) & ~is_dense]):
+            user = np.flatnonzero((width == n) & (quota > 0) & ~is_dense)
+            picked, is_short = self._pick_some(user, live, quota[user], n)
+            shown.append(picked)
+            is_dense[user[is_short]] = True
+        dense = np.flatnonzero((quota > 0) & is_dense)
+        step = max(DENSE_CELLS // len(live.item), 1)
+        for i in range(0, len(dense), step):
+            user = dense[i : i + step]
+            shown.append(self._pick_any(user, live, quota[user]))
+        user, item = (np.concatenate(part) for part in zip(*shown, strict=True)) if shown else _NONE
+        self.seen[user, item] = True
+        appreciation = self._appreciation(user, item)
+        self.taste *= np.float32((1 - DRIFT**2) ** 0.5)
+        self.taste += DRIFT * self.spread * self._normal()
+        return (user + self.start).astype(np.int32), item, appreciation
+
+    def _normal(self) -> np.ndarray:
+        return self.rng.standard_normal(self.taste.shape, dtype=np.float32)
+
+    def _follow(self) -> np.ndarray:
+        """bool (n_users, n_authors): authors of the N_FOLLOWED best matches among 64 random items."""
+        n_users = len(self.taste)
+        item = self.rng.integers(len(self.items.vector), size=(n_users, 64))
+        match = np.einsum("nd,nmd->nm", self.taste, self.items.vector[item])
+        match += self.rng.standard_normal(match.shape, dtype=np.float32)
+        best = np.argsort(-match, axis=1)[:, :N_FOLLOWED]
+        author = self.items.author[np.take_along_axis(item, best, axis=1)]
+        follows = np.zeros((n_users, len(self.items.author_id)), bool)
+        np.put_along_axis(follows, author, True, axis=1)
+        return follows
+
+    def _pick_any(self, user: np.ndarray, live: Live, k: np.ndarray) -> tuple:
+        """k unseen items for each of `user`, out of all that are live."""
+        estimate = TASTE_IN_EXPOSURE * (self.taste[user] + self.error[user])
+        weight = estimate @ self.items.vector[live.item].T
+        weight += live.log_weight
+        author = self.items.author[live.item]
+        weight += np.float32(FOLLOW_IN_EXPOSURE) * self.follows[user[:, None], author]
+        row, position = self._race(weight, self.seen[user[:, None], live.item], k)
+        return user[row], live.item[position]
+
+    def _pick_some(self, user: np.ndarray, live: Live, k: np.ndarray, n: int) -> tuple:
+        """The same out of n items drawn by popularity for each of `user`.
+
+        Also says which users got none because fewer than k of theirs were distinct and unseen.
+        """
+        item = live.table[self.rng.integers(len(live.table), size=(len(user), n))]
+        item.sort(axis=1)
+        is_out = self.seen[user[:, None], item]
+        is_out[:, 1:] |= item[:, 1:] == item[:, :-1]
+        is_short = n - is_out.sum(axis=1) < k
+        estimate = TASTE_IN_EXPOSURE * (self.taste[user] + self.error[user])
+        weight = np.einsum("nd,nmd->nm", estimate, self.items.vector[item])
+        follows = self.follows[user[:, None], self.items.author[item]]
+        weight += np.float32(FOLLOW_IN_EXPOSURE) * follows
+        row, position = self._race(weight, is_out, np.where(is_short, 0, k))
+        return (user[row], item[row, position]), is_short
+
+    def _race(self, weight: np.ndarray, is_out: np.ndarray, k: np.ndarray) -> tuple:
+        """Row and column of k cells of each row, drawn without replacement by exp(weight).
+
+        The k smallest of exponential variates of rate exp(weight); cells that are out never win,
+        given that k others exist. `weight` is overwritten.
+        """
+        np.exp(-weight, out=weight)
+        weight *= self.rng.standard_exponential(weight.shape, dtype=np.float32)
+        weight[is_out] = np.inf
+        most = int(k.max())
+        best = np.argpartition(weight, most - 1, axis=1)[:, :most]
+        order = np.argsort(np.take_along_axis(weight, best, axis=1), axis=1)
+        best = np.take_along_axis(best, order, axis=1)
+        is_won = np.arange(most) < k[:, None]
+        return np.nonzero(is_won)[0], best[is_won]
+
+    def _appreciation(self, user: np.ndarray, item: np.ndarray) -> np.ndarray:
+        """float32: what these exposures were worth to their users."""
+        match = np.einsum("nd,nd->n", self.taste[user], self.items.vector[item])
+        follows = self.follows[user, self.items.author[item]]
+        noise = self.rng.standard_normal(len(user), dtype=np.float32)
+        known = TASTE * match + QUALITY * self.items.quality[item] + FOLLOW * follows
+        return (known + self.habit[user] + NOISE * noise).astype(np.float32)
+
+
+_NONE = np.empty(0, np.int64), np.empty(0, np.int32)
+
+
+def _with_feedback(
+    users: Users, items: Items, weeks: list, seed: int
+) -> Iterator[tuple[pa.Table, np.ndarray, np.ndarray]]:
+    """Each week's table, shuffled, with its user and item rows; empties `weeks` on the way."""
+    every = np.concatenate([appreciation for _, _, appreciation in weeks])
+    spread = every.std(dtype=np.float64)
+    rank = int((1 - POSITIVE_SHARE) * len(every))
+    every.partition(rank)
+    bar = float(every[rank])  # of a positive
+    mean = every.mean(dtype=np.float64)
+    del every
+    for week in tqdm(range(len(weeks)), desc="feedback", unit="week", disable=None):
+        user, item, appreciation = weeks[week]
+        weeks[week] = None
+        rng = _rng(seed, "feedback", week)
+        order = rng.permutation(len(user))
+        user, item, appreciation = user[order], item[order], appreciation[order]
+        columns = {"user_id": users.user_id[user], "item_id": items.item_id[item]}
+        columns["place"] = _zipf(N_PLACES, len(user), rng)
+        columns |= {"platform": users.platform[user], "agent": users.agent[user]}
+        height = ((appreciation - bar) / spread).astype(np.float32)
+        columns["timespent"] = _timespent(height, items.duration[item], rng)
+        depth = ((appreciation - mean) / spread).astype(np.float32)
+        for name, (share, exponent) in FEEDBACK.items():
+            probability = share * np.exp(exponent * depth - exponent**2 / 2)  # mean: share
+            columns[name] = rng.random(len(user), dtype=np.float32) < probability
+        yield pa.table(columns), user, item
+
+
+def _timespent(height: np.ndarray, duration: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Seconds, uint8: above POSITIVE_S where height >= 0, growing with it and with duration."""
+    skipped = np.minimum((POSITIVE_S + 1) * np.exp(np.minimum(height, 0)), POSITIVE_S)
+    luck = np.exp(0.5 * rng.standard_normal(len(height), dtype=np.float32))
+    watched = POSITIVE_S + 1 + WATCH * height * duration * luck
+    return np.minimum(np.where(height < 0, skipped, watched), CAP_S).astype(np.uint8)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("layout", choices=("lsvd", "notebook"))
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--users", type=int, default=500)
+    parser.add_argument("--items", type=int, default=400)
+    parser.add_argument("--rows", type=int, default=40_000)
+    parser.add_argument("--weeks", type=int, default=6)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--subsample", default="", help="layout lsvd: subsamples/NAME")
+    arguments = vars(parser.parse_args())
+    layout, folder = arguments.pop("layout"), arguments.pop("folder")
+    if layout == "notebook" and arguments.pop("subsample"):
+        parser.error("--subsample is of layout lsvd")
+    {"lsvd": write_lsvd, "notebook": write_notebook}[layout](folder, **arguments)
+
+
+if __name__ == "__main__":
+    main()
