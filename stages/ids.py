@@ -54,7 +54,7 @@ class Collector:
         check_type(column.type, where)
         self.n_rows[where] = self.n_rows.get(where, 0) + len(column)
         self.n_null[where] = self.n_null.get(where, 0) + column.null_count
-        self.distinct.append((where, column.drop_null().unique()))
+        self.distinct.append((where, column.unique()))
 
     def ids(self) -> Ids:
         """The ids of one batch or more; InputError where some are null or do not go together."""

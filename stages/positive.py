@@ -113,8 +113,6 @@ def values(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
     """(values, is_missing), (n_rows,) each, of a column of numbers or true/false."""
     if pa.types.is_null(column.type):
         return np.zeros(len(column)), np.ones(len(column), dtype=bool)
-    if pa.types.is_float16(column.type):
-        column = column.cast(pa.float32())  # or a large number in the rule would overflow
     is_missing = np.zeros(len(column), dtype=bool)
     if column.null_count:
         is_missing = column.is_null().to_numpy()
@@ -154,7 +152,8 @@ def _use(kind: pa.DataType) -> str:
 def _evaluate(tree: Combination | Comparison, table: pa.Table) -> np.ndarray:
     if isinstance(tree, Comparison):
         numbers, is_missing = values(table[tree.column])
-        return OPERATORS[tree.operator](numbers, tree.value) & ~is_missing
+        with np.errstate(over="ignore"):  # a value beyond a narrow float becomes infinite: as good
+            return OPERATORS[tree.operator](numbers, tree.value) & ~is_missing
     first, *others = (_evaluate(part, table) for part in tree.parts)
     if tree.word == "not":
         return ~first

@@ -117,7 +117,9 @@ def read_log(paths: Sequence[Path], rule: Rule) -> Log:
         if n:
             report(f"data.positive: {name} is null or NaN in {n:,} rows, that is, not given there")
     if not columns["is_positive"].any():
-        raise InputError(f"data.positive is {rule.text!r}: none of {total:,} interactions is that")
+        raise InputError(
+            f"data.positive is {rule.text!r}: none of {total:,} interactions is positive"
+        )
     return Log(columns, users, items, n_rows)
 
 

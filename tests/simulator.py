@@ -67,10 +67,10 @@ ITEMS_PER_AUTHOR = 6
 WARM_UP_WEEKS = 6  # of births before week 0
 RISE_WEEKS, DECAY_WEEKS, EVERGREEN_WEEKS, EVERGREEN_SHARE = 0.7, 2.5, 25.0, 0.08
 LIFE = 3  # an item is dead when it is that many times its decay old
-POPULARITY_SPREAD, ACTIVITY_SPREAD, WEEK_SPREAD = 1.2, 1.0, 0.5  # sigma of log-normals
+POPULARITY_SPREAD, ACTIVITY_SPREAD, WEEK_SPREAD = 1.1, 1.0, 0.5  # sigma of log-normals
 ACTIVE_SHARE, LATE_SHARE = 0.8, 0.15  # user-weeks with exposures; users who join after week 0
 
-TASTE_IN_EXPOSURE, PLATFORM_ERROR, FOLLOW_IN_EXPOSURE = 0.8, 0.7, 1.5
+TASTE_IN_EXPOSURE, PLATFORM_ERROR, FOLLOW_IN_EXPOSURE = 1.1, 0.7, 1.5
 TASTE, QUALITY, FOLLOW, HABIT, NOISE = 1.0, 0.6, 0.8, 0.5, 1.3  # in appreciation
 DRIFT = 0.15  # weekly step of a taste, as a share of its spread
 

@@ -65,6 +65,7 @@ def test_dictionaries_and_views_are_read_as_what_they_hold() -> None:
         (pa.uint32(), pa.int32(), pa.int64()),
         (pa.uint8(), pa.uint16(), pa.uint16()),
         (pa.uint64(), pa.int64(), pa.int64()),
+        (pa.int64(), pa.uint64(), pa.int64()),
         (pa.uint64(), pa.uint32(), pa.uint64()),
     ],
     ids=str,

@@ -20,6 +20,7 @@ FEEDBACK = pa.table(
 )
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -1,0 +1,53 @@
+"""Tiny histories for tests, from literal rows."""
+
+import numpy as np
+import pyarrow as pa
+
+from folds import History, history_before
+from split import order_by_user, repeats
+
+LIKED, SEEN = 1, 0  # of a row; 2 and more are stronger feedback
+
+
+def split_table(rows: list[tuple[int, int, int, int]]) -> pa.Table:
+    """data/split/interactions.parquet for rows of (user, item, window, strength) in time order."""
+    user, item, window, strength = np.array(rows).T
+    order = order_by_user(user)
+    user, item, window, strength = (values[order] for values in (user, item, window, strength))
+    keep, is_repeat = repeats(user, item, strength > 0)
+    columns = {
+        "user": user.astype(np.int32),
+        "item": item.astype(np.int32),
+        "is_positive": strength > 0,
+        "strength": strength.astype(np.uint8),
+        "window": window.astype(np.int16),
+        "is_repeat": is_repeat,
+    }
+    return pa.table({name: values[keep] for name, values in columns.items()})
+
+
+def history_of(rows: list[tuple[int, int, int, int]], window: int) -> History:
+    """What the fold that targets `window` knows of these rows."""
+    return history_before(split_table(rows), window)
+
+
+def arrays_of(history: History) -> dict[str, bytes]:
+    """Every array of a history as bytes with its dtype, to compare two of them."""
+    arrays = {
+        "users": history.users,
+        "items": history.items,
+        "indptr": history.indptr,
+        "item": history.item,
+        "window": history.window,
+        "is_positive": history.is_positive,
+        "user": history.user,
+        "n_positives": history.n_positives,
+        "n_windows": np.array(history.n_windows),
+    }
+    for name in ("exposures", "positives"):
+        matrix = getattr(history, name)
+        arrays |= {
+            f"{name}.{part}": getattr(matrix, part) for part in ("indptr", "indices", "data")
+        }
+        arrays[f"{name}.shape"] = np.array(matrix.shape)
+    return {name: str(values.dtype).encode() + values.tobytes() for name, values in arrays.items()}

@@ -1,0 +1,189 @@
+"""Every metric against a plain loop, hand arithmetic, and the bootstrap."""
+
+from math import log2
+
+import numpy as np
+import pytest
+from sklearn.metrics import ndcg_score
+
+import ranking
+
+YES, NO = True, False
+
+
+def random_case(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """hits (n_users, k) and n_relevant that has room for them, often more than k."""
+    rng = np.random.default_rng(seed)
+    hits = rng.random((rng.integers(1, 6), rng.integers(1, 13))) < rng.choice([0.05, 0.3, 0.9])
+    missed = rng.integers(0, rng.choice([2, 20]), len(hits))
+    return hits, np.maximum(1, hits.sum(axis=1) + missed)
+
+
+def precision_sum(row: list[bool]) -> float:
+    total, found = 0.0, 0
+    for rank, is_hit in enumerate(row, start=1):
+        if is_hit:
+            found += 1
+            total += found / rank
+    return total
+
+
+def plain_average_precision(row: list[bool], n_relevant: int) -> float:
+    return precision_sum(row) / min(len(row), n_relevant)
+
+
+def plain_notebook(row: list[bool]) -> float:
+    return precision_sum(row) / sum(row) if sum(row) else 0.0
+
+
+def plain_ndcg(row: list[bool], n_relevant: int) -> float:
+    dcg = sum(1 / log2(rank + 1) for rank, is_hit in enumerate(row, start=1) if is_hit)
+    ideal = sum(1 / log2(rank + 1) for rank in range(1, min(len(row), n_relevant) + 1))
+    return dcg / ideal
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_metrics_equal_plain_loops(seed: int) -> None:
+    hits, n_relevant = random_case(seed)
+    users = list(zip(hits.tolist(), n_relevant.tolist(), strict=True))
+    expected = {
+        "average_precision": [plain_average_precision(*user) for user in users],
+        "ndcg": [plain_ndcg(*user) for user in users],
+        "recall": [sum(row) / n for row, n in users],
+    }
+    for name, values in expected.items():
+        np.testing.assert_allclose(getattr(ranking, name)(hits, n_relevant), values, rtol=1e-12)
+    np.testing.assert_allclose(
+        ranking.notebook_average_precision(hits), [plain_notebook(row) for row, _ in users], 1e-12
+    )
+    assert ranking.hit_rate(hits).tolist() == [float(sum(row) > 0) for row, _ in users]
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_ndcg_equals_scikit_learn_where_no_relevant_item_is_beyond_k(seed: int) -> None:
+    """scikit-learn ranks one list that holds every relevant item: the ideal is R <= k hits."""
+    rng = np.random.default_rng(seed)
+    k, n_items = 5, 9
+    relevant = np.zeros((1, n_items))
+    relevant[0, rng.choice(n_items, rng.integers(1, k + 1), replace=False)] = 1
+    order = rng.permutation(n_items)
+    score = np.empty((1, n_items))
+    score[0, order] = -np.arange(n_items)
+    ours = ranking.ndcg(relevant[:, order[:k]] > 0, relevant.sum(axis=1).astype(int))
+    np.testing.assert_allclose(ours, [ndcg_score(relevant, score, k=k)], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("row", "n_relevant", "expected"),
+    [
+        ([YES, NO, YES], 3, (1 / 1 + 2 / 3) / 3),
+        ([YES, NO, YES], 2, (1 / 1 + 2 / 3) / 2),
+        ([YES, NO, YES], 10, (1 / 1 + 2 / 3) / 3),  # min(k, R): k
+        ([NO, YES, NO], 1, (1 / 2) / 1),
+        ([YES, YES, YES], 7, (1 / 1 + 2 / 2 + 3 / 3) / 3),
+        ([NO, NO, NO], 4, 0.0),
+    ],
+)
+def test_average_precision_by_hand(row: list[bool], n_relevant: int, expected: float) -> None:
+    result = ranking.average_precision(np.array([row]), np.array([n_relevant]))
+    assert result == pytest.approx([expected])
+
+
+@pytest.mark.parametrize(
+    ("row", "n_relevant", "expected"),
+    [
+        ([NO, YES, YES], 2, (1 / log2(3) + 1 / log2(4)) / (1 / log2(2) + 1 / log2(3))),
+        ([YES, NO, NO], 5, (1 / log2(2)) / (1 / log2(2) + 1 / log2(3) + 1 / log2(4))),
+        ([NO, NO, NO], 5, 0.0),
+    ],
+)
+def test_ndcg_by_hand(row: list[bool], n_relevant: int, expected: float) -> None:
+    assert ranking.ndcg(np.array([row]), np.array([n_relevant])) == pytest.approx([expected])
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ([YES, NO, NO], (1 / 1) / 1),  # whatever was missed
+        ([NO, YES, YES], (1 / 2 + 2 / 3) / 2),
+        ([NO, NO, NO], 0.0),
+    ],
+)
+def test_notebook_formula_by_hand(row: list[bool], expected: float) -> None:
+    assert ranking.notebook_average_precision(np.array([row])) == pytest.approx([expected])
+
+
+def test_notebook_formula_is_never_below_ap() -> None:
+    hits = np.array([[YES, NO, NO]])
+    assert ranking.notebook_average_precision(hits).tolist() == [1.0]
+    assert ranking.average_precision(hits, np.array([10])).tolist() == [1 / 3]
+
+
+def test_recall_counts_what_the_list_could_not_hold() -> None:
+    assert ranking.recall(np.array([[YES, YES]]), np.array([8])).tolist() == [2 / 8]
+
+
+def test_oracle_is_ap_with_every_found_item_on_top() -> None:
+    k = 3
+    for found in range(6):
+        for n_relevant in range(max(1, found), 8):
+            best = np.array([[rank <= found for rank in range(1, k + 1)]])
+            expected = ranking.average_precision(best, np.array([n_relevant]))
+            result = ranking.oracle_average_precision(np.array([found]), np.array([n_relevant]), k)
+            assert result == pytest.approx(expected)
+
+
+DIFFERENCE = np.array([0.5, 0.0, 0.0, -0.25, 0.5, 0.1, 0.0, 0.3, -0.1, 0.0, 0.2, -0.05])
+
+
+def plain_bootstrap(difference: np.ndarray, n_resamples: int) -> tuple[float, float, float]:
+    rng = np.random.default_rng(99)
+    means = sorted(
+        float(rng.choice(difference, len(difference)).mean()) for _ in range(n_resamples)
+    )
+    tail = min(sum(mean <= 0 for mean in means), sum(mean >= 0 for mean in means))
+    return means[n_resamples * 25 // 1000], means[n_resamples * 975 // 1000], 2 * tail / n_resamples
+
+
+def test_bootstrap_agrees_with_a_plain_loop() -> None:
+    low, high, p_value = plain_bootstrap(DIFFERENCE, 20_000)
+    result = ranking.bootstrap(DIFFERENCE, 20_000, seed=1)
+    # standard error of a quantile: sqrt(0.025 * 0.975 / 20 000) / density, and the density of the
+    # means at their quantiles is 0.058 / 0.065: 0.0012, 0.0017 for two; 0.01 is six times that
+    assert result["ci95_low"] == pytest.approx(low, abs=0.01)
+    assert result["ci95_high"] == pytest.approx(high, abs=0.01)
+    assert result["p_value"] == pytest.approx(p_value, abs=2 * 6 * (0.05 * 0.95 / 20_000) ** 0.5)
+
+
+def test_bootstrap_is_seeded_and_blind_to_the_order_of_users() -> None:
+    first = ranking.bootstrap(DIFFERENCE, 1000, seed=1)
+    assert ranking.bootstrap(DIFFERENCE, 1000, seed=1) == first
+    assert ranking.bootstrap(DIFFERENCE[::-1], 1000, seed=1) == first
+    assert ranking.bootstrap(DIFFERENCE, 1000, seed=2) != first
+
+
+def test_bootstrap_mirrors_the_swapped_models() -> None:
+    one, other = (ranking.bootstrap(d, 20_000, seed=1) for d in (DIFFERENCE, -DIFFERENCE))
+    assert one["ci95_low"] == pytest.approx(-other["ci95_high"], abs=0.01)
+    assert one["p_value"] == pytest.approx(other["p_value"], abs=0.02)
+
+
+def test_bootstrap_in_blocks_covers_every_resample() -> None:
+    """8 000 000 // 5000 distinct values = 1600 resamples at a time, and a last block of 100."""
+    difference = np.linspace(-1, 1, 5000) + 0.01
+    result = ranking.bootstrap(difference, 1700, seed=3)
+    error = difference.std() / 5000**0.5
+    assert result["ci95_low"] == pytest.approx(difference.mean() - 1.96 * error, abs=error / 4)
+    assert result["ci95_high"] == pytest.approx(difference.mean() + 1.96 * error, abs=error / 4)
+
+
+def test_p_value_of_no_difference_is_one() -> None:
+    result = ranking.bootstrap(np.zeros(7), 100, seed=0)
+    assert result == {"ci95_low": 0.0, "ci95_high": 0.0, "p_value": 1.0}
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_p_value_is_never_zero(sign: int) -> None:
+    result = ranking.bootstrap(np.full(7, sign * 0.5), 100, seed=0)
+    assert result["p_value"] == 2 * (0 + 1) / (100 + 1)
+    assert (result["ci95_low"], result["ci95_high"]) == (sign * 0.5, sign * 0.5)

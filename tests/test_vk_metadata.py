@@ -1,0 +1,133 @@
+"""What the readers of both layouts share, where the layouts' own tests do not reach."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import read_vk_notebook
+import vk_metadata
+from ids import Ids
+from positive import Rule
+from stage import InputError
+
+
+def chunked(values: list, kind: pa.DataType | None = None) -> pa.ChunkedArray:
+    return pa.chunked_array([pa.array(values, kind)])
+
+
+@pytest.mark.parametrize(
+    ("values", "levels", "texts"),
+    [
+        ([10, 9, None, 10], ["9", "10"], ["10", "9", None, "10"]),
+        ([10.0, 9.5, np.nan, None], ["9.5", "10"], ["10", "9.5", None, None]),
+        (["b", "10", "9", "a b"], ["9", "10", "a b", "b"], ["b", "10", "9", "a b"]),
+        (["-1", "nan", "1_0", "2"], ["-1", "2", "1_0", "nan"], ["-1", "nan", "1_0", "2"]),
+        ([True, None, False], ["false", "true"], ["true", None, "false"]),
+        ([None, None], [], [None, None]),
+    ],
+)
+def test_category(values: list, levels: list[str], texts: list[str | None]) -> None:
+    result = vk_metadata.category(chunked(values), chunked(values))
+    assert result.type == pa.dictionary(pa.int32(), pa.string())
+    assert result.dictionary.to_pylist() == levels
+    assert result.to_pylist() == texts
+
+
+def test_levels_are_those_of_the_whole_file() -> None:
+    result = vk_metadata.category(chunked(["b"]), pa.chunked_array([["c", "b"], ["a", "b"]]))
+    assert result.dictionary.to_pylist() == ["a", "b", "c"]
+    assert result.indices.to_pylist() == [1]
+
+
+def test_author_tags() -> None:
+    tags = vk_metadata.author_tags(chunked(["b", None, "b", "a"]), chunked(["a", "c", "b", "a"]))
+    assert tags.toarray().tolist() == [[0, 1, 0], [0, 0, 0], [0, 1, 0], [1, 0, 0]]
+    assert tags.dtype == np.float32
+    floats = chunked([7.0, np.nan, None])
+    assert vk_metadata.author_tags(floats, floats).toarray().tolist() == [[1], [0], [0]]
+
+
+def test_strength_is_at_most_4() -> None:
+    feedback = pa.table(
+        {
+            "like": [True, True, False, None],
+            "share": pa.array([2, 1, 0, None], pa.int8()),
+            "bookmark": [1.0, 1.0, 0.0, np.nan],
+            "dislike": [True, True, True, True],
+        }
+    )
+    is_positive = np.array([True, False, True, True])
+    result = vk_metadata.strength(is_positive, feedback)
+    assert result.tolist() == [1 + 3, 0, 1, 1]
+    assert result.dtype == np.uint8
+    assert vk_metadata.strength(is_positive, feedback.select([])).tolist() == [1, 0, 1, 1]
+
+
+@pytest.fixture
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vk_metadata, "BATCH_ROWS", 2)
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_a_log_in_batches(tmp_path: Path) -> None:
+    device = pa.array(["x", "y", "z", "x", "y"]).dictionary_encode()
+    first = {"user_id": device, "item_id": [3, 1, 2, 3, 3], "rating": [5, 1, 1, 5, 1]}
+    second = {"user_id": ["y", "w"], "item_id": [4, 1], "rating": [1, 5]}
+    paths = [tmp_path / "first.parquet", tmp_path / "second.parquet"]
+    for path, columns in zip(paths, (first, second), strict=True):
+        pq.write_table(pa.table(columns), path)
+    log = vk_metadata.read_log(paths, Rule.parse("rating > 4"))
+    assert log.users.values.to_pylist() == ["w", "x", "y", "z"]
+    assert log.items.values.to_pylist() == [1, 2, 3, 4]
+    assert log.columns["user"].tolist() == [1, 2, 3, 1, 2, 2, 0]
+    assert log.columns["item"].tolist() == [2, 0, 1, 2, 2, 3, 0]
+    assert log.columns["is_positive"].tolist() == [True, False, False, True, False, False, True]
+    assert log.n_rows == [5, 2]
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_metadata_in_batches(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """The first of several rows counts, within a batch and over batches."""
+    path = tmp_path / "users.parquet"
+    users = {
+        "user_id": [7, 7, 8, 5, 5, 7],
+        "age": [1, 2, 3, 4, 5, 6],
+        "gender": pa.array(["c", "b", "a", "c", "b", "d"]).dictionary_encode(),
+        "geo": [1, 1, 2, 3, 3, 30],
+    }
+    pq.write_table(pa.table(users), path)
+    result = vk_metadata.read_users(path, Ids(pa.array([5, 6, 7])))
+    assert result["age"].to_pylist() == [4, None, 1]
+    assert result["gender"].to_pylist() == ["c", None, "c"]
+    assert result["gender"].combine_chunks().dictionary.to_pylist() == ["a", "b", "c", "d"]
+    assert result["geo"].combine_chunks().dictionary.to_pylist() == ["1", "2", "3", "30"]
+    out = capsys.readouterr().out
+    assert f"{path}: no row for 1 of 3 users\n" in out
+    assert f"{path}: 1 rows of users without interactions, left out\n" in out
+    assert f"{path}: 3 more rows of the same user, left out\n" in out
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_null_ids_of_metadata_are_counted_over_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "users.parquet"
+    users = {"user_id": [None, 7, None, 5, None], "age": [1] * 5, "gender": [1] * 5, "geo": [1] * 5}
+    pq.write_table(pa.table(users), path)
+    with pytest.raises(InputError, match="user_id is null in 3 of 5 rows; must be an id"):
+        vk_metadata.read_users(path, Ids(pa.array([5, 7])))
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_embeddings_in_batches(tmp_path: Path) -> None:
+    path = tmp_path / "items.parquet"
+    lists = [None, None, [1, 1], None, [3, 3], [4, 4, 4]]
+    pq.write_table(pa.table({"item_id": [9, 1, 2, 3, 4, 5], "e": lists}).slice(0, 5), path)
+    ids = Ids(pa.array([2, 3, 4]))
+    result = read_vk_notebook.read_embeddings(path, "e", ids, 1)
+    assert result[[0, 2]].tolist() == [[1], [3]]
+    assert np.isnan(result[1]).all()
+    pq.write_table(pa.table({"item_id": [9, 1, 2, 3, 4, 5], "e": lists}), path)
+    with pytest.raises(InputError, match=r"e has 3 numbers in row 5 \(counted from 0\)"):
+        read_vk_notebook.read_embeddings(path, "e", ids, 1)
