@@ -1,0 +1,135 @@
+"""Writes a small data set in the layout of MovieLens-1M (RecBole's ml-1m), from a seed.
+
+usage: python tests/movielens_like.py FOLDER [SEED]
+out:   FOLDER/ml-1m.inter, ml-1m.item, ml-1m.user: 200 users, 150 items, 12 000 ratings
+
+Built to meet what the real files hold, and a few cases they lack:
+  - users like three of the genres and rate accordingly, so history tells something of the future
+  - most users come back over the whole span, so every window has warm users; some join late
+  - timestamps are coarse: many are equal, also across users and at the edges of the windows
+  - an item is named by its title, with blanks, quotes and letters beyond ASCII
+  - about one rating in 100 is the same user's second of the same item, with other stars
+  - rows are by user, as in the real file, and in no order of time
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+N_USERS, N_ITEMS, N_RATINGS = 200, 150, 12_000
+N_REPEATS = 120
+MOST_ITEMS = 110  # of one user, so that everybody has unseen items left
+SPAN_S, TICK_S, START_S = 100 * 86_400, 1_200, 978_300_000
+GENRES = ["Action", "Animation", "Children's", "Comedy", "Drama", "Film-Noir", "Romance", "Sci-Fi"]
+WORDS = (
+    "Amélie Anna Baby Blue Boy City Cuckoo's Dark Day Dog Dream Eight Fire Five Girl Gold Good"
+    " Heart House Island King Life Little Man Moon Night North Paris Party Queen Rain Red Rock Sky"
+    ' Star Story Street Summer Three Time Town Travel Water "White" Winter Woman World Zoo'
+).split()
+
+
+def items_table(rng: np.random.Generator) -> pd.DataFrame:
+    """item_id, movie_title, release_year, genre; one to three genres, titles all different."""
+    pairs = rng.permutation(len(WORDS) ** 2)[:N_ITEMS]
+    titles = [f"{WORDS[pair // len(WORDS)]} {WORDS[pair % len(WORDS)]}" for pair in pairs]
+    years = rng.integers(1930, 2001, N_ITEMS)
+    n_genres = rng.integers(1, 4, N_ITEMS)
+    genres = [" ".join(rng.choice(GENRES, n, replace=False)) for n in n_genres]
+    ids = [f"{title} ({year})" for title, year in zip(titles, years, strict=True)]
+    return pd.DataFrame(
+        {"item_id": ids, "movie_title": titles, "release_year": years, "genre": genres}
+    )
+
+
+def users_table(rng: np.random.Generator) -> pd.DataFrame:
+    """user_id, age, gender, occupation, zip_code."""
+    return pd.DataFrame(
+        {
+            "user_id": [f"1m_{number}" for number in range(1, N_USERS + 1)],
+            "age": rng.choice([1, 18, 25, 35, 45, 50, 56], N_USERS),
+            "gender": rng.choice(["F", "M"], N_USERS),
+            "occupation": rng.integers(0, 21, N_USERS),
+            "zip_code": rng.integers(10_000, 99_999, N_USERS),
+        }
+    )
+
+
+def taste(rng: np.random.Generator, items: pd.DataFrame) -> np.ndarray:
+    """float (N_USERS, N_ITEMS), mean 0 and deviation 1: how well the genres of an item suit."""
+    has_genre = np.array([[g in genres.split() for g in GENRES] for genres in items["genre"]])
+    liked = rng.permuted(np.tile(np.arange(len(GENRES)) < 3, (N_USERS, 1)), axis=1)
+    match = (liked @ has_genre.T) / has_genre.sum(axis=1)
+    return (match - match.mean()) / match.std()
+
+
+def n_items_per_user(rng: np.random.Generator) -> np.ndarray:
+    """int (N_USERS,), at most MOST_ITEMS; together N_RATINGS - N_REPEATS."""
+    counts = np.clip(rng.lognormal(4, 0.4, N_USERS).astype(int), 15, MOST_ITEMS)
+    missing = N_RATINGS - N_REPEATS - counts.sum()
+    while missing:
+        user = rng.integers(N_USERS)
+        step = int(np.sign(missing))
+        if 15 <= counts[user] + step <= MOST_ITEMS:
+            counts[user] += step
+            missing -= step
+    return counts
+
+
+def ratings_table(
+    rng: np.random.Generator, users: pd.DataFrame, items: pd.DataFrame
+) -> pd.DataFrame:
+    """user_id, item_id, rating, timestamp, by user."""
+    match = taste(rng, items)
+    popularity = rng.permutation(1 / np.arange(3, N_ITEMS + 3))
+    joins = np.where(rng.random(N_USERS) < 0.12, rng.uniform(0.6, 0.99, N_USERS), 0)
+    user, item = [], []
+    for number, count in enumerate(n_items_per_user(rng)):
+        weight = popularity * np.exp(match[number])
+        item.append(rng.choice(N_ITEMS, count, replace=False, p=weight / weight.sum()))
+        user.append(np.full(count, number))
+    user, item = np.concatenate(user), np.concatenate(item)
+    again = rng.choice(len(user), N_REPEATS, replace=False)
+    user, item = np.append(user, user[again]), np.append(item, item[again])
+    stars = np.clip(np.round(3.5 + 0.9 * match[user, item] + rng.normal(0, 0.8, len(user))), 1, 5)
+    when = joins[user] + (1 - joins[user]) * rng.random(len(user))
+    ratings = pd.DataFrame(
+        {
+            "user_id": users["user_id"].to_numpy()[user],
+            "item_id": items["item_id"].to_numpy()[item],
+            "rating": stars.astype(int),
+            "timestamp": START_S + (when * SPAN_S / TICK_S).astype(int) * TICK_S,
+        }
+    )
+    return ratings.iloc[np.argsort(user, kind="stable")].reset_index(drop=True)
+
+
+def write_ratings(path: Path, ratings: pd.DataFrame) -> None:
+    """ml-1m.inter, with RecBole's types in the header."""
+    _write(path, ratings, ["token", "token", "float", "float"])
+
+
+def read_ratings(path: Path) -> pd.DataFrame:
+    """user_id, item_id, rating, timestamp, in file order."""
+    frame = pd.read_csv(path, sep="\t", quoting=3)
+    return frame.rename(columns=lambda name: name.split(":")[0])
+
+
+def write(folder: Path, seed: int = 0) -> None:
+    """The three files; the folder is made."""
+    rng = np.random.default_rng(seed)
+    users, items = users_table(rng), items_table(rng)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_ratings(folder / "ml-1m.inter", ratings_table(rng, users, items))
+    _write(folder / "ml-1m.item", items, ["token", "token", "float", "token"])
+    _write(folder / "ml-1m.user", users, ["token", "float", "token", "float", "token"])
+
+
+def _write(path: Path, frame: pd.DataFrame, types: list[str]) -> None:
+    header = [f"{name}:{kind}" for name, kind in zip(frame.columns, types, strict=True)]
+    frame.to_csv(path, sep="\t", index=False, header=header, quoting=3, lineterminator="\n")
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0)
