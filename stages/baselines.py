@@ -10,6 +10,10 @@ target window is served; what a model leaves open, and every cold user, is fille
 popular items.
 """
 
+import openmp  # noqa: F401, before OpenMP is loaded
+
+# isort: split
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq

@@ -144,6 +144,11 @@ def writer(path: Path, names: list[str]) -> pq.ParquetWriter:
     return pq.ParquetWriter(path, empty.table().schema, compression="lz4")
 
 
+def append(file: pq.ParquetWriter, lists: Candidates) -> None:
+    """Writes whole lists as one row group, which is what read() takes a row group to be."""
+    file.write_table(lists.table(), row_group_size=max(1, len(lists.user)))
+
+
 def read(fold: str, max_rows: int = 2_000_000) -> Iterator[Candidates]:
     """The lists of a fold in blocks of whole lists, each of about max_rows rows, in the order of
     the file.

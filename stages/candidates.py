@@ -13,6 +13,10 @@ label fold holds warm users with a relevant item only, at most candidates.label_
 since only those can teach the ranker.
 """
 
+import openmp  # noqa: F401, before OpenMP is loaded
+
+# isort: split
+
 from dataclasses import replace
 
 import numpy as np
@@ -25,6 +29,7 @@ from candidate_lists import (
     CANDIDATES,
     CandidateParams,
     Candidates,
+    append,
     concatenate,
     merge,
     unnamed,
@@ -103,7 +108,7 @@ def main() -> None:
     starts = range(0, len(users), USERS_AT_ONCE)
     with whole(CANDIDATES.format(fold=fold)) as path, writer(path, params.sources) as file:
         for start in tqdm(starts, fold, disable=None):
-            file.write_table(lists_of(inputs, users[start : start + USERS_AT_ONCE], params).table())
+            append(file, lists_of(inputs, users[start : start + USERS_AT_ONCE], params))
 
 
 if __name__ == "__main__":

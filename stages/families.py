@@ -397,7 +397,8 @@ def demographics(context: Context, rows: Rows) -> Columns:
     total = np.bincount(positives.indices, minlength=history.n_items)
     columns = {}
     for name, values in context.users.items():
-        level, n_levels = levels(codes(values))
+        is_category = isinstance(values.dtype, pd.CategoricalDtype)
+        level, n_levels = levels(codes(values), is_category)
         of_rows = np.repeat(level, history.n_positives)
         counts = np.bincount(
             of_rows.astype(np.int64) * history.n_items + positives.indices,
@@ -411,11 +412,14 @@ def demographics(context: Context, rows: Rows) -> Columns:
     return float32(columns)
 
 
-def levels(values: np.ndarray, most: int = 32) -> tuple[np.ndarray, int]:
-    """int (n,), the level of each value, and the number of levels; NaN is the last level."""
+def levels(values: np.ndarray, is_category: bool, most: int = 32) -> tuple[np.ndarray, int]:
+    """int (n,), the level of each value, and the number of levels; NaN is the last level.
+
+    Numbers with more than `most` distinct values are cut into 8 quantiles.
+    """
     is_known = ~np.isnan(values)
     distinct = np.unique(values[is_known])
-    if len(distinct) > most and not np.array_equal(distinct, np.arange(len(distinct))):
+    if len(distinct) > most and not is_category:
         distinct = np.unique(np.quantile(values[is_known], np.linspace(0, 1, 9)[:-1]))
     level = np.searchsorted(distinct, values, side="right") - 1
     return np.where(is_known, level, len(distinct)), len(distinct) + 1

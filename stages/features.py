@@ -16,6 +16,10 @@ file has no rows. The features of the lists to be ranked are computed by `recomm
 families, block by block.
 """
 
+import openmp  # noqa: F401, before OpenMP is loaded
+
+# isort: split
+
 from pathlib import Path
 
 import numpy as np

@@ -169,10 +169,10 @@ def history_before(table: pa.Table, window: int) -> History:
 
 
 def _merge_repeats(column: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Drops the repeats, and makes the first row of their pair positive."""
+    """Drops the repeats; the first row of a pair is positive if any of its rows is."""
     key = column["user"].astype(np.int64) * (int(column["item"].max()) + 1) + column["item"]
     is_repeat = column["is_repeat"]
-    is_positive = column["is_positive"] | np.isin(key, key[is_repeat])
+    is_positive = column["is_positive"] | np.isin(key, key[is_repeat & column["is_positive"]])
     return {
         name: values[~is_repeat] for name, values in {**column, "is_positive": is_positive}.items()
     }
@@ -186,12 +186,12 @@ def target_of(table: pa.Table, window: int) -> Target:
         for name in ("user", "item", "is_positive", "strength", "is_repeat")
     )
     is_new = is_positive.copy()
-    if is_repeat.any():  # their first row may stand in the history
-        width = np.int64(table["item"].to_numpy().max() + 1)
-        first = np.flatnonzero(is_repeat == 0)
-        is_new[is_repeat] = np.isin(
-            user[is_repeat] * width + item[is_repeat], user[first] * width + item[first]
-        )
+    if is_repeat.any():  # new where the pair's first row is in this window, and counted once
+        key = user.astype(np.int64) * (int(table["item"].to_numpy().max()) + 1) + item
+        is_new &= np.isin(key, key[~is_repeat])
+        rows = np.flatnonzero(is_new)
+        is_new[rows] = False
+        is_new[rows[np.unique(key[rows], return_index=True)[1]]] = True
     return Target(np.unique(user), user[is_new], item[is_new], strength[is_new])
 
 

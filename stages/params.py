@@ -81,6 +81,8 @@ def _unknown(key: str, known: list[str], prefix: str = "") -> str:
 
 def _line(error: dict, model: type[BaseModel], prefix: str) -> str:
     """One line for one finding of pydantic: key, value, what is allowed."""
+    if not error["loc"]:  # of a rule over several keys, which names them itself
+        return error["msg"].removeprefix("Value error, ")
     *parents, last = (str(part) for part in error["loc"])
     key = prefix + ".".join((*parents, last))
     if error["type"] == "extra_forbidden":

@@ -11,6 +11,10 @@ n_seeds - 1
        fold validation's models
 """
 
+import openmp  # noqa: F401, before OpenMP is loaded
+
+# isort: split
+
 from typing import Literal
 
 import lightgbm as lgb
@@ -84,7 +88,7 @@ def dataset(folds: list[Examples], params: Params, seed: int) -> lgb.Dataset:
         params={
             "max_bin": params.max_bin,
             "data_random_seed": seed,
-            "force_row_wise": True,
+            "force_col_wise": True,
             "verbosity": -1,
             "min_data_in_leaf": params.min_data_in_leaf,
         },
@@ -111,7 +115,7 @@ def train(data: lgb.Dataset, params: Params, run: Run, number: int) -> lgb.Boost
         "extra_seed": run.seed + number,
         "data_random_seed": run.seed,
         "deterministic": True,
-        "force_row_wise": True,
+        "force_col_wise": True,
         "num_threads": run.n_threads,
         "verbosity": -1,
     }

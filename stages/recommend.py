@@ -12,6 +12,10 @@ Every user with an interaction in the target window is served. A cold user gets 
 items, with 1 / rank as score. Ties in score keep the order of the candidates.
 """
 
+import openmp  # noqa: F401, before OpenMP is loaded
+
+# isort: split
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq

@@ -4,7 +4,7 @@ usage: python stages/split.py
 in:    data/interactions.parquet
 out:   data/split/interactions.parquet, rows by user, within a user in time order:
          user int32, item int32, window int16 (0 is the oldest), is_positive bool, strength uint8,
-         is_repeat bool: the pair has an earlier row, and this is its first positive one
+         is_repeat bool: an earlier row has the same pair
        data/split/windows.csv, a row per window: window, n_interactions, n_positives, n_users,
        n_items
 """
@@ -61,27 +61,13 @@ def order_by_user(user: np.ndarray) -> np.ndarray:
     return by_user.tocsr().indices
 
 
-def repeats(
-    user: np.ndarray, item: np.ndarray, is_positive: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """For rows by user, within a user in time order: (keep, is_repeat), bool (n_rows,) each.
-
-    Of a pair that occurs more than once the first row is kept, and the first positive row where
-    the first row is not positive.
-    """
+def repeats(user: np.ndarray, item: np.ndarray) -> np.ndarray:
+    """bool (n_rows,): whether an earlier row has the same pair, for rows by user in time order."""
     key = user.astype(np.int64) * (int(item.max()) + 1) + item
     order = np.argsort(key, kind="stable")
-    is_first = np.empty(len(key), dtype=bool)
-    is_first[order] = np.diff(key[order], prepend=-1) != 0
-    if is_first.all():
-        return is_first, np.zeros(len(key), dtype=bool)
-    later = np.flatnonzero(~is_first & is_positive)
-    pair_is_positive = key[is_first & is_positive]
-    later = later[~np.isin(key[later], pair_is_positive)]
-    later = later[np.sort(np.unique(key[later], return_index=True)[1])]
-    keep = is_first.copy()
-    keep[later] = True
-    return keep, keep & ~is_first
+    is_repeat = np.empty(len(key), dtype=bool)
+    is_repeat[order] = np.diff(key[order], prepend=-1) == 0
+    return is_repeat
 
 
 def summary(window: np.ndarray, n_windows: int, interactions: pa.Table) -> pd.DataFrame:
@@ -113,10 +99,10 @@ def main() -> None:
         for name in ("user", "item", "is_positive", "strength")
     }
     columns["window"] = window[order]
-    keep, columns["is_repeat"] = repeats(columns["user"], columns["item"], columns["is_positive"])
-    if not keep.all():
-        report(f"{(~keep).sum():,} repeated interactions of a user with an item are dropped")
-        columns = {name: values[keep] for name, values in columns.items()}
+    columns["is_repeat"] = repeats(columns["user"], columns["item"])
+    if columns["is_repeat"].any():
+        n_repeats = columns["is_repeat"].sum()
+        report(f"{n_repeats:,} interactions repeat an earlier user-item pair; a pair counts once")
     tables.write_parquet(INTERACTIONS, pa.table(columns))
     with whole(WINDOWS) as path:
         counts.to_csv(path, index=False)

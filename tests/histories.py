@@ -14,16 +14,16 @@ def split_table(rows: list[tuple[int, int, int, int]]) -> pa.Table:
     user, item, window, strength = np.array(rows).T
     order = order_by_user(user)
     user, item, window, strength = (values[order] for values in (user, item, window, strength))
-    keep, is_repeat = repeats(user, item, strength > 0)
-    columns = {
-        "user": user.astype(np.int32),
-        "item": item.astype(np.int32),
-        "is_positive": strength > 0,
-        "strength": strength.astype(np.uint8),
-        "window": window.astype(np.int16),
-        "is_repeat": is_repeat,
-    }
-    return pa.table({name: values[keep] for name, values in columns.items()})
+    return pa.table(
+        {
+            "user": user.astype(np.int32),
+            "item": item.astype(np.int32),
+            "is_positive": strength > 0,
+            "strength": strength.astype(np.uint8),
+            "window": window.astype(np.int16),
+            "is_repeat": repeats(user, item),
+        }
+    )
 
 
 def history_of(rows: list[tuple[int, int, int, int]], window: int) -> History:

@@ -23,17 +23,18 @@ N_REPEATS = 120
 MOST_ITEMS = 110  # of one user, so that everybody has unseen items left
 SPAN_S, TICK_S, START_S = 100 * 86_400, 1_200, 978_300_000
 GENRES = ["Action", "Animation", "Children's", "Comedy", "Drama", "Film-Noir", "Romance", "Sci-Fi"]
-WORDS = (
-    "Amélie Anna Baby Blue Boy City Cuckoo's Dark Day Dog Dream Eight Fire Five Girl Gold Good"
-    " Heart House Island King Life Little Man Moon Night North Paris Party Queen Rain Red Rock Sky"
-    ' Star Story Street Summer Three Time Town Travel Water "White" Winter Woman World Zoo'
-).split()
+WORDS_OF_TITLES = """
+    Amélie Anna Baby Blue Boy City Cuckoo's Dark Day Dog Dream Eight Fire Five Girl Gold Good Heart
+    House Island King Life Little Man Moon Night North Paris Party Queen Rain Red Rock Sky Star
+    Story Street Summer Three Time Town Travel Water "White" Winter Woman World Zoo
+"""
 
 
 def items_table(rng: np.random.Generator) -> pd.DataFrame:
     """item_id, movie_title, release_year, genre; one to three genres, titles all different."""
-    pairs = rng.permutation(len(WORDS) ** 2)[:N_ITEMS]
-    titles = [f"{WORDS[pair // len(WORDS)]} {WORDS[pair % len(WORDS)]}" for pair in pairs]
+    words = WORDS_OF_TITLES.split()
+    pairs = rng.permutation(len(words) ** 2)[:N_ITEMS]
+    titles = [f"{words[pair // len(words)]} {words[pair % len(words)]}" for pair in pairs]
     years = rng.integers(1930, 2001, N_ITEMS)
     n_genres = rng.integers(1, 4, N_ITEMS)
     genres = [" ".join(rng.choice(GENRES, n, replace=False)) for n in n_genres]

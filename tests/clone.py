@@ -1,0 +1,144 @@
+"""A temporary clone of this repository on a small data set, in which tests run the real DVC."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+TOP = Path(__file__).resolve().parents[1]
+FOLDS = ["test", "validation", "label_1"]
+SMALL = {  # what the tests rely on, and what makes a run short; the rest of params.yaml stays
+    "seed": 42,
+    "threads": 1,  # with more, a busy machine is many times slower
+    "folds": FOLDS,
+    "data.source": "movielens-1m",
+    "data.positive": "rating >= 4",
+    "split.windows": 6,
+    "als.factors": 8,
+    "als.iterations": 5,
+    "als.regularization": 1.0,
+    "candidates.per_source": 30,
+    "ranker.n_estimators": 20,
+    "ranker.min_data_in_leaf": 20,
+    "ranker.n_seeds": 2,
+    "evaluate.k": 10,
+    "evaluate.n_resamples": 500,
+}
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A repository with its own git and DVC, and the folder of its raw data.
+
+    Nothing of the machine has an influence: no configuration of git or DVC, no shared cache.
+    """
+
+    folder: Path
+    data: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of every command: this Python first, DVC and git on their own."""
+        own = self.folder.parent / "settings"
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("DVC_", "GIT_")) and name not in ("PYTHONPATH", "PYTHONHOME")
+        }
+        return kept | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "DVC_SYSTEM_CONFIG_DIR": str(own / "system"),
+            "DVC_GLOBAL_CONFIG_DIR": str(own / "global"),
+            "DVC_SITE_CACHE_DIR": str(own / "cache"),
+            "DVC_NO_ANALYTICS": "1",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_NOSYSTEM": "1",
+            **{f"GIT_{who}_NAME": "Test" for who in ("AUTHOR", "COMMITTER")},
+            **{f"GIT_{who}_EMAIL": "test@localhost" for who in ("AUTHOR", "COMMITTER")},
+        }
+
+    def run(self, *command: str, is_checked: bool = True) -> subprocess.CompletedProcess:
+        """Runs a command in the folder; `stdout` of the result holds its stderr too."""
+        result = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if is_checked:
+            assert result.returncode == 0, f"{' '.join(command)}\n{result.stdout}"
+        return result
+
+    def dvc(self, *arguments: str, is_checked: bool = True) -> subprocess.CompletedProcess:
+        """Runs DVC."""
+        return self.run(sys.executable, "-m", "dvc", *arguments, is_checked=is_checked)
+
+    def commit(self) -> None:
+        """Commits all that git does not ignore."""
+        self.run("git", "add", "--all")
+        self.run("git", "commit", "--quiet", "--allow-empty", "--message", "test")
+
+    def copy(self, parent: Path) -> "Clone":
+        """The same state in another folder, for a test to change. The raw data is shared."""
+        folder = parent / "clone"
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return Clone(folder, self.data)
+
+    def set_params(self, values: dict[str, object]) -> None:
+        """Sets dotted keys, which must exist, of params.yaml."""
+        yaml, path = YAML(), self.folder / "params.yaml"
+        tree = yaml.load(path)
+        for dotted, value in values.items():
+            *parents, key = dotted.split(".")
+            section = tree
+            for parent in parents:
+                section = section[parent]
+            assert key in section, f"params.yaml has no {dotted}"
+            section[key] = value
+        yaml.dump(tree, path)
+
+    def yaml(self, name: str) -> dict:
+        """dvc.yaml, dvc.lock or params.yaml."""
+        return YAML(typ="safe").load(self.folder / name)
+
+    def content(self, *names: str) -> dict[str, bytes]:
+        """Path and bytes of files, and of all files in folders, that the names mean."""
+        paths = [
+            path
+            for name in names
+            for path in ([self.folder / name, *(self.folder / name).rglob("*")])
+            if path.is_file()
+        ]
+        assert paths, f"no file is there of {', '.join(names)}"
+        return {str(path.relative_to(self.folder)): path.read_bytes() for path in paths}
+
+
+def make(parent: Path, data: Path) -> Clone:
+    """What git would track in the working tree, as it stands now, committed in parent/clone."""
+    clone = Clone(parent / "clone", data)
+    listing = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "-z"],
+        cwd=TOP,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    for name in filter(None, listing.stdout.split("\0")):
+        if (TOP / name).is_file():  # not one that is deleted, but not yet in git
+            (clone.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(TOP / name, clone.folder / name)
+    for old in ("dvc.lock", "metrics"):  # of the real data
+        path = clone.folder / old
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    clone.set_params({**SMALL, "data.path": str(data)})
+    clone.run("git", "init", "--quiet", "--initial-branch=main")
+    clone.commit()
+    return clone

@@ -1,0 +1,234 @@
+"""dvc.yaml declares what the scripts use: modules, parameters and files, no more and no less.
+
+What is declared too little, DVC does not notice: it calls a stale result up to date. What is
+declared too much runs stages again for nothing.
+"""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from clone import TOP, Clone
+
+SCRIPTS = TOP / "stages"
+STAGES: dict[str, dict] = YAML(typ="safe").load(TOP / "dvc.yaml")["stages"]
+MODULES = sorted(path.stem for path in SCRIPTS.glob("*.py"))
+
+
+def tree_of(module: str) -> ast.Module:
+    return ast.parse((SCRIPTS / f"{module}.py").read_text(encoding="utf-8"))
+
+
+def has_main(module: str) -> bool:
+    return any(
+        isinstance(node, ast.FunctionDef) and node.name == "main" for node in tree_of(module).body
+    )
+
+
+def local_imports(module: str) -> set[str]:
+    """The modules of stages/ that a module imports itself, at any depth of its code."""
+    names = set()
+    for node in ast.walk(tree_of(module)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module)
+    return names & set(MODULES)
+
+
+def closure(module: str) -> set[str]:
+    """The module and all modules of stages/ that it imports, directly or not."""
+    found, waiting = set(), {module}
+    while waiting:
+        name = waiting.pop()
+        found.add(name)
+        waiting |= local_imports(name) - found
+    return found
+
+
+def script_of(stage: str) -> str:
+    """The module that the command of a stage runs."""
+    match = re.fullmatch(r"python stages/(\w+)\.py( \$\{item\.fold\})?", STAGES[stage]["cmd"])
+    assert match, f"{stage}: {STAGES[stage]['cmd']}"
+    return match.group(1)
+
+
+def paths(stage: str, *kinds: str) -> list[str]:
+    """The declared paths of a stage; ${item.fold} is written FOLD."""
+    entries = [entry for kind in kinds for entry in STAGES[stage].get(kind, [])]
+    names = [entry if isinstance(entry, str) else next(iter(entry)) for entry in entries]
+    return [name.replace("${item.fold}", "FOLD") for name in names]
+
+
+def attributes(modules: set[str], name: str) -> set[str]:
+    """The attributes read of a variable `name` in the modules: `run.seed` gives seed."""
+    return {
+        node.attr
+        for module in modules
+        for node in ast.walk(tree_of(module))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == name
+    }
+
+
+def sections_read(modules: set[str]) -> set[str]:
+    """The sections of params.yaml that are read: `section("als", Params)` gives als."""
+    return {
+        node.args[0].value
+        for module in modules
+        for node in ast.walk(tree_of(module))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "section"
+        and isinstance(node.args[0], ast.Constant)
+    }
+
+
+# --- scripts and modules
+
+
+def test_modules_with_a_main_are_the_stages() -> None:
+    assert [module for module in MODULES if has_main(module)] == sorted(map(script_of, STAGES))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_module_deps_are_the_imports(stage: str) -> None:
+    declared = [path for path in paths(stage, "deps") if path.startswith("stages")]
+    assert sorted(declared) == sorted(f"stages/{name}.py" for name in closure(script_of(stage)))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_stage_imports_no_stage(stage: str) -> None:
+    others = closure(script_of(stage)) - {script_of(stage)}
+    assert [module for module in others if has_main(module)] == []
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_nothing_is_declared_twice(stage: str) -> None:
+    for kinds in (("deps",), ("outs", "metrics", "plots")):
+        declared = paths(stage, *kinds)
+        assert len(declared) == len(set(declared))
+
+
+# --- parameters
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_params_are_what_the_script_reads(stage: str) -> None:
+    """Sections, and seed and folds of run(). Two that are read change no byte, so they stand
+    nowhere: `threads`; and `folds` where the matrix is made of it, since such a stage only checks
+    that its own fold is one of them.
+    """
+    modules = closure(script_of(stage)) - {"params"}
+    read = sections_read(modules) | (attributes(modules, "run") & {"seed", "folds"})
+    if "matrix" in STAGES[stage]:
+        read.discard("folds")
+    declared = STAGES[stage].get("params", [])
+    assert {name.split(".")[0] for name in declared} == read
+    for name in read & {name.split(".")[0] for name in declared if "." in name}:
+        used = {f"{name}.{key}" for key in attributes({script_of(stage)}, name)}
+        assert {key for key in declared if key.startswith(f"{name}.")} == used
+
+
+# --- files
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_paths_are_named_in_the_code(stage: str) -> None:
+    """Every declared file stands in the docstring of the script or a text of its modules."""
+    texts = [
+        node.value
+        for module in closure(script_of(stage))
+        for node in ast.walk(tree_of(module))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    text = "\n".join(texts).replace("{fold}", "FOLD")
+    declared = paths(stage, "deps", "outs", "metrics", "plots")
+    for path in declared:
+        if path.startswith(("data/", "metrics/")):
+            general = re.sub(r"/(test|validation)\.", "/FOLD.", path)
+            assert path in text or general in text, f"{stage}: {path}"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_paths_of_the_docstring_are_declared(stage: str) -> None:
+    """What starts with a dot, under data/, is the stage's own and no output."""
+    docstring = ast.get_docstring(tree_of(script_of(stage)))
+    declared = paths(stage, "deps", "outs", "metrics", "plots")
+    for path in re.findall(r"\b(?:data|metrics)/[^\s,;:()]+", docstring):
+        if path.startswith("data/."):
+            continue
+        wanted = {path.replace("FOLD", fold) for fold in ("FOLD", "test")}
+        assert any(
+            name == known or name.startswith(f"{known}/") for name in wanted for known in declared
+        ), f"{stage}: {path}"
+
+
+# --- one stage alone
+
+
+def copy_dep(clone: Clone, path: str, box: Path) -> None:
+    """One file or folder of the clone; what lies outside the clone stays where it is."""
+    source, target = clone.folder / path, box / path
+    if not source.resolve().is_relative_to(clone.folder.resolve()):
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        shutil.copy2(source, target)
+
+
+def run_alone(clone: Clone, name: str, entry: dict, box: Path) -> str:
+    """Runs a stage by hand in a folder with its declared deps and params.yaml alone; what is wrong
+    with it, or nothing.
+    """
+    copy_dep(clone, "params.yaml", box)
+    for path in {dep["path"] for dep in entry["deps"]}:
+        copy_dep(clone, path, box)
+    before = {path for path in box.rglob("*") if path.is_file()}
+    result = subprocess.run(
+        entry["cmd"],
+        shell=True,
+        cwd=box,
+        env={**clone.environment, "PYTHONDONTWRITEBYTECODE": "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if result.returncode != 0:
+        return f"{name}: exit {result.returncode}: {result.stderr}"
+    alone = Clone(box, clone.data)
+    outs = [out["path"] for out in entry["outs"]]
+    made, expected = alone.content(*outs), clone.content(*outs)
+    extra = {str(path.relative_to(box)) for path in box.rglob("*") if path.is_file()}
+    extra -= {*made, *(str(path.relative_to(box)) for path in before)}
+    if extra:
+        return f"{name}: writes {', '.join(sorted(extra))}, which it does not declare"
+    wrong = sorted(path for path in made | expected if made.get(path) != expected.get(path))
+    return f"{name}: other bytes in {', '.join(wrong)}" if wrong else ""
+
+
+def test_every_stage_runs_on_its_declared_deps_alone(clone: Clone, tmp_path: Path) -> None:
+    """By hand, without DVC, to the same bytes."""
+    entries = clone.yaml("dvc.lock")["stages"]
+    assert {name.split("@")[0] for name in entries} == set(STAGES)
+
+    def check(name: str) -> str:
+        box = tmp_path / name
+        box.mkdir()
+        return run_alone(clone, name, entries[name], box)
+
+    with ThreadPoolExecutor(os.process_cpu_count() if sys.version_info >= (3, 13) else 2) as pool:
+        wrong = [line for line in pool.map(check, entries) if line]
+    assert wrong == []

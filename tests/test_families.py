@@ -1,0 +1,508 @@
+"""Every feature by hand on a tiny history; and that neither features nor candidates know the
+future.
+"""
+
+from dataclasses import replace
+from math import log
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from scipy import sparse
+
+import als
+import candidates
+from candidate_lists import CandidateParams, Candidates
+from factors import Factors
+from families import (
+    FAMILIES,
+    Context,
+    Rows,
+    Settings,
+    categorical,
+    levels,
+    matrix,
+    rows_of,
+    within_list,
+)
+from feature_context import metadata
+from folds import History
+from histories import LIKED, SEEN, history_of
+from params import Run
+from retrieval import SOURCES, Inputs
+from source_settings import Ease, ItemKnn, RecentPopular, Sources
+
+NAN = np.nan
+S = 2  # smoothing
+KNN = ItemKnn(neighbours=10, weighting="count", last_items=10)
+SETTINGS = Settings(groups=list(FAMILIES), recent_windows=2, smoothing=S, last_items=10)
+
+ROWS = [  # user, item, window, strength; windows 1 and 2 are the recent ones
+    (0, 0, 0, LIKED),
+    (1, 0, 1, SEEN),
+    (2, 0, 1, SEEN),
+    (0, 1, 1, SEEN),
+    (1, 1, 1, LIKED),
+    (0, 2, 2, LIKED),
+    (1, 2, 2, LIKED),
+]
+R = 4 / 7  # share of the exposures that are positive
+A, B = 0, 1  # tags
+
+
+def context_of(history: History | None = None, **changed: object) -> Context:
+    """Item 0 has the tag A, item 1 has A and B, item 2 has none."""
+    users = {
+        "gender": pd.Categorical(["F", "M", None], categories=["F", "M"]),
+        "age": np.array([30, NAN, 30], dtype=np.float32),
+    }
+    items = {
+        "author": pd.Categorical(["x", None, "y"], categories=["x", "y"]),
+        "year": np.array([1990, NAN, 2000], dtype=np.float32),
+    }
+    context = Context(
+        history_of(ROWS, 3) if history is None else history,
+        Factors(
+            np.array([[1, 0], [0, 2], [0, 0]], dtype=np.float32),
+            np.array([[3, 4], [0, 1], [1, 1]], dtype=np.float32),
+            np.arange(3, dtype=np.int32),
+            np.arange(3, dtype=np.int32),
+        ),
+        pd.DataFrame(users),
+        pd.DataFrame(items),
+        sparse.csr_array(np.array([[1, 0], [1 / 2, 1 / 2], [0, 0]], dtype=np.float32)),
+        np.array([[2, 0], [1, 1], [0, 3]], dtype=np.float32),
+        SETTINGS,
+        KNN,
+        n_threads=1,
+    )
+    return replace(context, **changed)
+
+
+def rows(*pairs: tuple[int, int], rank: list[int] | None = None) -> Rows:
+    """A list for each run of equal users."""
+    user, item = np.array(pairs, dtype=np.int32).reshape(-1, 2).T
+    ranks = np.array(rank if rank else [0] * len(pairs), dtype=np.int16)
+    score = np.where(ranks > 0, 10.0 - ranks, NAN).astype(np.float32)
+    starts = np.flatnonzero(np.diff(user, prepend=-1))
+    return Rows(user, item, starts, {"als": ranks}, {"als": score})
+
+
+def check(family: str, of: Rows, expected: dict[str, list[float]], **changed: object) -> None:
+    """The named columns, and that they are float32."""
+    columns = FAMILIES[family](context_of(**changed), of)
+    for name, values in expected.items():
+        np.testing.assert_allclose(columns[name], values, rtol=2e-6, atol=1e-7, err_msg=name)
+    assert {values.dtype for values in columns.values()} == {np.dtype(np.float32)}
+
+
+ITEMS = rows((0, 0), (0, 1), (0, 2))
+USERS = rows((0, 1), (1, 1), (2, 1))
+
+
+def test_popularity() -> None:
+    expected = {
+        "item_positives": [log(1 + 1), log(1 + 1), log(1 + 2)],
+        "item_exposures": [log(1 + 3), log(1 + 2), log(1 + 2)],
+        "item_rate": [(1 + S * R) / (3 + S), (1 + S * R) / (2 + S), (2 + S * R) / (2 + S)],
+        "item_recent_positives": [log(1 + 0), log(1 + 1), log(1 + 2)],
+        "item_recent_rate": [(0 + S * R) / (2 + S), (1 + S * R) / (2 + S), (2 + S * R) / (2 + S)],
+        "item_last_positives": [log(1 + 0), log(1 + 0), log(1 + 2)],
+        "item_last_trend": [log(1 / 1), log(1 / 2), log(3 / 1)],
+        "item_age_windows": [3, 2, 1],
+        "item_trend": [  # a life of 1 window counts as the 2 recent ones
+            log((0 + 1) / 2) - log((1 + 1) / 3),
+            log((1 + 1) / 2) - log((1 + 1) / 2),
+            log((2 + 1) / 2) - log((2 + 1) / 2),
+        ],
+    }
+    check("popularity", ITEMS, expected)
+    assert set(FAMILIES["popularity"](context_of(), ITEMS)) == set(expected)
+
+
+def test_trend_of_a_history_shorter_than_the_recent_windows() -> None:
+    settings = SETTINGS.model_copy(update={"recent_windows": 9})
+    expected = [log((p + 1) / 3) - log((p + 1) / 3) for p in (1, 1, 2)]
+    check("popularity", ITEMS, {"item_trend": expected}, settings=settings)
+
+
+def test_popularity_of_quiet_last_windows() -> None:
+    """The history ends with the window before the target, even if nothing happened in it."""
+    expected = {
+        "item_age_windows": [5, 4, 3],
+        "item_recent_positives": [0, 0, 0],
+        "item_recent_rate": [R, R, R],
+        "item_trend": [log(1 / 2) - log(2 / 5), log(1 / 2) - log(2 / 4), log(1 / 2) - log(3 / 3)],
+    }
+    check("popularity", ITEMS, expected, history=history_of(ROWS, 5))
+
+
+def test_activity() -> None:
+    expected = {
+        "user_exposures": [log(1 + 3), log(1 + 3), log(1 + 1)],
+        "user_positives": [log(1 + 2), log(1 + 2), log(1 + 0)],
+        "user_rate": [(2 + S * R) / (3 + S), (2 + S * R) / (3 + S), (0 + S * R) / (1 + S)],
+        "user_recent_exposures": [log(1 + 2), log(1 + 3), log(1 + 1)],
+        "user_recent_rate": [(1 + S * R) / (2 + S), (2 + S * R) / (3 + S), (0 + S * R) / (1 + S)],
+        "user_idle_windows": [3 - 2, 3 - 2, 3 - 1],
+        "user_active_windows": [3, 2, 1],
+    }
+    check("activity", USERS, expected)
+    assert set(FAMILIES["activity"](context_of(), USERS)) == set(expected)
+
+
+def test_a_user_who_begins_in_the_window_where_another_ends() -> None:
+    history = history_of([(0, 0, 0, LIKED), (1, 1, 0, SEEN), (2, 2, 0, SEEN), (1, 0, 1, SEEN)], 2)
+    check("activity", USERS, {"user_active_windows": [1, 2, 1]}, history=history)
+
+
+def test_affinity() -> None:
+    """Exposures of user 0: A 1 + 1/2, B 1/2, liked: A 1; of all: A 4, B 1, liked: A 3/2, B 1/2."""
+    rate = [(2 + S * R) / (3 + S), None, (0 + S * R) / (1 + S)]
+    lift_a, lift_b = (1 / 2 + 0.01) / (3 / 4 + 0.01), (0 + 0.01) / (1 / 4 + 0.01)
+    all_a, all_b = (3 / 2 + S * R) / (4 + S), (1 / 2 + S * R) / (1 + S)
+    expected = {
+        "tag_positives": [log(1 + 1 / 2 * 1 + 1 / 2 * 0), NAN, log(1 + 0)],
+        "tag_exposures": [log(1 + 1 / 2 * 3 / 2 + 1 / 2 * 1 / 2), NAN, log(1 + 1)],
+        "tag_lift": [1 / 2 * lift_a + 1 / 2 * lift_b, NAN, (0 + 0.01) / (3 / 4 + 0.01)],
+        "tag_rate": [
+            1 / 2 * (1 + S * rate[0]) / (3 / 2 + S) + 1 / 2 * (0 + S * rate[0]) / (1 / 2 + S),
+            NAN,
+            (0 + S * rate[2]) / (1 + S),
+        ],
+        "tag_all_positives": [log(1 + 1 / 2 * 3 / 2 + 1 / 2 * 1 / 2), NAN, log(1 + 3 / 2)],
+        "tag_all_rate": [1 / 2 * all_a + 1 / 2 * all_b, NAN, all_a],
+    }
+    check("affinity", rows((0, 1), (0, 2), (2, 0)), expected)
+
+
+def test_affinity_distances() -> None:
+    """User 0 liked 1990 and then 2000, user 1 an unknown year and then 2000, user 2 nothing."""
+    columns = FAMILIES["affinity"](context_of(), rows((0, 0), (0, 1), (1, 0), (2, 0)))
+    weighted = (2000 * 1 + 1990 * 1 / 2) / (1 + 1 / 2)
+    expected = {
+        "year_from_all": [1990 - (1990 + 2000) / 2, NAN, 1990 - 2000, NAN],
+        "year_from_last": [1990 - weighted, NAN, 1990 - 2000, NAN],
+    }
+    for name, values in expected.items():
+        np.testing.assert_allclose(columns[name], values, atol=2000 * 2**-22)  # float32
+
+
+def test_demographics() -> None:
+    """Positives of F: items 0 and 2, of M: 1 and 2; half of all each. Nobody of a missing gender
+    liked anything, so nothing is known of it; all who liked are of age 30 or missing."""
+    pairs = rows((0, 0), (0, 1), (0, 2), (1, 0), (2, 2))
+    expected = {
+        "gender_lift": [
+            log((1 + S * 2 / 4) / (1 + S) / (2 / 4)),
+            log((0 + S * 2 / 4) / (1 + S) / (2 / 4)),
+            log((1 + S * 2 / 4) / (2 + S) / (2 / 4)),
+            log((0 + S * 2 / 4) / (1 + S) / (2 / 4)),
+            0,
+        ],
+        "age_lift": [  # users 0 and 2 are of one level, user 1 of the missing one
+            log((1 + S * 2 / 4) / (1 + S) / (2 / 4)),
+            log((0 + S * 2 / 4) / (1 + S) / (2 / 4)),
+            log((1 + S * 2 / 4) / (2 + S) / (2 / 4)),
+            log((0 + S * 2 / 4) / (1 + S) / (2 / 4)),
+            log((1 + S * 2 / 4) / (2 + S) / (2 / 4)),
+        ],
+    }
+    check("demographics", pairs, expected)
+
+
+def test_levels_of_few_values() -> None:
+    level, n_levels = levels(np.array([7.5, NAN, -1.0, 7.5]), is_category=False)
+    assert (level.tolist(), n_levels) == ([1, 2, 0, 1], 2 + 1)
+
+
+def test_levels_of_many_values_are_eighths() -> None:
+    level, n_levels = levels(np.append(np.arange(80) * 10.0, NAN), is_category=False)
+    assert (level.tolist(), n_levels) == ([*np.repeat(np.arange(8), 10).tolist(), 8], 8 + 1)
+
+
+def test_levels_of_many_categories_are_the_categories() -> None:
+    level, n_levels = levels(np.arange(50.0), is_category=True)
+    assert (level.tolist(), n_levels) == (list(range(50)), 50 + 1)
+
+
+def test_a_category_absent_from_the_history_does_not_merge_the_others() -> None:
+    """User u of 40 has the level u, one of 41; the level 40 is there instead of the level 0."""
+    history = history_of([(user, user % 3, 0, LIKED) for user in range(40)], 1)
+    names = [f"region {code:02d}" for code in range(41)]
+    regions = pd.Categorical(names[40:] + names[1:40], categories=names)
+    context = context_of(history=history, users=pd.DataFrame({"region": regions}))
+    share = 1 / 40  # of the positives come from a region: one, of item 0
+    values = FAMILIES["demographics"](context, rows((3, 0), (3, 1)))["region_lift"]
+    expected = [log((1 + S * share) / (14 + S) / share), log((0 + S * share) / (13 + S) / share)]
+    np.testing.assert_allclose(values, expected, rtol=1e-5)
+
+
+def test_within_list() -> None:
+    values = np.array([1.0, 3.0, 7.0, 7.0, 5.0])
+    result = within_list(values, np.array([0, 2, 4]))
+    np.testing.assert_allclose(result, [(1 - 2) / 1, (3 - 2) / 1, 0, 0, 0], atol=1e-9)
+
+
+def test_within_list_is_the_z_score() -> None:
+    values = np.array([2.0, 3.0, 7.0])
+    np.testing.assert_allclose(
+        within_list(values, np.array([0])), (values - 4) / ((4 + 1 + 9) / 3) ** 0.5
+    )
+    assert within_list(values[:0], np.zeros(0, dtype=np.int64)).tolist() == []
+
+
+LAST = [(0, 2, 0, LIKED), (0, 0, 0, LIKED), (0, 1, 1, SEEN), (0, 3, 1, LIKED), (1, 1, 1, SEEN)]
+
+
+@pytest.mark.parametrize(
+    ("last_items", "expected"),
+    [
+        (10, [[1 / 2, 0, 1 / 3, 1], [0, 0, 0, 0]]),
+        (2, [[1 / 2, 0, 0, 1], [0, 0, 0, 0]]),
+        (1, [[0, 0, 0, 1], [0, 0, 0, 0]]),
+    ],
+)
+def test_last_positives(last_items: int, expected: list[list[float]]) -> None:
+    settings = SETTINGS.model_copy(update={"last_items": last_items})
+    context = context_of(history=history_of(LAST, 2), settings=settings)
+    np.testing.assert_allclose(context.last_positives.toarray(), expected, rtol=1e-6)
+    np.testing.assert_array_equal(context.history.positives.data, [1, 1, 1])  # left as it was
+
+
+def test_als() -> None:
+    of = rows((0, 0), (0, 1), (1, 2), rank=[2, 0, 1])
+    expected = {
+        "als_score": [1 * 3 + 0 * 4, 1 * 0 + 0 * 1, 0 * 1 + 2 * 1],
+        "als_rank": [2, NAN, 1],
+        "als_score_z": [(3 - 1.5) / 1.5, (0 - 1.5) / 1.5, 0],
+        "als_cosine": [3 / (1 * 5), 0, 2 / (2 * 2**0.5)],
+        "als_user_norm": [1, 1, 2],
+        "als_item_norm": [5, 1, 2**0.5],
+    }
+    check("als", of, expected)
+
+
+def test_als_of_a_user_without_factors() -> None:
+    check("als", rows((2, 0)), {"als_score": [0], "als_cosine": [0], "als_user_norm": [0]})
+
+
+def test_user_item_and_embedding() -> None:
+    pairs = rows((0, 0), (1, 1), (2, 2))
+    check("user", pairs, {"user_gender": [0, 1, NAN], "user_age": [30, NAN, 30]})
+    check("item", pairs, {"item_author": [0, NAN, 1], "item_year": [1990, NAN, 2000]})
+    check("embedding", pairs, {"embedding_00": [2, 1, 0], "embedding_01": [0, 1, 3]})
+
+
+def test_similarity() -> None:
+    """User 0 likes 0 and then 2, dislikes 1; user 1 likes 1 and then 2, dislikes 0. S[0, 2] =
+    S[1, 2] = 1; item 2 comes next after 0 and after 1, T = 1 / sqrt(1 * 2)."""
+    pairs = rows((0, 0), (0, 1), (0, 2), (2, 1))
+    last = np.array([1 / 2, 1]) / (1 / 4 + 1) ** 0.5  # of user 0, embeddings
+    factors = np.array([1 + 3 / 2, 1 + 4 / 2])  # of user 0: item 2 and half of item 0
+    factors /= (factors**2).sum() ** 0.5
+    expected = {
+        "knn_all": [1, 1, 1, 0],
+        "knn_last": [1 * 1, 1 * 1, 1 / 2 * 1, 0],
+        "knn_disliked": [0, 0, 1, 0],
+        "next_last": [0, 0, 1 / 2 * 1 / (1 * 2) ** 0.5, 0],
+        "content_all": [1 / 2**0.5, 1, 1 / 2**0.5, 0],
+        "content_last": [last[0], last.sum() / 2**0.5, last[1], 0],
+        "als_last": [factors @ [3, 4], factors @ [0, 1], factors @ [1, 1], 0],
+    }
+    for name in ("knn_last", "next_last", "als_last"):
+        expected[f"{name}_z"] = [
+            *(np.array(expected[name][:3]) - np.mean(expected[name][:3]))
+            / np.std(expected[name][:3]),
+            0,
+        ]
+    check("similarity", pairs, expected)
+
+
+def test_sources() -> None:
+    of = replace(
+        rows((0, 0), (0, 1), (0, 2)),
+        rank={"als": np.array([2, 1, 0], np.int16), "ease": np.array([1, 0, 3], np.int16)},
+        score={
+            "als": np.array([0.5, 0.7, NAN], np.float32),
+            "ease": np.array([4.0, NAN, 2.0], np.float32),
+        },
+    )
+    expected = {
+        "als_source_rank": [2, 1, NAN],
+        "als_source_score": [0.5, 0.7, NAN],
+        "ease_source_rank": [1, NAN, 3],
+        "ease_source_score": [4, NAN, 2],
+        "n_sources": [2, 1, 1],
+        "best_rank": [1, 1, 3],
+    }
+    check("sources", of, expected)
+
+
+def test_matrix_is_the_families_in_the_order_of_groups() -> None:
+    settings = SETTINGS.model_copy(update={"groups": ["sources", "user", "popularity"]})
+    context, of = context_of(settings=settings), rows((0, 1), (1, 0), rank=[1, 0])
+    values, names = matrix(context, of)
+    assert names[:6] == [
+        "als_source_rank",
+        "als_source_score",
+        "n_sources",
+        "best_rank",
+        "user_gender",
+        "user_age",
+    ]
+    assert (values.shape, values.dtype) == ((2, len(names)), np.float32)
+    assert values.flags.c_contiguous
+    columns = {
+        name: v for group in settings.groups for name, v in FAMILIES[group](context, of).items()
+    }
+    for number, name in enumerate(names):
+        np.testing.assert_array_equal(values[:, number], columns[name])
+
+
+def test_no_two_features_have_one_name() -> None:
+    """The later one would silently replace the other."""
+    context, of = context_of(), rows((0, 1), (1, 0), rank=[1, 0])
+    names = [name for family in FAMILIES.values() for name in family(context, of)]
+    assert sorted(set(names)) == sorted(names)
+    assert matrix(context, of)[1] == names
+
+
+def test_matrix_of_no_rows_has_the_same_columns() -> None:
+    values, names = matrix(context_of(), rows())
+    assert values.shape == (0, len(names))
+    assert names == matrix(context_of(), ITEMS)[1]
+
+
+def test_matrix_of_a_block_is_a_block_of_the_matrix() -> None:
+    of = rows((0, 0), (0, 1), (0, 2), (1, 0), (1, 2))
+    whole = matrix(context_of(), of)[0]
+    blocks = [rows((0, 0), (0, 1), (0, 2)), rows((1, 0), (1, 2))]
+    parts = [matrix(context_of(), block)[0] for block in blocks]
+    assert np.concatenate(parts).tobytes() == whole.tobytes()
+
+
+def test_categorical_names_the_categories_in_use() -> None:
+    assert categorical(context_of()) == ["user_gender", "item_author"]
+    settings = SETTINGS.model_copy(update={"groups": ["item", "als"]})
+    assert categorical(context_of(settings=settings)) == ["item_author"]
+
+
+# The future: users 0..11 and items 0..14 exist, 3, 7 and 4, 9 in the future alone.
+
+N_USERS, N_ITEMS, WINDOW = 12, 15, 4
+SOURCE_SETTINGS = Sources(
+    item_knn=KNN, recent_popular=RecentPopular(windows=2), ease=Ease(l2=2.0, max_items=10)
+)
+
+
+def random_rows(seed: int, windows: range, is_past: bool) -> list[tuple[int, int, int, int]]:
+    rng = np.random.default_rng(seed)
+    users = [user for user in range(N_USERS) if not is_past or user not in (3, 7)]
+    items = [item for item in range(N_ITEMS) if not is_past or item not in (4, 9)]
+    return [
+        (int(rng.choice(users)), int(rng.choice(items)), window, int(rng.choice([0, 1, 2])))
+        for window in windows
+        for _ in range(30)
+    ]
+
+
+PAST = random_rows(0, range(WINDOW), is_past=True)
+
+
+def lists_and_context(interactions: list[tuple]) -> tuple[dict, Candidates, Context]:
+    """What the pipeline makes of them for the fold that targets WINDOW: what each source found,
+    the candidates of users 0..11, and what the families may read."""
+    rng = np.random.default_rng(5)
+    age = pa.array(rng.integers(18, 60, N_USERS).astype(np.float32))
+    users = pa.table({"user_id": np.arange(N_USERS), "age": age})
+    items = pa.table(
+        {"item_id": np.arange(N_ITEMS), "author": pa.array(list("abcde" * 3)).dictionary_encode()}
+    )
+    tags = sparse.csr_array((rng.random((N_ITEMS, 4)) < 0.5).astype(np.float32) / 2)
+    embeddings = rng.normal(size=(N_ITEMS, 3)).astype(np.float32)
+
+    history = history_of(interactions, WINDOW)
+    run = Run(seed=1, threads=1, folds=["test", "validation", "label_1"])
+    settings = als.Params(factors=4, alpha=1.0, regularization=0.1, iterations=3)
+    factors = Factors(*als.fit(history.positives, settings, run), history.users, history.items)
+    inputs = Inputs(history, SOURCE_SETTINGS, 1, embeddings[history.items], factors)
+    known = np.flatnonzero(history.n_positives)
+    found = {name: source(inputs, known, 5) for name, source in SOURCES.items()}
+    params = CandidateParams(sources=list(SOURCES), per_source=10, label_users=0)
+    lists = candidates.lists_of(inputs, np.arange(N_USERS), params)
+    context = Context(
+        history,
+        factors,
+        metadata(users, history.users),
+        metadata(items, history.items),
+        tags[history.items],
+        embeddings[history.items],
+        SETTINGS,
+        KNN,
+        n_threads=1,
+    )
+    return found, lists, context
+
+
+def everything(
+    interactions: list[tuple], others: list[tuple] | None = None
+) -> tuple[dict, dict, dict]:
+    """Bytes: of what each source found, of the lists, and of each family's columns for warm
+    users' lists, or for those of other interactions."""
+    found, lists, context = lists_and_context(interactions)
+    sources = {name: f.item.tobytes() + f.score.tobytes() for name, f in found.items()}
+    columns = lists.table()
+    table = {name: columns[name].to_numpy().tobytes() for name in columns.column_names}
+    if others is not None:
+        lists = lists_and_context(others)[1]
+    warm = lists.take(np.any([rank > 0 for rank in lists.rank.values()], axis=0))
+    of = rows_of(warm, context.history)
+    families = {
+        name: b"".join(values.tobytes() for values in family(context, of).values())
+        for name, family in FAMILIES.items()
+    }
+    return sources, table, families | {"matrix": matrix(context, of)[0].tobytes()}
+
+
+@pytest.fixture(scope="module")
+def alone() -> tuple[dict, dict, dict]:
+    """Of the past, when nothing has happened since."""
+    return everything(PAST)
+
+
+@pytest.fixture(scope="module", params=[1, 2], ids=["one", "other"])
+def with_future(request: pytest.FixtureRequest) -> tuple[dict, dict, dict]:
+    """Of the past, with one future or another, where every pair of the past occurs again."""
+    again = [(user, item, WINDOW, request.param) for user, item, *_ in PAST]
+    future = random_rows(request.param, range(WINDOW, WINDOW + 2), is_past=False)
+    return everything(PAST + future + again)
+
+
+@pytest.fixture(scope="module")
+def other_past() -> tuple[dict, dict, dict]:
+    """Of another past of the same users and items: two rows more. The families get the same
+    candidates as above."""
+    return everything([*PAST, (0, 13, WINDOW - 1, LIKED), (5, 13, WINDOW - 1, LIKED)], PAST)
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_no_source_knows_the_future(name: str, alone: tuple, with_future: tuple) -> None:
+    assert with_future[0][name] == alone[0][name]
+
+
+def test_no_candidate_list_knows_the_future(alone: tuple, with_future: tuple) -> None:
+    assert with_future[1] == alone[1]
+
+
+@pytest.mark.parametrize("name", [*FAMILIES, "matrix"])
+def test_no_family_knows_the_future(name: str, alone: tuple, with_future: tuple) -> None:
+    assert with_future[2][name] == alone[2][name]
+
+
+def test_the_comparison_sees_another_past(alone: tuple, other_past: tuple) -> None:
+    assert {name for name in SOURCES if alone[0][name] == other_past[0][name]} == set()
+    assert alone[1] != other_past[1]
+    same = {name for name in FAMILIES if alone[2][name] == other_past[2][name]}
+    assert same == {"user", "item", "embedding", "sources"}  # functions of the candidates alone

@@ -1,0 +1,310 @@
+"""params.yaml is read strictly: one line per finding, with key, value and what is allowed."""
+
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+import params
+from als import Params as AlsParams
+from candidate_lists import CandidateParams
+from dataset import Data
+from families import Settings
+from params import Strict
+from ranker import Params as RankerParams
+from source_settings import Sources
+from split import Params as SplitParams
+from stage import InputError
+from top_lists import Evaluate
+
+SHIPPED = Path(__file__).parent.parent / "params.yaml"
+MODELS: dict[str, type[Strict]] = {
+    "data": Data,
+    "split": SplitParams,
+    "als": AlsParams,
+    "sources": Sources,
+    "candidates": CandidateParams,
+    "features": Settings,
+    "ranker": RankerParams,
+    "baselines": Sources,
+    "evaluate": Evaluate,
+}
+GOOD = """\
+seed: 42
+threads: 2
+folds: [test, validation, label_1, label_2]
+als:
+  factors: 32
+  alpha: 1.0
+  regularization: 50.0
+  iterations: 15
+sources:
+  item_knn:
+    neighbours: 200
+    weighting: cosine
+    last_items: 500
+  recent_popular:
+    windows: 2
+  ease:
+    l2: 1000.0
+    max_items: 5000
+candidates:
+  sources: [als, ease]
+  per_source: 100
+  label_users: 3000
+ranker:
+  objective: binary
+  label: positive
+  n_estimators: 200
+  learning_rate: 0.05
+  num_leaves: 31
+  min_data_in_leaf: 200
+  feature_fraction: 0.5
+  lambda_l2: 1.0
+  max_bin: 255
+  truncation_level: 13
+  negatives: 0
+  n_seeds: 3
+"""
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def write(old: str = "", new: str = "") -> None:
+    """GOOD with one place changed."""
+    assert GOOD.count(old) == 1 or not old
+    params.FILE.write_text(GOOD.replace(old, new) if old else GOOD)
+
+
+def line_of(section: str | None) -> str:
+    """The message for a section, or for what stands outside of them."""
+    with pytest.raises(InputError) as error:
+        params.section(section, MODELS[section]) if section else params.run()
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_what_is_written_is_read() -> None:
+    write()
+    assert params.section("als", AlsParams) == AlsParams(
+        factors=32, alpha=1.0, regularization=50.0, iterations=15
+    )
+    assert params.section("sources", Sources).ease.max_items == 5000
+    run = params.run()
+    assert (run.seed, run.n_threads, run.folds[-1]) == (42, 2, "label_2")
+
+
+def test_zero_threads_are_all_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(params.os, "sched_getaffinity", lambda _: {0, 1, 5})
+    write("threads: 2", "threads: 0")
+    assert params.run().n_threads == 3
+
+
+def test_the_shipped_file_is_valid_and_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(params, "FILE", SHIPPED)
+    assert set(MODELS) == set(params.SECTIONS)
+    for name, model in MODELS.items():
+        params.section(name, model)
+    params.run()
+    assert set(YAML(typ="safe").load(SHIPPED)) == {*params.SECTIONS, *params.Run.model_fields}
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+def test_no_parameter_has_a_default(model: type[Strict]) -> None:
+    """A default in the code is a parameter DVC cannot see."""
+    models = [model]
+    while models:
+        for field in models.pop().model_fields.values():
+            assert field.is_required()
+            if isinstance(field.annotation, type) and issubclass(field.annotation, Strict):
+                models.append(field.annotation)
+
+
+@pytest.mark.parametrize(
+    ("section", "old", "new", "expected"),
+    [
+        # a typo
+        (
+            "als",
+            "factors: 32",
+            "factors: 32\n  factor: 64",
+            "als.factor is not a parameter; did you mean als.factors?",
+        ),
+        (
+            "sources",
+            "l2: 1000.0",
+            "l2: 1000.0\n    max_item: 3",
+            "sources.ease.max_item is not a parameter; did you mean sources.ease.max_items?",
+        ),
+        (
+            "sources",
+            "l2: 1000.0",
+            "l2: 1000.0\n    zzz: 3",
+            "sources.ease.zzz is not a parameter; known: l2, max_items",
+        ),
+        # a wrong type
+        ("als", "32", "many", "als.factors is 'many': must be a valid integer"),
+        ("als", "32", "32.0", "als.factors is 32.0: must be a valid integer"),
+        ("als", "32", "'32'", "als.factors is '32': must be a valid integer"),
+        ("als", "32", "true", "als.factors is True: must be a valid integer"),
+        ("als", "32", "", "als.factors is None: must be a valid integer"),
+        ("als", "alpha: 1.0", "alpha: [1]", "als.alpha is [1]: must be a valid number"),
+        ("als", "alpha: 1.0", "alpha: '1'", "als.alpha is '1': must be a valid number"),
+        ("als", "alpha: 1.0", "alpha: yes", "als.alpha is 'yes': must be a valid number"),
+        (None, "42", "1e3", "seed is 1000.0: must be a valid integer"),
+        (
+            "candidates",
+            "[als, ease]",
+            "als",
+            "candidates.sources is 'als': must be a valid list",
+        ),
+        # out of range
+        ("als", "32", "0", "als.factors is 0: must be greater than or equal to 1"),
+        ("als", "32", "4097", "als.factors is 4097: must be less than or equal to 4096"),
+        ("als", "alpha: 1.0", "alpha: 0", "als.alpha is 0: must be greater than 0"),
+        (
+            "als",
+            "50.0",
+            "-1e-9",
+            "als.regularization is -1e-09: must be greater than or equal to 0",
+        ),
+        (
+            "ranker",
+            "objective: binary",
+            "objective: lambdamart",
+            "ranker.objective is 'lambdamart': must be 'lambdarank', 'rank_xendcg' or 'binary'",
+        ),
+        (
+            "candidates",
+            "[als, ease]",
+            "[als, svd]",
+            "candidates.sources.1 is 'svd': must be 'als', 'item_knn', 'ease', 'popular', "
+            "'recent_popular' or 'content'",
+        ),
+        (
+            "candidates",
+            "[als, ease]",
+            "[ease, als]",
+            "candidates.sources is ['ease', 'als']: must start with als and name each source once",
+        ),
+        (None, "42", "-1", "seed is -1: must be greater than or equal to 0"),
+        (None, "42", "2147483648", "seed is 2147483648: must be less than or equal to 2147483647"),
+        # not a number
+        ("als", "alpha: 1.0", "alpha: .nan", "als.alpha is nan: must be a finite number"),
+        ("als", "alpha: 1.0", "alpha: .inf", "als.alpha is inf: must be a finite number"),
+        ("als", "alpha: 1.0", "alpha: nan", "als.alpha is 'nan': must be a valid number"),
+        # missing
+        ("als", "  alpha: 1.0\n", "", "als.alpha is missing"),
+        ("sources", "    l2: 1000.0\n", "", "sources.ease.l2 is missing"),
+        (None, "seed: 42\n", "", "seed is missing"),
+        ("evaluate", "", "", "the section evaluate is missing"),
+        # sections
+        (
+            "als",
+            "seed: 42",
+            "seed: 42\nalsx: 1",
+            "alsx is not a parameter; did you mean als?",
+        ),
+        (
+            None,
+            "threads: 2",
+            "thread: 2",
+            "thread is not a parameter; did you mean threads?",
+        ),
+        ("split", "seed: 42", "seed: 42\nsplit: 20", "split is 20: must be a section"),
+        ("split", "seed: 42", "seed: 42\nsplit:", "split is None: must be a section"),
+        # folds
+        *(
+            (
+                None,
+                "[test, validation, label_1, label_2]",
+                f"[{', '.join(names)}]",
+                f"folds is {names}: must be test, validation, label_1, label_2, … in this order",
+            )
+            for names in (
+                ["validation", "test", "label_1"],
+                ["test", "validation", "label_2", "label_1"],
+                ["test", "validation", "label_2"],
+                ["test", "validation", "label_1", "label_1"],
+                ["test", "validation"],
+                ["test", "label_1"],
+            )
+        ),
+        (None, "[test, validation, label_1, label_2]", "test", "folds is 'test': must be a valid"),
+    ],
+)
+def test_one_line_with_key_value_and_what_is_allowed(
+    section: str | None, old: str, new: str, expected: str
+) -> None:
+    write(old, new)
+    assert line_of(section).startswith(f"params.yaml: {expected}")
+
+
+@pytest.mark.parametrize("name", ["label_0", "label_01", "train", "label_1x"])
+def test_unknown_folds(name: str) -> None:
+    write("[test, validation, label_1, label_2]", f"[test, validation, {name}]")
+    assert line_of(None).startswith(f"params.yaml: folds.2 is '{name}': String should match")
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"), [("1e-3", 0.001), ("1e3", 1000.0), ("3", 3.0), ("0.5", 0.5)]
+)
+def test_numbers_of_every_form_are_floats(written: str, expected: float) -> None:
+    """YAML 1.1 reads 1e-3 as a string."""
+    write("alpha: 1.0", f"alpha: {written}")
+    assert params.section("als", AlsParams).alpha == expected
+
+
+def test_every_finding_has_a_line_of_its_own() -> None:
+    write("factors: 32\n  alpha: 1.0", "factors: 0\n  alpha: nan")
+    with pytest.raises(InputError) as error:
+        params.section("als", AlsParams)
+    assert str(error.value).splitlines() == [
+        "params.yaml: als.factors is 0: must be greater than or equal to 1",
+        "params.yaml: als.alpha is 'nan': must be a valid number",
+    ]
+
+
+def test_a_key_renamed_by_mistake_is_two_findings() -> None:
+    write("factors", "factor")
+    with pytest.raises(InputError) as error:
+        params.section("als", AlsParams)
+    assert sorted(str(error.value).splitlines()) == [
+        "params.yaml: als.factor is not a parameter; did you mean als.factors?",
+        "params.yaml: als.factors is missing",
+    ]
+
+
+def test_a_section_is_read_though_another_is_wrong() -> None:
+    """Every stage checks its own."""
+    write("per_source: 100", "per_source: many")
+    assert params.section("als", AlsParams).factors == 32
+
+
+def test_graded_labels_need_a_ranking_objective() -> None:
+    write("label: positive", "label: graded")
+    expected = "ranker.label graded needs the objective lambdarank or rank_xendcg"
+    assert expected in line_of("ranker")
+
+
+def test_no_file() -> None:
+    expected = "params.yaml: not found; run from the top folder of the repository"
+    assert line_of(None) == line_of("als") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("seed: [1\nals: 2", "params.yaml: not YAML: "),
+        ("seed: 1\nseed: 2", "params.yaml: not YAML: "),
+        ("- seed", "params.yaml: must be a mapping of sections"),
+        ("", "params.yaml: must be a mapping of sections"),
+    ],
+    ids=["broken", "twice", "list", "empty"],
+)
+def test_not_a_mapping(text: str, expected: str) -> None:
+    params.FILE.write_text(text)
+    assert line_of(None).startswith(expected)

@@ -1,0 +1,458 @@
+"""The whole pipeline under the real DVC, on a small data set in a temporary clone.
+
+What is right is computed here from the raw files, by plain code that shares nothing with stages/.
+"""
+
+import contextlib
+import io
+import json
+import math
+import re
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+
+import movielens_like
+from clone import FOLDS, SMALL, Clone
+
+N_WINDOWS = SMALL["split.windows"]
+TARGET = {"test": N_WINDOWS - 1, "validation": N_WINDOWS - 2}
+RECOMMENDATIONS = {
+    "test": "data/recommendations.parquet",
+    "validation": "data/recommendations_validation.parquet",
+}
+FIVE = ["map@10", "ndcg@10", "recall@10", "hit_rate@10", "coverage@10"]
+BASELINES = ["popular", "recent_popular", "item_knn", "ease", "content"]
+CONTRACT = [
+    *("n_users", "n_cold_users", "n_items", "notebook.als_map@10", "notebook.hybrid_map@10"),
+    *(f"candidates.{key}" for key in ("size", "recall", "als_recall@100", "oracle_map@10")),
+    *(f"uplift.{key}" for key in ("map@10", "relative", "ci95_low", "ci95_high", "p_value")),
+    *(f"{model}.{key}" for model in ("als", "hybrid") for key in FIVE),
+]
+EXACT = 1e-9
+
+Lists = dict[str, list[str]]  # user_id -> item_ids, best first
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What the raw files say of a fold.
+
+    served    users with any rating in the target window
+    relevant  user_id -> items liked in the target window and not rated before, for those with any
+    exposed   user_id -> items rated in the history
+    cold      users of `relevant` who liked nothing in the history
+    n_items   items rated in the history
+    """
+
+    served: set[str]
+    relevant: dict[str, set[str]]
+    exposed: dict[str, set[str]]
+    cold: set[str]
+    n_items: int
+
+
+def ratings_in_time(data: Path) -> pd.DataFrame:
+    """The ratings by timestamp, equal ones in file order, with their window."""
+    ratings = movielens_like.read_ratings(data / "ml-1m.inter")
+    ratings = ratings.sort_values("timestamp", kind="stable").reset_index(drop=True)
+    for window, rows in enumerate(np.array_split(np.arange(len(ratings)), N_WINDOWS)):
+        ratings.loc[rows, "window"] = window
+    return ratings
+
+
+def truth_of(data: Path, fold: str) -> Truth:
+    """See Truth."""
+    ratings = ratings_in_time(data)
+    exposed, relevant, warm, served, items = defaultdict(set), defaultdict(set), set(), set(), set()
+    for row in ratings[ratings["window"] < TARGET[fold]].itertuples():
+        exposed[row.user_id].add(row.item_id)
+        items.add(row.item_id)
+        if row.rating >= 4:
+            warm.add(row.user_id)
+    for row in ratings[ratings["window"] == TARGET[fold]].itertuples():
+        served.add(row.user_id)
+        if row.rating >= 4 and row.item_id not in exposed[row.user_id]:
+            relevant[row.user_id].add(row.item_id)
+    return Truth(served, dict(relevant), dict(exposed), set(relevant) - warm, len(items))
+
+
+def average_precision(items: list[str], relevant: set[str]) -> tuple[float, int]:
+    """The sum of the precisions at the hits of the first 10, and the number of hits."""
+    total, n_hits = 0.0, 0
+    for rank, item in enumerate(items[:10], start=1):
+        if item in relevant:
+            n_hits += 1
+            total += n_hits / rank
+    return total, n_hits
+
+
+def metrics_of(lists: Lists, truth: Truth, judged: set[str] | None = None) -> dict[str, float]:
+    """The five metrics by the definitions of design.md; over the judged users alone if given."""
+    sums = dict.fromkeys(FIVE[:4], 0.0)
+    users = truth.relevant if judged is None else judged
+    for user in users:
+        items, relevant = lists.get(user, []), truth.relevant[user]
+        best = min(10, len(relevant))
+        total, n_hits = average_precision(items, relevant)
+        gain = sum(1 / math.log2(r + 1) for r, item in enumerate(items, 1) if item in relevant)
+        sums["map@10"] += total / best
+        sums["ndcg@10"] += gain / sum(1 / math.log2(rank + 1) for rank in range(1, best + 1))
+        sums["recall@10"] += n_hits / len(relevant)
+        sums["hit_rate@10"] += n_hits > 0
+    shown = {item for user in (lists if judged is None else judged) for item in lists.get(user, [])}
+    means = {key: value / len(users) for key, value in sums.items()}
+    return means | {"coverage@10": len(shown) / truth.n_items}
+
+
+def notebook_map(lists: Lists, truth: Truth) -> float:
+    """The notebook's formula: divided by the hits, not by what there was to hit."""
+    values = [
+        average_precision(lists.get(user, []), truth.relevant[user]) for user in truth.relevant
+    ]
+    return sum(total / max(1, n_hits) for total, n_hits in values) / len(values)
+
+
+def lists_of(frame: pd.DataFrame) -> Lists:
+    """The lists of a frame with user_id, item_id and rank."""
+    frame = frame.sort_values(["user_id", "rank"])
+    return frame.groupby("user_id")["item_id"].agg(list).to_dict()
+
+
+def with_ids(clone: Clone, frame: pd.DataFrame) -> pd.DataFrame:
+    """The columns `user` and `item`, rows of users.parquet and items.parquet, turned into ids."""
+    ids = {
+        name: pd.read_parquet(clone.folder / f"data/{name}s.parquet")[f"{name}_id"].to_numpy()
+        for name in ("user", "item")
+    }
+    return frame.assign(**{f"{name}_id": ids[name][frame[name]] for name in ids})
+
+
+def als_lists(clone: Clone, fold: str) -> Lists:
+    """The first ten of ALS alone; a cold user's list has no source and is served as it stands."""
+    frame = with_ids(clone, pd.read_parquet(clone.folder / f"data/candidates/{fold}.parquet"))
+    ranks = frame.filter(regex="_rank$")
+    is_cold = (ranks == 0).all(axis=1)
+    frame["rank"] = frame["als_rank"].where(~is_cold, frame.groupby("user_id").cumcount() + 1)
+    return lists_of(frame[frame["rank"].between(1, 10)])
+
+
+def look_up(tree: dict, dotted: str) -> object:
+    """The value under a dotted key."""
+    for part in dotted.split("."):
+        tree = tree[part]
+    return tree
+
+
+def metrics(clone: Clone, name: str) -> dict:
+    return json.loads((clone.folder / f"metrics/{name}.json").read_text())
+
+
+def stages_run(output: str) -> list[str]:
+    """The stages whose commands DVC ran."""
+    return re.findall(r"^Running stage '([^']+)'", output, re.MULTILINE)
+
+
+def exp_table(clone: Clone) -> pd.DataFrame:
+    """`dvc exp show`, indexed by the name of the experiment, `workspace` or the branch."""
+    frame = pd.read_csv(io.StringIO(clone.dvc("exp", "show", "--csv").stdout))
+    return frame.set_index(frame["Experiment"].fillna(frame["rev"]))
+
+
+def column(frame: pd.DataFrame, ending: str) -> str:
+    """The one column for `ending`; DVC puts the file before the key where it is ambiguous."""
+    (name,) = [name for name in frame.columns if name == ending or name.endswith(f":{ending}")]
+    return name
+
+
+# --- what a run leaves behind
+
+
+@pytest.mark.parametrize("fold", ["test", "validation"])
+def test_contract_names_are_there(clone: Clone, fold: str) -> None:
+    tree = metrics(clone, fold)
+    values = {key: look_up(tree, key) for key in CONTRACT}
+    assert all(isinstance(value, int | float) for value in values.values())
+    assert all(math.isfinite(value) for value in values.values())
+    assert tree["uplift"]["map@10"] == pytest.approx(
+        tree["hybrid"]["map@10"] - tree["als"]["map@10"], abs=EXACT
+    )
+    baselines = metrics(clone, "baselines")[fold]
+    assert {name: sorted(five) for name, five in baselines.items()} == dict.fromkeys(
+        BASELINES, sorted(FIVE)
+    )
+
+
+@pytest.mark.parametrize("fold", ["test", "validation"])
+def test_recommendations(clone: Clone, fold: str) -> None:
+    """Ten new items, ranked 1 to 10, for everybody with a rating in the window."""
+    frame = pd.read_parquet(clone.folder / RECOMMENDATIONS[fold])
+    truth = truth_of(clone.data, fold)
+    assert list(frame.columns) == ["user_id", "item_id", "rank", "score"]
+    assert np.isfinite(frame["score"]).all()
+    assert set(frame["user_id"]) == truth.served
+    for user, rows in frame.groupby("user_id", sort=False):
+        assert list(rows["rank"]) == list(range(1, 11))
+        assert rows["item_id"].is_unique
+        assert not set(rows["item_id"]) & truth.exposed.get(user, set())
+        assert rows["score"].is_monotonic_decreasing
+
+
+def test_data_has_the_cases_that_matter(clone: Clone) -> None:
+    """Warm and cold users, repeated pairs, liked pairs that are not new, equal timestamps."""
+    ratings = ratings_in_time(clone.data)
+    for fold, window in TARGET.items():
+        truth = truth_of(clone.data, fold)
+        assert 0 < len(truth.cold) < len(truth.relevant) < len(truth.served)
+        rows = ratings[(ratings["window"] == window) & (ratings["rating"] >= 4)]
+        assert any(row.item_id in truth.exposed[row.user_id] for row in rows.itertuples())
+    edges = [rows.index[0] for _, rows in ratings.groupby("window")][1:]
+    assert any(ratings["timestamp"][row - 1] == ratings["timestamp"][row] for row in edges)
+
+
+@pytest.mark.parametrize("fold", ["test", "validation"])
+def test_metrics_agree_with_other_code(clone: Clone, fold: str) -> None:
+    tree, truth = metrics(clone, fold), truth_of(clone.data, fold)
+    hybrid = lists_of(pd.read_parquet(clone.folder / RECOMMENDATIONS[fold]))
+    als = als_lists(clone, fold)
+    assert tree["n_users"] == len(truth.relevant)
+    assert tree["n_cold_users"] == len(truth.cold)
+    assert tree["n_items"] == truth.n_items
+    assert tree["hybrid"] == pytest.approx(metrics_of(hybrid, truth), abs=EXACT)
+    assert tree["als"] == pytest.approx(metrics_of(als, truth), abs=EXACT)
+    assert tree["notebook"] == pytest.approx(
+        {"als_map@10": notebook_map(als, truth), "hybrid_map@10": notebook_map(hybrid, truth)},
+        abs=EXACT,
+    )
+    slices = {"warm": set(truth.relevant) - truth.cold, "cold": truth.cold}
+    for name, users in slices.items():
+        assert tree[name]["n_users"] == len(users)
+        for model, lists in (("als", als), ("hybrid", hybrid)):
+            expected = metrics_of(lists, truth, users)
+            assert tree[name][model] == pytest.approx(expected, abs=EXACT)
+
+
+@pytest.mark.parametrize("fold", ["test", "validation"])
+def test_baselines_agree_with_other_code(clone: Clone, fold: str) -> None:
+    truth = truth_of(clone.data, fold)
+    frame = with_ids(clone, pd.read_parquet(clone.folder / f"data/baselines/{fold}.parquet"))
+    for name in BASELINES:
+        lists = lists_of(frame[frame["model"] == name])
+        assert set(lists) == truth.served
+        expected = metrics_of(lists, truth)
+        assert metrics(clone, "baselines")[fold][name] == pytest.approx(expected, abs=EXACT)
+
+
+@pytest.mark.parametrize("fold", ["test", "validation"])
+def test_candidates_agree_with_other_code(clone: Clone, fold: str) -> None:
+    """Size, recall and ceiling of the lists, over the judged users."""
+    truth = truth_of(clone.data, fold)
+    frame = with_ids(clone, pd.read_parquet(clone.folder / f"data/candidates/{fold}.parquet"))
+    size, recall, oracle = [], [], []
+    lists = frame.groupby("user_id")["item_id"].agg(list).to_dict()
+    for user, relevant in truth.relevant.items():
+        n_found = len(relevant & set(lists[user]))
+        size.append(len(lists[user]))
+        recall.append(n_found / len(relevant))
+        oracle.append(min(10, n_found) / min(10, len(relevant)))
+    expected = {"size": size, "recall": recall, "oracle_map@10": oracle}
+    for key, values in expected.items():
+        got = metrics(clone, fold)["candidates"][key]
+        assert got == pytest.approx(sum(values) / len(values), abs=EXACT)
+
+
+# --- running again
+
+
+def test_second_run_has_nothing_to_do(clone: Clone) -> None:
+    assert "Data and pipelines are up to date." in clone.dvc("repro").stdout
+    assert not clone.run("git", "status", "--porcelain").stdout
+
+
+def test_other_number_of_threads_gives_the_same_bytes(clone: Clone, copied: Clone) -> None:
+    """dvc.lock holds the hash of every output."""
+    copied.set_params({"threads": 2})
+    assert len(stages_run(copied.dvc("repro", "--force").stdout)) == 8 + 3 * len(FOLDS)
+    assert copied.content("dvc.lock", "metrics") == clone.content("dvc.lock", "metrics")
+
+
+# --- experiments
+
+
+def test_ranker_parameter_reruns_nothing_before_the_ranker(copied: Clone) -> None:
+    output = copied.dvc("exp", "run", "-S", "ranker.num_leaves=7").stdout
+    assert stages_run(output) == ["ranker", "recommend", "evaluate"]
+
+
+def test_experiment_can_be_compared(clone: Clone, copied: Clone) -> None:
+    output = copied.dvc("exp", "run", "--name", "narrow", "-S", "als.factors=4").stdout
+    assert [name for name in stages_run(output) if name.startswith("als")] == [
+        f"als@{fold}" for fold in FOLDS
+    ]
+    old, new = metrics(clone, "test"), metrics(copied, "test")
+    assert old["als"]["map@10"] != new["als"]["map@10"]
+    diff = json.loads(copied.dvc("metrics", "diff", "--json").stdout)
+    assert diff["metrics/test.json"]["als.map@10"]["old"] == old["als"]["map@10"]
+    assert diff["metrics/test.json"]["als.map@10"]["new"] == new["als"]["map@10"]
+    diff = json.loads(copied.dvc("params", "diff", "--json").stdout)
+    assert diff["params.yaml"].keys() == {"als.factors"}
+    assert diff["params.yaml"]["als.factors"].items() >= {"old": 8, "new": 4}.items()
+    table = exp_table(copied)
+    assert table.loc[["main", "narrow"], "als.factors"].tolist() == [8, 4]
+    shown = table.loc["narrow", column(table, "metrics/test.json:als.map@10")]
+    assert shown == pytest.approx(new["als"]["map@10"], rel=1e-4)
+
+
+def test_queue(copied: Clone) -> None:
+    """Two queued experiments, run by the queue in folders of its own."""
+    for name, leaves in (("few", 3), ("many", 12)):
+        copied.dvc("exp", "run", "--queue", "--name", name, "-S", f"ranker.num_leaves={leaves}")
+    copied.dvc("exp", "run", "--run-all", "--jobs", "2")
+    status = copied.dvc("queue", "status").stdout
+    assert len(re.findall("Success", status)) == 2, status
+    table = exp_table(copied)
+    assert table.loc[["few", "many"], "ranker.num_leaves"].tolist() == [3, 12]
+    shown = table[column(table, "metrics/test.json:hybrid.map@10")]
+    assert shown[["main", "few", "many"]].nunique() == 3
+
+
+# --- bad parameters
+
+
+@pytest.mark.parametrize(
+    ("override", "key"),
+    [
+        ("+als.factor=64", "als.factor"),
+        ("als.factors=abc", "als.factors"),
+        ("als.factors=-1", "als.factors"),
+        ("data.source=nope", "data.source"),
+        ("features.groups=[als,nope]", "features.groups"),
+        ("evaluate.k=0", "evaluate.k"),
+        ("+evaluate.kk=5", "evaluate.kk"),
+        ("ranker.label=graded", "ranker"),
+    ],
+)
+def test_bad_parameter_is_one_line_and_metrics_stand(
+    clone: Clone, copied: Clone, override: str, key: str
+) -> None:
+    result = copied.dvc("exp", "run", "-S", override, is_checked=False)
+    assert result.returncode != 0
+    assert "Traceback" not in result.stdout
+    lines = [line for line in result.stdout.splitlines() if f"params.yaml: {key}" in line]
+    assert len(lines) == 1, result.stdout
+    assert copied.content("metrics") == clone.content("metrics")
+
+
+# --- time
+
+
+def perturbed(ratings: pd.DataFrame) -> pd.DataFrame:
+    """The same ratings with other items and other stars in the rows of the last window."""
+    rng = np.random.default_rng(1)
+    ratings = ratings.copy()
+    last = ratings.index[ratings["window"] == TARGET["test"]]
+    ratings.loc[last, "item_id"] = rng.permutation(ratings.loc[last, "item_id"].to_numpy())
+    ratings.loc[last, "rating"] = rng.integers(1, 6, len(last))
+    return ratings.drop(columns="window")
+
+
+def test_nothing_leaks_from_the_last_window(clone: Clone, copied: Clone, tmp_path: Path) -> None:
+    """Other items and stars in the last window: the same models, lists and validation results."""
+    data = tmp_path / "other raw data"
+    data.mkdir()
+    for path in clone.data.iterdir():
+        (data / path.name).write_bytes(path.read_bytes())
+    movielens_like.write_ratings(data / "ml-1m.inter", perturbed(ratings_in_time(clone.data)))
+    copied.set_params({"data.path": str(data)})
+    copied.dvc("repro")
+    old, new = metrics(clone, "test"), metrics(copied, "test")
+    assert old["hybrid"]["map@10"] != new["hybrid"]["map@10"]
+    unchanged = (
+        "data/als",
+        "data/ranker",
+        "data/candidates",
+        "data/features",
+        *RECOMMENDATIONS.values(),
+        "data/baselines",
+        "data/per_user/validation.parquet",
+        "metrics/validation.json",
+    )
+    before, after = clone.content(*unchanged), copied.content(*unchanged)
+    assert before.keys() == after.keys()
+    assert [name for name in before if before[name] != after[name]] == []
+
+
+# --- faults
+
+
+def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
+    """Whether the condition came true in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def running(clone: Clone, script: str) -> list[psutil.Process]:
+    """The processes of a stage that run in the clone."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if script in process.cmdline() and process.cwd() == str(clone.folder):
+                found.append(process)
+    return found
+
+
+def kill_during(
+    copied: Clone, stage: str, script: str, *, with_stage: bool, delay_s: float
+) -> None:
+    """Runs one stage under DVC, kills DVC outright delay_s after the stage has begun, and the stage
+    too if asked; waits until both are gone.
+    """
+    dvc = subprocess.Popen(
+        [sys.executable, "-m", "dvc", "repro", "--force", "--single-item", stage],
+        cwd=copied.folder,
+        env=copied.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        assert wait_for(lambda: running(copied, script), 30)
+        time.sleep(delay_s)
+        for process in running(copied, script) if with_stage else []:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+    finally:
+        dvc.kill()
+        dvc.wait()
+    assert wait_for(lambda: not running(copied, script), 30)
+
+
+def test_killed_dvc_takes_its_stage_along(clone: Clone, copied: Clone) -> None:
+    """Or the stage could overwrite what a later run has made. DVC is killed while the stage still
+    imports its libraries.
+    """
+    kill_during(copied, "als@test", "stages/als.py", with_stage=False, delay_s=0)
+    assert not (copied.folder / "data/als/test.npz").exists()
+    copied.dvc("repro")
+    assert copied.content("dvc.lock", "metrics") == clone.content("dvc.lock", "metrics")
+
+
+def test_killed_stage_is_repaired(clone: Clone, copied: Clone) -> None:
+    """As by a power cut: DVC and the stage die at once."""
+    kill_during(copied, "ranker", "stages/ranker.py", with_stage=True, delay_s=1)
+    copied.dvc("repro")
+    outputs = ("dvc.lock", "metrics", "data/ranker")
+    assert copied.content(*outputs) == clone.content(*outputs)

@@ -1,0 +1,237 @@
+"""Training rows, the data set LightGBM gets, and models that are the same at any number of
+threads.
+"""
+
+from pathlib import Path
+
+import lightgbm as lgb
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+import ranker
+import ranker_models
+from features_file import Examples
+from params import Run
+from ranker import Params, dataset, sample_negatives, train
+
+SETTINGS = {
+    "objective": "lambdarank",
+    "label": "positive",
+    "n_estimators": 6,
+    "learning_rate": 0.1,
+    "num_leaves": 4,
+    "min_data_in_leaf": 2,
+    "feature_fraction": 0.5,
+    "lambda_l2": 1.0,
+    "max_bin": 15,
+    "truncation_level": 5,
+    "negatives": 0,
+    "n_seeds": 1,
+}
+FOLDS = ["test", "validation", "label_1"]
+
+
+def params_of(**changed: object) -> Params:
+    return Params(**{**SETTINGS, **changed})
+
+
+def examples_of(lists: list[list[int]], first_user: int = 0, seed: int = 0) -> Examples:
+    """A list of labels for each user; four features, the last a category."""
+    user = np.repeat(np.arange(len(lists)), [len(labels) for labels in lists]) + first_user
+    label = np.array([value for labels in lists for value in labels], dtype=np.uint8)
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(len(label), 4)).astype(np.float32)
+    values[:, 0] += label
+    values[:, 3] = rng.integers(0, 3, len(label))
+    n_relevant = np.array([sum(value > 0 for value in labels) for labels in lists], dtype=np.int32)
+    return Examples(
+        user.astype(np.int32),
+        np.arange(len(label), dtype=np.int32),
+        label,
+        n_relevant[user - first_user] + 1,
+        values,
+        ["a", "b", "c", "d"],
+        ["d"],
+    )
+
+
+LISTS = [[0, 0, 1, 0, 0, 2], [1, 0], [0, 0, 0, 1], [0, 1, 1]]
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 100])
+def test_all_positives_and_n_negatives_of_each_list_in_order(most: int) -> None:
+    examples = examples_of(LISTS)
+    sampled = sample_negatives(examples, most, seed=3)
+    for user, labels in enumerate(LISTS):
+        rows = sampled.user == user
+        of_list = sampled.label[rows]
+        assert of_list[of_list > 0].tolist() == [value for value in labels if value > 0]
+        assert (of_list == 0).sum() == min(most, labels.count(0))
+    assert (np.diff(sampled.item) > 0).all()  # item is the row number in `examples`
+    assert (np.diff(sampled.user) >= 0).all()
+    for name in ("user", "label", "n_relevant", "values"):
+        np.testing.assert_array_equal(
+            getattr(sampled, name), getattr(examples, name)[sampled.item], err_msg=name
+        )
+    assert (sampled.names, sampled.categorical) == (examples.names, examples.categorical)
+
+
+def test_zero_negatives_are_all() -> None:
+    examples = examples_of(LISTS)
+    assert sample_negatives(examples, 0, seed=3) is examples
+
+
+def test_the_draw_follows_the_seed() -> None:
+    examples = examples_of([[0] * 50 + [1]])
+    first, again, other = (sample_negatives(examples, 5, seed).item.tolist() for seed in (1, 1, 2))
+    assert first == again != other
+
+
+def test_every_negative_can_be_drawn() -> None:
+    examples = examples_of([[0, 1, 0, 0]])
+    drawn = {int(item) for seed in range(40) for item in sample_negatives(examples, 1, seed).item}
+    assert drawn == {0, 1, 2, 3}
+
+
+def test_sampling_nothing() -> None:
+    nothing = examples_of([[1]]).take(np.zeros(1, dtype=bool))
+    assert len(sample_negatives(nothing, 3, seed=0).label) == 0
+
+
+def test_dataset_has_the_lists_of_every_fold() -> None:
+    folds = [examples_of(LISTS), examples_of([[1, 0, 0], [0, 1]], first_user=3)]
+    data = dataset(folds, params_of(), seed=0).construct()
+    assert data.get_group().tolist() == [6, 2, 4, 3, 3, 2]  # user 3 ends the first, begins the next
+    assert data.get_group().sum() == data.num_data() == 20
+    assert data.get_label().tolist() == [
+        float(value > 0) for fold in folds for value in fold.label.tolist()
+    ]
+    assert data.get_feature_name() == ["a", "b", "c", "d"]
+
+
+def test_graded_labels_are_the_strength() -> None:
+    data = dataset([examples_of(LISTS)], params_of(label="graded"), seed=0).construct()
+    assert data.get_label().tolist() == [value for labels in LISTS for value in labels]
+
+
+def fold_of(seed: int, n_lists: int = 30) -> Examples:
+    rng = np.random.default_rng(seed)
+    lists = [
+        rng.permutation([1, 2, *[0] * int(rng.integers(4, 12))]).tolist() for _ in range(n_lists)
+    ]
+    return examples_of(lists, seed=seed)
+
+
+def trained(threads: int, number: int = 0, **changed: object) -> lgb.Booster:
+    params = params_of(**changed)
+    run = Run(seed=5, threads=threads, folds=FOLDS)
+    return train(dataset([fold_of(1), fold_of(2)], params, run.seed), params, run, number)
+
+
+@pytest.mark.parametrize("objective", ["lambdarank", "rank_xendcg", "binary"])
+def test_the_saved_model_is_the_same_at_any_number_of_threads(
+    objective: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = []
+    for threads in (1, 2):
+        folder = tmp_path / str(threads)
+        monkeypatch.setattr(ranker_models, "FOLDER", folder)
+        ranker_models.save("test", [trained(threads, objective=objective)])
+        texts.append((folder / "test_0.txt").read_text())
+    assert texts[0] == texts[1]
+    assert "Tree=5" in texts[0]  # six trees that split
+    assert f"[objective: {objective}]" in texts[0]
+    assert "[deterministic: 1]" in texts[0]  # without it only larger data would differ
+
+
+def test_many_rows_give_the_same_model_at_any_number_of_threads() -> None:
+    """LightGBM sums float32 in float64, so the order shows only with many rows and gradients of
+    many sizes: confident scores, here of a feature that tells the label."""
+    n_lists, size = 600, 100
+    rng = np.random.default_rng(0)
+    examples = examples_of((rng.random((n_lists, size)) < 0.03).astype(int).tolist())
+    examples.values[:, 0] += 2 * examples.label
+    params = params_of(objective="binary", n_estimators=60, num_leaves=15, learning_rate=1.0)
+    scores = []
+    for threads in (1, 2):
+        run = Run(seed=5, threads=threads, folds=FOLDS)
+        model = train(dataset([examples], params, run.seed), params, run, 0)
+        scores.append(model.predict(examples.values[:1000], num_threads=1).tobytes())
+    assert scores[0] == scores[1]
+
+
+def test_every_model_of_n_seeds_is_another() -> None:
+    texts = [trained(1, number).model_to_string() for number in (0, 1, 0)]
+    assert texts[0] == texts[2] != texts[1]
+
+
+def test_models_are_read_in_the_order_of_their_seeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """10 comes after 2, and the models of another fold are none of these."""
+    monkeypatch.setattr(ranker_models, "FOLDER", tmp_path)
+    models = [trained(1, number, n_estimators=1 + number) for number in range(11)]
+    ranker_models.save("test", models)
+    ranker_models.save("validation", models[:1])
+    loaded = ranker_models.load("test")
+    assert [model.num_trees() for model in loaded] == [1 + number for number in range(11)]
+    values = fold_of(3).values
+    expected = np.mean([model.predict(values, raw_score=True) for model in models], axis=0)
+    np.testing.assert_allclose(ranker_models.predict(loaded, values, 1), expected, rtol=1e-12)
+
+
+def test_the_mean_score_is_the_same_at_any_number_of_threads() -> None:
+    models, values = [trained(1, number) for number in (0, 1)], fold_of(3).values
+    one, two = (ranker_models.predict(models, values, threads) for threads in (1, 2))
+    assert one.tobytes() == two.tobytes()
+
+
+def test_mean_average_precision_by_hand() -> None:
+    """List 0 is ranked 1 0 1 with 2 + 1 relevant items, list 1 is ranked 0 1 with 1 + 1."""
+    examples = examples_of([[0, 1, 1], [1, 0]])
+    score = np.array([2.0, 3.0, 1.0, 0.0, 9.0])
+    expected = ((1 / 1 + 2 / 3) / 3 + (1 / 2) / 2) / 2
+    assert ranker.mean_average_precision(examples, score) == pytest.approx(expected)
+
+
+def test_ties_keep_the_order_of_the_candidates() -> None:
+    examples = examples_of([[0, 1, 1]])
+    expected = (1 / 2 + 2 / 3) / 3
+    assert ranker.mean_average_precision(examples, np.zeros(3)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("n_trees", [6, 45])
+def test_the_learning_curve_ends_with_all_trees(n_trees: int) -> None:
+    examples = fold_of(3)
+    models = [trained(1, number, n_estimators=n_trees) for number in (0, 1)]
+    curve = ranker.learning_curve(models, examples, n_trees)
+    step = max(1, n_trees // ranker.CURVE_POINTS)
+    assert curve["trees"].tolist() == [
+        min(start + step, n_trees) for start in range(0, n_trees, step)
+    ]
+    for row in (0, len(curve) - 1):
+        trees = int(curve["trees"][row])
+        score = np.sum(
+            [m.predict(examples.values, num_iteration=trees, raw_score=True) for m in models],
+            axis=0,
+        )
+        assert curve["map"][row] == ranker.mean_average_precision(examples, score)
+
+
+def test_feature_gain_is_a_share_the_largest_first() -> None:
+    frame = ranker.feature_gain([trained(1, number) for number in (0, 1)])
+    assert sorted(frame["feature"]) == ["a", "b", "c", "d"]
+    assert frame["gain"].sum() == pytest.approx(1)
+    assert frame["gain"].is_monotonic_decreasing
+
+
+def test_graded_labels_with_binary_are_refused() -> None:
+    with pytest.raises(ValidationError, match="needs the objective lambdarank or rank_xendcg"):
+        params_of(label="graded", objective="binary")
+
+
+@pytest.mark.parametrize("objective", ["lambdarank", "rank_xendcg"])
+def test_graded_labels_with_a_ranking_objective(objective: str) -> None:
+    assert params_of(label="graded", objective=objective).label == "graded"
+    assert trained(1, label="graded", objective=objective).num_trees() == 6

@@ -1,0 +1,259 @@
+"""Candidate sources: what none may name, and each against a plain computation."""
+
+import numpy as np
+import pytest
+
+import retrieval
+from factors import Factors
+from folds import History
+from histories import LIKED, SEEN, history_of
+from retrieval import SOURCES, Inputs, by_ranking, popularity, recent_popularity
+from source_settings import Ease, ItemKnn, RecentPopular, Sources
+
+SETTINGS = Sources(
+    item_knn=ItemKnn(neighbours=5, weighting="cosine", last_items=10),
+    recent_popular=RecentPopular(windows=1),
+    ease=Ease(l2=2.0, max_items=100),
+)
+
+
+def random_history(seed: int, n_users: int = 12, n_items: int = 15) -> History:
+    """Every user has a positive; user 0 was exposed to every item."""
+    rng = np.random.default_rng(seed)
+    pairs = {(0, item) for item in range(n_items)}
+    pairs |= {(user, int(rng.integers(n_items))) for user in range(n_users) for _ in range(6)}
+    rows = [(*pair, int(rng.integers(3)), int(rng.integers(2))) for pair in sorted(pairs)]
+    rows += [(user, n_items, 0, LIKED) for user in range(n_users)]
+    return history_of(sorted(rows, key=lambda row: row[2]), 3)
+
+
+def inputs_of(history: History, settings: Sources = SETTINGS, n_threads: int = 1) -> Inputs:
+    rng = np.random.default_rng(7)
+    embeddings = rng.normal(size=(history.n_items, 3)).astype(np.float32)
+    embeddings[1] = np.nan  # an item without one
+    users = rng.normal(size=(history.n_users, 4)).astype(np.float32)
+    items = rng.normal(size=(history.n_items, 4)).astype(np.float32)
+    factors = Factors(users, items, history.users, history.items)
+    return Inputs(history, settings, n_threads, embeddings, factors)
+
+
+def best_unseen(history: History, scores: np.ndarray, n: int) -> list[list[int]]:
+    """For each user: the n best unseen items of a row of scores, ties by item; -inf is no item."""
+    lists = []
+    for user, row in enumerate(scores):
+        seen = set(history.exposures[[user]].indices.tolist())
+        order = sorted(range(history.n_items), key=lambda item, row=row: (-row[item], item))
+        named = [item for item in order if item not in seen and row[item] > -np.inf][:n]
+        lists.append(named + [-1] * (n - len(named)))
+    return lists
+
+
+@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("n", [1, 4, 40])
+def test_no_source_names_an_exposed_item(name: str, n: int) -> None:
+    """Nor an item twice; best first, and -1 with NaN in the places it cannot fill."""
+    history = random_history(0)
+    users = np.arange(history.n_users)
+    found = SOURCES[name](inputs_of(history), users, n)
+    assert found.item.shape == found.score.shape == (history.n_users, n)
+    assert (found.item.dtype, found.score.dtype) == (np.int32, np.float32)
+    assert (found.item >= 0).any()
+    for user, item, score in zip(users, found.item, found.score, strict=True):
+        named = item[item >= 0]
+        assert not set(named.tolist()) & set(history.exposures[[user]].indices.tolist())
+        assert len(set(named.tolist())) == len(named)
+        assert (item[len(named) :] == -1).all()
+        assert (np.isnan(score) == (item == -1)).all()
+        assert (np.diff(score[: len(named)]) <= 0).all()
+    assert (found.item[0] == -1).all()  # user 0 has seen all
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_sources_serve_the_users_asked_for(name: str) -> None:
+    """In any order, and nobody."""
+    inputs = inputs_of(random_history(1))
+    all_users = SOURCES[name](inputs, np.arange(inputs.history.n_users), 5)
+    users = np.array([7, 2, 11])
+    found = SOURCES[name](inputs, users, 5)
+    np.testing.assert_array_equal(found.item, all_users.item[users])
+    np.testing.assert_allclose(found.score, all_users.score[users], rtol=1e-5)
+    assert SOURCES[name](inputs, users[:0], 5).item.shape == (0, 5)
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_blocks_of_users_change_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    users = np.arange(12)
+    whole = SOURCES[name](inputs_of(random_history(2)), users, 5)
+    monkeypatch.setattr(retrieval, "BLOCK", 100)  # 2 to 20 users at a time
+    found = SOURCES[name](inputs_of(random_history(2)), users, 5)
+    np.testing.assert_array_equal(found.item, whole.item)
+    np.testing.assert_allclose(found.score, whole.score, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_sources_are_the_same_at_any_number_of_threads(name: str) -> None:
+    one, three = (
+        SOURCES[name](inputs_of(random_history(3), n_threads=n), np.arange(12), 5) for n in (1, 3)
+    )
+    assert one.item.tobytes() == three.item.tobytes()
+    assert one.score.tobytes() == three.score.tobytes()
+
+
+@pytest.mark.parametrize("n", [1, 5, 30])
+@pytest.mark.parametrize("seed", range(5))
+def test_als_equals_all_dot_products(seed: int, n: int) -> None:
+    history = random_history(seed)
+    inputs = inputs_of(history)
+    scores = inputs.factors.user_factors.astype(float) @ inputs.factors.item_factors.T.astype(float)
+    found = SOURCES["als"](inputs, np.arange(history.n_users), n)
+    assert found.item.tolist() == best_unseen(history, scores, n)
+    for user in range(history.n_users):
+        is_named = found.item[user] >= 0
+        expected = scores[user, found.item[user][is_named]]
+        np.testing.assert_allclose(found.score[user][is_named], expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_ease_equals_the_closed_formula(seed: int) -> None:
+    history = random_history(seed)
+    positives = history.positives.toarray().astype(np.float64)
+    inverse = np.linalg.inv(positives.T @ positives + 2.0 * np.eye(history.n_items))
+    weights = -inverse / np.diag(inverse)
+    np.fill_diagonal(weights, 0)
+    inputs = inputs_of(history)
+    np.testing.assert_allclose(inputs.ease_weights, weights, atol=1e-5)
+    scores = positives @ weights
+    found = SOURCES["ease"](inputs, np.arange(history.n_users), 6)
+    for user, item in enumerate(best_unseen(history, scores, 6)):
+        is_named = np.array(item) >= 0
+        np.testing.assert_allclose(
+            found.score[user][is_named], scores[user, np.array(item)[is_named]], atol=1e-5
+        )
+        np.testing.assert_allclose(  # the same items, but for ties within rounding
+            scores[user, found.item[user][is_named]], found.score[user][is_named], atol=1e-5
+        )
+
+
+def test_ease_of_two_items_by_hand() -> None:
+    """X'X + 2 I = [[2 + 2, 1], [1, 1 + 2]]; its inverse is [[3, -1], [-1, 4]] / 11."""
+    history = history_of([(0, 0, 0, LIKED), (1, 0, 0, LIKED), (1, 1, 0, LIKED)], 1)
+    weights = inputs_of_two(history).ease_weights
+    np.testing.assert_allclose(weights, [[0, 1 / 4], [1 / 3, 0]], rtol=1e-5)
+
+
+def inputs_of_two(history: History) -> Inputs:
+    return Inputs(history, SETTINGS, 1, np.zeros((history.n_items, 1), dtype=np.float32))
+
+
+def test_ease_keeps_to_the_popular_items_of_a_large_catalogue() -> None:
+    """Items 0, 1, 2, 3 have 1, 3, 1, 2 positives; the tie is broken by item."""
+    liked = [(0, 1), (1, 1), (2, 1), (0, 3), (1, 3), (2, 0), (1, 2)]
+    history = history_of([(*pair, 0, LIKED) for pair in liked], 1)
+    settings = SETTINGS.model_copy(update={"ease": Ease(l2=2.0, max_items=3)})
+    inputs = Inputs(history, settings, 1, np.zeros((4, 1), dtype=np.float32))
+    assert inputs.ease_items.tolist() == [0, 1, 3]
+    found = SOURCES["ease"](inputs, np.arange(3), 4)
+    assert set(found.item.ravel().tolist()) <= {-1, 0, 1, 3}
+    assert found.item[0].tolist()[1:] == [-1, -1, -1]  # unseen: 0, 2, and 2 is not known
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_item_knn_sums_the_similarities_to_the_positives(seed: int) -> None:
+    history = random_history(seed)
+    inputs = inputs_of(history)
+    scores = history.positives.toarray() @ inputs.knn_similarity.toarray()
+    scores[scores <= 0] = -np.inf
+    found = SOURCES["item_knn"](inputs, np.arange(history.n_users), 6)
+    expected = np.array(best_unseen(history, scores, 6))
+    np.testing.assert_array_equal(found.item == -1, expected == -1)
+    row, place = np.nonzero(expected >= 0)
+    best = scores[row, expected[row, place]]
+    np.testing.assert_allclose(found.score[row, place], best, rtol=1e-5)
+    np.testing.assert_allclose(scores[row, found.item[row, place]], best, rtol=1e-5)
+
+
+def test_item_knn_names_only_similar_items() -> None:
+    """Item 2 has no user in common with item 0."""
+    history = history_of(
+        [(0, 0, 0, LIKED), (1, 0, 0, LIKED), (1, 1, 0, LIKED), (2, 2, 0, LIKED)], 1
+    )
+    found = SOURCES["item_knn"](inputs_of_two(history), np.array([0]), 3)
+    assert found.item.tolist() == [[1, -1, -1]]
+    np.testing.assert_allclose(found.score[0, 0], 1 / (2 * 1) ** 0.5, rtol=1e-6)
+
+
+ROWS = [
+    (0, 0, 0, LIKED),
+    (1, 0, 0, LIKED),
+    (2, 1, 0, LIKED),
+    (2, 3, 0, SEEN),
+    (0, 1, 1, LIKED),
+    (0, 2, 2, LIKED),
+    (1, 3, 2, SEEN),
+]
+
+
+@pytest.mark.parametrize(
+    ("windows", "expected"),
+    [
+        (None, [2, 2, 1, 0]),
+        (1, [0, 0, 1, 0]),
+        (2, [0, 1, 1, 0]),
+        (3, [2, 2, 1, 0]),
+        (50, [2, 2, 1, 0]),
+    ],
+)
+def test_popularity_of_the_last_windows(windows: int | None, expected: list[int]) -> None:
+    assert popularity(history_of(ROWS, 3), windows).tolist() == expected
+
+
+def test_the_last_windows_are_those_before_the_target_even_if_empty() -> None:
+    assert popularity(history_of(ROWS, 5), 2).tolist() == [0, 0, 0, 0]
+    assert popularity(history_of(ROWS, 5), 3).tolist() == [0, 0, 1, 0]
+
+
+def test_recent_popularity_breaks_ties_by_all_positives() -> None:
+    expected = [0 + 2 / 3, 1 + 2 / 3, 1 + 1 / 3, 0 + 0 / 3]
+    np.testing.assert_allclose(recent_popularity(history_of(ROWS, 3), 2), expected)
+
+
+def test_by_ranking_skips_what_was_seen_and_breaks_ties_by_item() -> None:
+    """User 0 has seen 0, 1, 2; user 1 has seen 0, 3; -1 is unknown."""
+    history = history_of(ROWS, 3)
+    scores = np.array([5.0, 1.0, 7.0, 1.0])
+    found = by_ranking(history, scores, np.array([-1, 0, 1, -1]), 3)
+    assert found.item.tolist() == [[2, 0, 1], [3, -1, -1], [2, 1, -1], [2, 0, 1]]
+    np.testing.assert_array_equal(
+        found.score, [[7, 5, 1], [1, np.nan, np.nan], [7, 1, np.nan], [7, 5, 1]]
+    )
+
+
+@pytest.mark.parametrize("users", [[-1, -1], []])
+def test_by_ranking_of_unknown_users_alone(users: list[int]) -> None:
+    found = by_ranking(history_of(ROWS, 3), np.array([0.0, 1.0, 2.0, 3.0]), np.array(users, int), 6)
+    assert found.item.tolist() == [[3, 2, 1, 0, -1, -1]] * len(users)
+    assert found.score.shape == (len(users), 6)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("block", [10, 16_000_000])
+def test_by_ranking_equals_a_plain_loop(
+    seed: int, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retrieval, "BLOCK", block)
+    history = random_history(seed)
+    scores = np.random.default_rng(seed).integers(0, 4, history.n_items).astype(np.float32)
+    expected = best_unseen(history, np.tile(scores, (history.n_users, 1)), 5)
+    users = np.append(np.arange(history.n_users), -1)
+    unknown = sorted(range(history.n_items), key=lambda item: (-scores[item], item))[:5]
+    assert by_ranking(history, scores, users, 5).item.tolist() == [*expected, unknown]
+
+
+def test_content_is_the_cosine_with_the_mean_of_the_positives() -> None:
+    """User 0 likes items 0 and 1 at right angles; item 3 has no embedding."""
+    rows = [(0, 0, 0, LIKED), (0, 1, 0, LIKED), (1, 2, 0, LIKED), (1, 3, 0, LIKED)]
+    embeddings = np.array([[2, 0], [0, 3], [0, 5], [np.nan, np.nan]], dtype=np.float32)
+    inputs = Inputs(history_of(rows, 1), SETTINGS, 1, embeddings)
+    found = SOURCES["content"](inputs, np.array([0]), 3)
+    assert found.item.tolist() == [[2, 3, -1]]
+    np.testing.assert_allclose(found.score[0, :2], [1 / 2**0.5, 0], rtol=1e-6)

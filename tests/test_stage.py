@@ -1,0 +1,189 @@
+"""What every stage does as a process: whole outputs, one-line errors, exit codes."""
+
+import errno
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import stage
+from stage import InputError, fold_argument, run, whole
+
+STAGES = Path(stage.__file__).parent
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_whole_appears_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "a.txt"
+    with whole(path) as temporary:
+        temporary.write_text("one")
+        assert not path.exists()
+        assert temporary.parent == path.parent  # os.replace needs one file system
+    assert path.read_text() == "one"
+    assert names(path.parent) == ["a.txt"]
+
+
+def test_whole_replaces(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with whole(path) as temporary:
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+
+
+def test_whole_takes_a_string(tmp_path: Path) -> None:
+    with whole(f"{tmp_path}/a.txt") as temporary:
+        temporary.write_text("one")
+    assert names(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("kind", [InputError, KeyboardInterrupt, OSError])
+def test_whole_leaves_nothing_on_an_exception(tmp_path: Path, kind: type[BaseException]) -> None:
+    def fail() -> None:
+        with whole(tmp_path / "a.txt") as temporary:
+            temporary.write_text("half")
+            raise kind
+
+    with pytest.raises(kind):
+        fail()
+    assert names(tmp_path) == []
+
+
+def test_whole_keeps_the_old_file_on_an_exception(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def fail() -> None:
+        with whole(path) as temporary:
+            temporary.write_text("half")
+            raise InputError("stop")
+
+    with pytest.raises(InputError):
+        fail()
+    assert (path.read_text(), names(tmp_path)) == ("old", ["a.txt"])
+
+
+def test_whole_of_nothing_written_is_an_error(tmp_path: Path) -> None:
+    def nothing() -> None:
+        with whole(tmp_path / "a.txt"):
+            pass
+
+    with pytest.raises(FileNotFoundError):
+        nothing()
+    assert names(tmp_path) == []
+
+
+def test_whole_removes_what_a_killed_process_left_of_the_same_file(tmp_path: Path) -> None:
+    for name in (".a.txt.123.tmp", ".a.txt.9.tmp", ".b.txt.123.tmp", "a.txt.123.tmp"):
+        (tmp_path / name).touch()
+    with whole(tmp_path / "a.txt") as temporary:
+        temporary.write_text("one")
+    assert names(tmp_path) == [".b.txt.123.tmp", "a.txt", "a.txt.123.tmp"]
+
+
+@pytest.fixture
+def _as_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["stages/als.py", "test"])
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+
+
+def raising(error: BaseException) -> Callable[[], None]:
+    def main() -> None:
+        raise error
+
+    return main
+
+
+@pytest.mark.usefixtures("_as_stage")
+def test_bad_input_is_one_line() -> None:
+    with pytest.raises(SystemExit) as stop:
+        run(raising(InputError("params.yaml: als.factors is 0")))
+    assert stop.value.code == "als: params.yaml: als.factors is 0"  # python: to stderr, exit 1
+
+
+@pytest.mark.usefixtures("_as_stage")
+def test_two_findings_are_two_lines() -> None:
+    with pytest.raises(SystemExit) as stop:
+        run(raising(InputError("one\ntwo")))
+    assert stop.value.code == "als: one\nals: two"
+
+
+@pytest.mark.usefixtures("_as_stage")
+def test_an_interrupt_is_130(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit) as stop:
+        run(raising(KeyboardInterrupt()))
+    assert stop.value.code == 130
+    assert capsys.readouterr().err == "als: interrupted; no half-written output is left\n"
+
+
+@pytest.mark.usefixtures("_as_stage")
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EDQUOT, errno.EROFS])
+def test_a_full_or_closed_disk_is_one_line(number: int) -> None:
+    with pytest.raises(SystemExit) as stop:
+        run(raising(OSError(number, os.strerror(number), "data/als/test.npz")))
+    assert stop.value.code == f"als: data/als/test.npz: {os.strerror(number)}"
+
+
+@pytest.mark.usefixtures("_as_stage")
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "x"), ValueError("a bug"), KeyError("a bug")])
+def test_what_is_no_input_error_is_not_hidden(error: Exception) -> None:
+    with pytest.raises(type(error)) as raised:
+        run(raising(error))
+    assert raised.value is error
+
+
+@pytest.mark.usefixtures("_as_stage")
+def test_a_good_end_is_silent(capsys: pytest.CaptureFixture) -> None:
+    assert run(lambda: None) is None
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "expected"),
+    [
+        ("InputError('data: bad')", 1, "x: data: bad\n"),
+        ("KeyboardInterrupt", 130, "x: interrupted; no half-written output is left\n"),
+    ],
+)
+def test_exit_code_of_the_process(tmp_path: Path, error: str, code: int, expected: str) -> None:
+    """stderr has the one line and no traceback, and nothing half-written is left."""
+    (tmp_path / "x.py").write_text(
+        "from stage import InputError, run, whole\n"
+        "def main():\n"
+        "    with whole('out.txt') as path:\n"
+        "        path.write_text('half')\n"
+        f"        raise {error}\n"
+        "run(main)\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "x.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(STAGES), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (result.returncode, result.stderr, result.stdout) == (code, expected, "")
+    assert names(tmp_path) == ["x.py"]
+
+
+def test_fold_argument(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["stages/als.py", "label_1"])
+    assert fold_argument(["test", "label_1"]) == "label_1"
+
+
+@pytest.mark.parametrize("arguments", [[], ["tset"], ["test", "label_1"]])
+def test_no_such_fold(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["stages/als.py", *arguments])
+    with pytest.raises(InputError) as error:
+        fold_argument(["test", "label_1"])
+    assert str(error.value) == (
+        "usage: python stages/als.py FOLD, where FOLD is one of test, label_1"
+    )
