@@ -8,10 +8,9 @@ data/item_embeddings.npy;
        columns, dtypes and order stand in tables.py
 """
 
+import read_movielens
 import read_vk_lsvd
 import read_vk_notebook
-
-import read_movielens
 import tables
 from dataset import Data
 from params import section
