@@ -2,10 +2,10 @@
 
 usage: python stages/baselines.py FOLD
 in:    data/split/interactions.parquet, data/split/windows.csv, data/item_embeddings.npy
-out:   data/baselines/FOLD.parquet: model string, user, item int32 (rows in users.parquet and
-items.parquet), rank int16 (1 is best),
-       score float32; by model, by user, best first
-The models are the candidate sources of retrieval.py, with the same settings. Every user of the
+out:   data/baselines/FOLD.parquet, by model, by user, best first: model string, user, item int32
+       (rows in users.parquet and items.parquet), rank int16 (1 is best), score float32
+
+The models are the candidate sources of retrieval.py, with settings of their own. Every user of the
 target window is served; what a model leaves open, and every cold user, is filled up with recent
 popular items.
 """

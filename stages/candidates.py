@@ -1,16 +1,17 @@
-"""Names the candidates of every user of a fold's target window, with the rank and score of every
-source that named them.
+"""Names the candidates of a fold's users, with the rank and score of every source that named them.
 
 usage: python stages/candidates.py FOLD
 in:    data/split/interactions.parquet, data/split/windows.csv, data/als/FOLD.npz,
-data/item_embeddings.npy out:   data/candidates/FOLD.parquet, by user, best first (by the best rank
-any source gave it, ALS first among equals):
+       data/item_embeddings.npy
+out:   data/candidates/FOLD.parquet, by user, best first (by the best rank any source gave it, then in
+       the order of the sources):
          user, item int32: rows in users.parquet and items.parquet
-         SOURCE_rank int16, SOURCE_score float32 for each of candidates.sources: 1 is best; 0 and
-         NaN where it did not name the item
-A cold user (no positive in the history) gets recent popular items, all ranks 0. The list of a
-label fold holds warm users with a relevant item only, at most candidates.label_users of them,
-since only those can teach the ranker.
+         SOURCE_rank int16, SOURCE_score float32 for each of candidates.sources: 1 is best; 0 and NaN
+         where the source did not name the item
+
+The judged folds serve every user of the target window. A cold user (no positive in the history) gets
+recent popular items, all ranks 0. A label fold serves warm users with a relevant item only, at most
+candidates.label_users of them, since only those can teach the ranker.
 """
 
 import openmp  # noqa: F401, before OpenMP is loaded

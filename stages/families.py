@@ -360,10 +360,14 @@ def affinity(context: Context, rows: Rows) -> Columns:
 
 
 def similarity(context: Context, rows: Rows) -> Columns:
-    """To what the user liked: S = item-item similarity by co-occurrence, T = by order of watching,
-    c = cosine of embeddings. sum of S over all positives, over the last ones (weights 1, 1/2, 1/3,
-    …), over the exposures that were not liked; sum of T over the last ones; c with the mean of all
-    positives and with that of the last ones; each also as z-score within the list."""
+    """To what the user liked. S = item-item similarity by co-occurrence, T = by order of watching,
+    c = cosine of embeddings, q = ALS factors; "last" = the last positives, weighted 1, 1/2, 1/3, …
+
+    knn_all, knn_last, knn_disliked: sum of S over all positives, the last ones, and the exposures
+    that were not liked; next_last: sum of T over the last ones; content_all, content_last: c with the
+    mean of all and of the last positives; als_last: q_i times the normalised sum of q over the last
+    ones; NAME_z: z-score within the list.
+    """
     users, at = np.unique(rows.user, return_inverse=True)
     columns = {}
     for name, profile, matrix in (

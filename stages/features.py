@@ -1,19 +1,20 @@
-"""Computes the features of the candidates that teach the ranker: the lists of a fold that hold a
-relevant item, labelled.
+"""Computes the features of the candidates that teach the ranker: lists of a fold that hold a relevant
+item, labelled.
 
 usage: python stages/features.py FOLD
 in:    data/split/interactions.parquet, data/split/windows.csv, data/als/FOLD.npz,
-data/candidates/FOLD.parquet,
-       data/users.parquet, data/items.parquet, data/item_tags.npz, data/item_embeddings.npy
+       data/candidates/FOLD.parquet, data/users.parquet, data/items.parquet, data/item_tags.npz,
+       data/item_embeddings.npy
 out:   data/features/FOLD.parquet, rows in the order of the candidates:
          user, item int32: rows in users.parquet and items.parquet
          label uint8: 0, or the strength of the feedback in the target window
          n_relevant int32: relevant items of the user, in the list or not
          one float32 column per feature; the metadata of the file name those that are categories
-Lists without a relevant item and lists of cold users are left out, since neither can teach an
-order; at most candidates.label_users are kept, drawn by seed. The fold `test` teaches nothing: its
-file has no rows. The features of the lists to be ranked are computed by `recommend`, with the same
-families, block by block.
+
+Lists without a relevant item and lists of cold users are left out, since neither can teach an order;
+at most candidates.label_users are kept, drawn by seed. The fold `test` teaches nothing: its file has
+no rows. The features of the lists to be ranked are computed by `recommend`, with the same families,
+block by block.
 """
 
 import openmp  # noqa: F401, before OpenMP is loaded

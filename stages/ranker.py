@@ -1,14 +1,13 @@
-"""Trains the LightGBM rankers of the two judged folds, each on the labelled candidates of earlier
-folds only.
+"""Trains the LightGBM rankers of the judged folds, each on labelled candidates of earlier folds only.
 
 usage: python stages/ranker.py
 in:    data/features/FOLD.parquet of every fold but test
-out:   data/ranker/FOLD_SEED.txt, a LightGBM text model for each judged fold and each SEED of 0 …
-n_seeds - 1
-       data/ranker/feature_gain.csv: feature, gain: its share of the total gain in the models of
-       the fold validation data/ranker/learning_curve.csv: trees, map: mean AP@k over the
-       validation fold's lists that hold a relevant item, ranked by the first so many trees of the
-       fold validation's models
+out:   data/ranker/FOLD_SEED.txt: a LightGBM text model for each judged fold and each SEED of
+         0 … n_seeds - 1
+       data/ranker/feature_gain.csv: feature, gain: its share of the total gain in the models of the
+         fold validation
+       data/ranker/learning_curve.csv: trees, map: mean AP@10 over the validation fold's lists that
+         hold a relevant item, ranked by the first so many trees of that fold's first model
 """
 
 import openmp  # noqa: F401, before OpenMP is loaded
@@ -128,9 +127,7 @@ def train(data: lgb.Dataset, params: Params, run: Run, number: int) -> lgb.Boost
 
 
 def learning_curve(models: list[lgb.Booster], examples: Examples, n_trees: int) -> pd.DataFrame:
-    """trees and map, after about CURVE_POINTS equal steps; the scores of the models are
-    averaged.
-    """
+    """trees and map, after about CURVE_POINTS equal steps; scores of several models are averaged."""
     step = max(1, n_trees // CURVE_POINTS)
     score = np.zeros(len(examples.label))
     rows = []
@@ -201,7 +198,7 @@ def write_plots(models: list[lgb.Booster], validation: Examples, n_trees: int) -
     with whole(ranker_models.GAIN) as path:
         feature_gain(models).to_csv(path, index=False)
     with whole(ranker_models.CURVE) as path:
-        learning_curve(models, validation, n_trees).to_csv(path, index=False)
+        learning_curve(models[:1], validation, n_trees).to_csv(path, index=False)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,12 @@
 """Ranks the candidates of the judged folds and writes every user's top k.
 
 usage: python stages/recommend.py
-in:    for each FOLD of validation and test: data/candidates/FOLD.parquet, data/als/FOLD.npz,
-data/ranker/FOLD_*.txt;
-       data/split/interactions.parquet, data/split/windows.csv, data/users.parquet,
-       data/items.parquet, data/item_tags.npz, data/item_embeddings.npy
+in:    data/split/interactions.parquet, data/split/windows.csv, data/users.parquet,
+       data/items.parquet, data/item_tags.npz, data/item_embeddings.npy; for each FOLD of validation
+       and test: data/candidates/FOLD.parquet, data/als/FOLD.npz, data/ranker/FOLD_SEED.txt
 out:   data/recommendations.parquet (the fold test) and data/recommendations_validation.parquet, by
-user, best first:
-       user_id, item_id as in the source; rank int16, 1 is best; score float32
+       user, best first: user_id, item_id as in the source; rank int16, 1 is best; score float32
+
 Every user with an interaction in the target window is served. A cold user gets recent popular
 items, with 1 / rank as score. Ties in score keep the order of the candidates.
 """

@@ -2,7 +2,7 @@
 history alone.
 
 A source is a function (inputs, users, n) -> Found. The baselines are the first k of the same
-functions, with the same tuned parameters. A pair the user was exposed to is never named. To add a
+functions, with settings of their own. A pair the user was exposed to is never named. To add a
 source: write the function, put it into SOURCES.
 """
 
