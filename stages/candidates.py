@@ -3,15 +3,16 @@
 usage: python stages/candidates.py FOLD
 in:    data/split/interactions.parquet, data/split/windows.csv, data/als/FOLD.npz,
        data/item_embeddings.npy
-out:   data/candidates/FOLD.parquet, by user, best first (by the best rank any source gave it, then in
+out:   data/candidates/FOLD.parquet, by user, best first (by the best rank any source gave it, then
+in
        the order of the sources):
          user, item int32: rows in users.parquet and items.parquet
-         SOURCE_rank int16, SOURCE_score float32 for each of candidates.sources: 1 is best; 0 and NaN
-         where the source did not name the item
+         SOURCE_rank int16, SOURCE_score float32 for each of candidates.sources: 1 is best; 0 and
+         NaN where the source did not name the item
 
-The judged folds serve every user of the target window. A cold user (no positive in the history) gets
-recent popular items, all ranks 0. A label fold serves warm users with a relevant item only, at most
-candidates.label_users of them, since only those can teach the ranker.
+The judged folds serve every user of the target window. A cold user (no positive in the history)
+gets recent popular items, all ranks 0. A label fold serves warm users with a relevant item only,
+at most candidates.label_users of them, since only those can teach the ranker.
 """
 
 import openmp  # noqa: F401, before OpenMP is loaded

@@ -5,12 +5,15 @@ usage: python stages/evaluate.py
 in:    data/recommendations.parquet, data/recommendations_validation.parquet, data/users.parquet,
        data/items.parquet, data/split/interactions.parquet, data/split/windows.csv,
        data/ranker/feature_gain.csv, data/ranker/learning_curve.csv;
-       for each FOLD of validation and test: data/candidates/FOLD.parquet, data/baselines/FOLD.parquet
-out:   metrics/validation.json, metrics/test.json, metrics/baselines.json: README.md, section Metrics
+       for each FOLD of validation and test: data/candidates/FOLD.parquet,
+       data/baselines/FOLD.parquet
+out:   metrics/validation.json, metrics/test.json, metrics/baselines.json: README.md, section
+Metrics
        metrics/by_k/FOLD.csv: k, and MAP@k of every model
        metrics/slices.csv: fold, slice, n_users, and MAP@k of every model
        metrics/feature_gain.csv, metrics/learning_curve.csv: as the ranker wrote them
-       data/per_user/FOLD.parquet: user_id, is_cold bool, n_relevant int32, ap_MODEL float64 for every
+       data/per_user/FOLD.parquet: user_id, is_cold bool, n_relevant int32, ap_MODEL float64 for
+       every
          model; users with a relevant item, ascending
 """
 

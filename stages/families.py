@@ -364,9 +364,9 @@ def similarity(context: Context, rows: Rows) -> Columns:
     c = cosine of embeddings, q = ALS factors; "last" = the last positives, weighted 1, 1/2, 1/3, …
 
     knn_all, knn_last, knn_disliked: sum of S over all positives, the last ones, and the exposures
-    that were not liked; next_last: sum of T over the last ones; content_all, content_last: c with the
-    mean of all and of the last positives; als_last: q_i times the normalised sum of q over the last
-    ones; NAME_z: z-score within the list.
+    that were not liked; next_last: sum of T over the last ones; content_all, content_last: c with
+    the mean of all and of the last positives; als_last: q_i times the normalised sum of q over the
+    last ones; NAME_z: z-score within the list.
     """
     users, at = np.unique(rows.user, return_inverse=True)
     columns = {}

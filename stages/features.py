@@ -1,5 +1,5 @@
-"""Computes the features of the candidates that teach the ranker: lists of a fold that hold a relevant
-item, labelled.
+"""Computes the features of the candidates that teach the ranker: lists of a fold that hold a
+relevant item, labelled.
 
 usage: python stages/features.py FOLD
 in:    data/split/interactions.parquet, data/split/windows.csv, data/als/FOLD.npz,
@@ -11,10 +11,10 @@ out:   data/features/FOLD.parquet, rows in the order of the candidates:
          n_relevant int32: relevant items of the user, in the list or not
          one float32 column per feature; the metadata of the file name those that are categories
 
-Lists without a relevant item and lists of cold users are left out, since neither can teach an order;
-at most candidates.label_users are kept, drawn by seed. The fold `test` teaches nothing: its file has
-no rows. The features of the lists to be ranked are computed by `recommend`, with the same families,
-block by block.
+Lists without a relevant item and lists of cold users are left out, since neither can teach an
+order; at most candidates.label_users are kept, drawn by seed. The fold `test` teaches nothing: its
+file has no rows. The features of the lists to be ranked are computed by `recommend`, with the same
+families, block by block.
 """
 
 import openmp  # noqa: F401, before OpenMP is loaded

@@ -1,4 +1,5 @@
-"""Trains the LightGBM rankers of the judged folds, each on labelled candidates of earlier folds only.
+"""Trains the LightGBM rankers of the judged folds, each on labelled candidates of earlier folds
+only.
 
 usage: python stages/ranker.py
 in:    data/features/FOLD.parquet of every fold but test
@@ -127,7 +128,9 @@ def train(data: lgb.Dataset, params: Params, run: Run, number: int) -> lgb.Boost
 
 
 def learning_curve(models: list[lgb.Booster], examples: Examples, n_trees: int) -> pd.DataFrame:
-    """trees and map, after about CURVE_POINTS equal steps; scores of several models are averaged."""
+    """trees and map, after about CURVE_POINTS equal steps; scores of several models are
+    averaged.
+    """
     step = max(1, n_trees // CURVE_POINTS)
     score = np.zeros(len(examples.label))
     rows = []
