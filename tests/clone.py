@@ -1,15 +1,20 @@
 """A temporary clone of this repository on a small data set, in which tests run the real DVC."""
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 from ruamel.yaml import YAML
 
 TOP = Path(__file__).resolve().parents[1]
+LONGEST_S = 300  # of one command, on a busy machine
 FOLDS = ["test", "validation", "label_1"]
 SMALL = {  # what the tests rely on, and what makes a run short; the rest of params.yaml stays
     "seed": 42,
@@ -62,17 +67,23 @@ class Clone:
         }
 
     def run(self, *command: str, is_checked: bool = True) -> subprocess.CompletedProcess:
-        """Runs a command in the folder; `stdout` of the result holds its stderr too."""
-        result = subprocess.run(
-            command,
-            cwd=self.folder,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
+        """Runs a command in the folder; `stdout` of the result holds its stderr too.
+
+        Not by a pipe, whose end would not come before that of a worker the command leaves behind.
+        """
+        with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
+            result = subprocess.run(
+                command,
+                cwd=self.folder,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                check=False,
+                timeout=LONGEST_S,
+            )
+            output.seek(0)
+            result.stdout = output.read()
         if is_checked:
             assert result.returncode == 0, f"{' '.join(command)}\n{result.stdout}"
         return result
@@ -80,6 +91,13 @@ class Clone:
     def dvc(self, *arguments: str, is_checked: bool = True) -> subprocess.CompletedProcess:
         """Runs DVC."""
         return self.run(sys.executable, "-m", "dvc", *arguments, is_checked=is_checked)
+
+    def processes(self) -> Iterator[psutil.Process]:
+        """Those that run in the folder or below it."""
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if Path(process.cwd()).is_relative_to(self.folder):
+                    yield process
 
     def commit(self) -> None:
         """Commits all that git does not ignore."""

@@ -1,7 +1,10 @@
 """The clone that the end-to-end tests share."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 import movielens_like
@@ -20,6 +23,10 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
 
 
 @pytest.fixture
-def copied(clone: Clone, tmp_path: Path) -> Clone:
-    """A copy of the clone, for one test to change."""
-    return clone.copy(tmp_path)
+def copied(clone: Clone, tmp_path: Path) -> Iterator[Clone]:
+    """A copy of the clone, for one test to change; nothing runs in it any longer after the test."""
+    copy = clone.copy(tmp_path)
+    yield copy
+    for process in copy.processes():  # such as a worker of the queue
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()

@@ -316,7 +316,7 @@ def test_queue(copied: Clone) -> None:
     """Two queued experiments, run by the queue in folders of its own."""
     for name, leaves in (("few", 3), ("many", 12)):
         copied.dvc("exp", "run", "--queue", "--name", name, "-S", f"ranker.num_leaves={leaves}")
-    copied.dvc("exp", "run", "--run-all", "--jobs", "2")
+    copied.dvc("exp", "run", "--run-all")  # with --jobs 2 a worker of DVC 3.67 may never end
     status = copied.dvc("queue", "status").stdout
     assert len(re.findall("Success", status)) == 2, status
     table = exp_table(copied)
@@ -407,9 +407,9 @@ def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
 def running(clone: Clone, script: str) -> list[psutil.Process]:
     """The processes of a stage that run in the clone."""
     found = []
-    for process in psutil.process_iter():
+    for process in clone.processes():
         with contextlib.suppress(psutil.Error):
-            if script in process.cmdline() and process.cwd() == str(clone.folder):
+            if script in process.cmdline():
                 found.append(process)
     return found
 
