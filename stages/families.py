@@ -16,7 +16,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, field_validator
 from scipy import sparse
 
 from candidate_lists import Candidates
@@ -47,9 +47,14 @@ class Settings(Strict):
     groups: list[Family]  # families of features, in this order
     recent_windows: int = Field(ge=1)  # windows that count as recent
     smoothing: float = Field(gt=0)  # exposures' worth of the overall rate added to every rate
-    last_items: int = Field(
-        ge=1, le=1000
-    )  # the user's latest positives that make up the short-term profile
+    last_items: int = Field(ge=1, le=1000)  # latest positives that make up the short-term profile
+
+    @field_validator("groups")
+    @classmethod
+    def _are_distinct(cls, groups: list[str]) -> list[str]:
+        if not groups or len(set(groups)) < len(groups):
+            raise ValueError("must name at least one family, and each once")
+        return groups
 
 
 @dataclass(frozen=True)

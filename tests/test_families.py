@@ -506,3 +506,9 @@ def test_the_comparison_sees_another_past(alone: tuple, other_past: tuple) -> No
     assert alone[1] != other_past[1]
     same = {name for name in FAMILIES if alone[2][name] == other_past[2][name]}
     assert same == {"user", "item", "embedding", "sources"}  # functions of the candidates alone
+
+
+@pytest.mark.parametrize("groups", [[], ["als", "als"]])
+def test_groups_are_distinct_and_not_empty(groups: list[str]) -> None:
+    with pytest.raises(ValueError, match="at least one family, and each once"):
+        Settings(groups=groups, recent_windows=2, smoothing=S, last_items=10)
