@@ -27,9 +27,8 @@ from params import section
 from retrieval import SOURCES, Inputs, by_ranking, recent_popularity
 from source_settings import Sources
 from stage import fold_argument, run, whole
-from top_lists import Evaluate
+from top_lists import BASELINE_LISTS, BASELINES, Evaluate
 
-BASELINES = ("popular", "recent_popular", "item_knn", "ease", "content")
 USERS_AT_ONCE = 8192
 SCHEMA = pa.schema(
     {
@@ -48,7 +47,7 @@ def lists_of(name: str, inputs: Inputs, users: np.ndarray, k: int) -> Found:
     """
     history = inputs.history
     known = history.user_of(users)
-    is_warm = np.append(history.n_positives, 0)[known] > 0
+    is_warm = history.n_positives_of(users) > 0
     recent = by_ranking(
         history, recent_popularity(history, inputs.params.recent_popular.windows), known, 2 * k
     )
@@ -92,7 +91,7 @@ def main() -> None:
     history, target = folds.load(fold)
     embeddings = np.load(tables.EMBEDDINGS)[history.items]
     inputs = Inputs(history, section("baselines", Sources), run.n_threads, embeddings)
-    with whole(f"data/baselines/{fold}.parquet") as path, pq.ParquetWriter(path, SCHEMA) as file:
+    with whole(BASELINE_LISTS.format(fold=fold)) as path, pq.ParquetWriter(path, SCHEMA) as file:
         for name in tqdm(BASELINES, fold, disable=None):
             for start in range(0, len(target.users), USERS_AT_ONCE):
                 users = target.users[start : start + USERS_AT_ONCE]

@@ -1,6 +1,4 @@
-"""Candidate lists: merged from the sources, kept by user, best first, as
-data/candidates/FOLD.parquet.
-"""
+"""Candidate lists: merged from the sources, by user, best first; data/candidates/FOLD.parquet."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,8 +17,8 @@ CANDIDATES = "data/candidates/{fold}.parquet"
 
 @dataclass(frozen=True)
 class Found:
-    """item int32 (n_users, n), best first, -1 where a source has no more; score float32 (n_users,
-    n).
+    """What a source named. item int32 (n_users, n), best first, -1 where it has no more; score
+    float32 (n_users, n).
     """
 
     item: np.ndarray
@@ -47,9 +45,8 @@ class Candidates:
     """Rows by user, best first within a user.
 
     user, item   int32 (n_rows,)
-    rank         dict of source -> int16 (n_rows,): 1 is best, 0 where the source did not name the
-    item score        dict of source -> float32 (n_rows,): NaN where the source did not name the
-    item
+    rank         dict of source -> int16 (n_rows,): 1 is best, 0 where it did not name the item
+    score        dict of source -> float32 (n_rows,): NaN where it did not name the item
     """
 
     user: np.ndarray
@@ -66,6 +63,11 @@ class Candidates:
     def group(self) -> np.ndarray:
         """int64 (n_lists,): the length of every list."""
         return np.diff(np.append(self.starts, len(self.user)))
+
+    @property
+    def is_named(self) -> np.ndarray:
+        """bool (n_rows,): whether any source named the item; none did for cold users."""
+        return np.any([rank > 0 for rank in self.rank.values()], axis=0)
 
     def take(self, rows: np.ndarray) -> "Candidates":
         """The given rows: a slice, or indices or a mask that keep the order."""

@@ -4,8 +4,7 @@ usage: python stages/candidates.py FOLD
 in:    data/split/interactions.parquet, data/split/windows.csv, data/als/FOLD.npz,
        data/item_embeddings.npy
 out:   data/candidates/FOLD.parquet, by user, best first (by the best rank any source gave it, then
-in
-       the order of the sources):
+       in the order of the sources):
          user, item int32: rows in users.parquet and items.parquet
          SOURCE_rank int16, SOURCE_score float32 for each of candidates.sources: 1 is best; 0 and
          NaN where the source did not name the item
@@ -54,21 +53,16 @@ def teaching_users(
     0 = all, drawn by seed.
     """
     users = np.unique(target.user)
-    users = users[is_warm(history, users)]
+    users = users[history.n_positives_of(users) > 0]
     if most and len(users) > most:
         users = np.sort(np.random.default_rng(seed).choice(users, most, replace=False))
     return users
 
 
-def is_warm(history: folds.History, users: np.ndarray) -> np.ndarray:
-    """bool: which of these rows of users.parquet have a positive in the history."""
-    return np.append(history.n_positives, 0)[history.user_of(users)] > 0  # -1 reads the 0 appended
-
-
 def lists_of(inputs: Inputs, users: np.ndarray, params: CandidateParams) -> Candidates:
     """The lists of these rows of users.parquet, ascending; users and items as in the file."""
     history = inputs.history
-    warm = users[is_warm(history, users)]
+    warm = users[history.n_positives_of(users) > 0]
     cold = np.setdiff1d(users, warm)
     known = history.user_of(warm)
     found = {name: SOURCES[name](inputs, known, params.per_source) for name in params.sources}

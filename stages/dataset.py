@@ -14,12 +14,8 @@ class Data(Strict):
     """Where the interactions come from, and which of them count as positive."""
 
     source: Literal["movielens-1m", "vk-notebook", "vk-lsvd"]  # the layout of the folder
-    path: str = Field(
-        min_length=1
-    )  # the folder, relative to the top folder or absolute; only ever read
+    path: str = Field(min_length=1)  # the folder; only read, unless `download` fetches into it
     positive: str = Field(min_length=1)  # rule over the feedback columns, such as `timespent > 5`
-    subsample: (
-        str  # vk-lsvd: name under subsamples/, such as ur0.01_ir0.01; "" = the whole data set
-    )
+    subsample: str  # vk-lsvd: name under subsamples/, such as ur0.01_ir0.01; "" = all of it
     embedding_width: int = Field(ge=0)  # vk layouts: first columns of the embedding to use; 0 = all
     download: bool  # vk-lsvd: fetch absent files from the Hugging Face hub into `path`

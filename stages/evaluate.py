@@ -7,14 +7,12 @@ in:    data/recommendations.parquet, data/recommendations_validation.parquet, da
        data/ranker/feature_gain.csv, data/ranker/learning_curve.csv;
        for each FOLD of validation and test: data/candidates/FOLD.parquet,
        data/baselines/FOLD.parquet
-out:   metrics/validation.json, metrics/test.json, metrics/baselines.json: README.md, section
-Metrics
+out:   metrics/validation.json, metrics/test.json, metrics/baselines.json: see README.md, Metrics
        metrics/by_k/FOLD.csv: k, and MAP@k of every model
        metrics/slices.csv: fold, slice, n_users, and MAP@k of every model
        metrics/feature_gain.csv, metrics/learning_curve.csv: as the ranker wrote them
        data/per_user/FOLD.parquet: user_id, is_cold bool, n_relevant int32, ap_MODEL float64 for
-       every
-         model; users with a relevant item, ascending
+         every model; users with a relevant item, ascending
 """
 
 import json
@@ -34,16 +32,11 @@ import tables
 from params import run as run_params
 from params import section
 from stage import run, whole
-from top_lists import Evaluate, TopLists, concatenate, top_k
+from top_lists import BASELINE_LISTS, BASELINES, Evaluate, TopLists, concatenate, top_k
 
 METRICS = Path("metrics")
-BASELINES = ("popular", "recent_popular", "item_knn", "ease", "content")
-SLICES = (
-    (1, 10),
-    (10, 50),
-    (50, 200),
-    (200, None),
-)  # warm users by number of positives in the history, half-open
+# Warm users by number of positives in the history, half-open
+SLICES = ((1, 10), (10, 50), (50, 200), (200, None))
 HEAD = 0.1  # share of the catalogue, by positives in the history, that counts as popular
 
 
@@ -58,7 +51,7 @@ class Judge:
     def __init__(self, history: folds.History, target: folds.Target, k: int) -> None:
         self.target, self.k, self.n_items = target, k, history.n_items
         self.users, self.n_relevant = np.unique(target.user, return_counts=True)
-        self.n_positives = np.append(history.n_positives, 0)[history.user_of(self.users)]
+        self.n_positives = history.n_positives_of(self.users)
 
     def hits(self, lists: TopLists) -> np.ndarray:
         """bool (n_users, k)."""
@@ -98,7 +91,7 @@ def read_recommendations(
 
 def read_baselines(fold: str) -> dict[str, TopLists]:
     """The lists of each baseline."""
-    frame = pq.read_table(f"data/baselines/{fold}.parquet")
+    frame = pq.read_table(BASELINE_LISTS.format(fold=fold))
     model = frame["model"].to_numpy(zero_copy_only=False)
     columns = [frame[name].to_numpy() for name in ("user", "item", "rank", "score")]
     return {name: TopLists(*(values[model == name] for values in columns)) for name in BASELINES}
@@ -112,8 +105,8 @@ def walk_candidates(fold: str, judge: Judge) -> tuple[TopLists, dict[str, float]
     )
     for lists in candidate_lists.read(fold):
         start = np.repeat(lists.starts, lists.group)
-        is_cold = np.all([rank == 0 for rank in lists.rank.values()], axis=0)
-        als_rank = np.where(is_cold, np.arange(len(start)) - start + 1, lists.rank["als"])
+        place = np.arange(len(start)) - start + 1
+        als_rank = np.where(lists.is_named, lists.rank["als"], place)  # of a cold user, as served
         by_als = als_rank > 0
         tops.append(top_k(lists.user[by_als], lists.item[by_als], -als_rank[by_als], judge.k))
         row = np.searchsorted(judge.users, lists.user)
@@ -134,7 +127,7 @@ def walk_candidates(fold: str, judge: Judge) -> tuple[TopLists, dict[str, float]
 
 def uplift(better: np.ndarray, base: np.ndarray, params: Evaluate, seed: int) -> dict[str, float]:
     """Mean AP@k of one model minus another's, float64 (n_users,) each, with the interval of the
-    paired bootstrap.
+    paired bootstrap; relative to the other's mean, 0 where that is 0.
     """
     difference = float(better.mean() - base.mean())
     relative = difference / float(base.mean()) if base.any() else 0.0

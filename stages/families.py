@@ -184,21 +184,48 @@ class Context:
             if not isinstance(values.dtype, pd.CategoricalDtype)
         }
 
-    def distances(self, rows: "Rows") -> Columns:
-        """Of each number of the item: the difference from its mean over the user's positives, and
-        over the last ones.
+    @cached_property
+    def user_means(self) -> dict[tuple[str, str], np.ndarray]:
+        """(n_users,) for each number of the items and each of all, last: its mean over the user's
+        positives, over the last ones; NaN where none has it.
         """
-        columns = {}
+        means = {}
         for name, values in self.numeric_items.items():
             known = np.nan_to_num(values)
             for kind, profile in (("all", self.history.positives), ("last", self.last_positives)):
                 weight = profile @ (~np.isnan(values)).astype(np.float32)
                 with np.errstate(invalid="ignore", divide="ignore"):
-                    mean = np.where(weight > 0, (profile @ known) / weight, np.nan)
-                columns[f"{name}_from_{kind}"] = (values[rows.item] - mean[rows.user]).astype(
-                    np.float32
-                )
-        return columns
+                    means[name, kind] = np.where(weight > 0, (profile @ known) / weight, np.nan)
+        return means
+
+    @cached_property
+    def tag_totals(self) -> tuple[np.ndarray, np.ndarray]:
+        """(n_tags,): positives and exposures of each tag, each weighted by the tag's share."""
+        return tuple(
+            np.asarray(counts.sum(axis=0)).ravel()
+            for counts in (self.tag_positives, self.tag_exposures)
+        )
+
+    @cached_property
+    def lifts(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """For each column of `users`: the level of each user, (n_users,), and the family
+        `demographics` per level and item, (n_levels, n_items).
+        """
+        positives, s = self.history.positives, self.settings.smoothing
+        n_items = self.history.n_items
+        total = np.bincount(positives.indices, minlength=n_items)
+        lifts = {}
+        for name, values in self.users.items():
+            is_category = isinstance(values.dtype, pd.CategoricalDtype)
+            level, n_levels = levels(codes(values), is_category)
+            of_rows = np.repeat(level, self.history.n_positives).astype(np.int64)
+            counts = np.bincount(
+                of_rows * n_items + positives.indices, minlength=n_levels * n_items
+            ).reshape(n_levels, n_items)
+            share = counts.sum(axis=1, keepdims=True) / max(counts.sum(), 1)
+            smoothed = (counts + s * share) / (total + s)
+            lifts[name] = level, np.log(np.maximum(smoothed, 1e-9) / np.maximum(share, 1e-9))
+        return lifts
 
     @cached_property
     def tag_exposures(self) -> sparse.csr_matrix:
@@ -219,15 +246,6 @@ class Context:
     @cached_property
     def transitions(self) -> sparse.csr_matrix:
         return transitions(self.history)
-
-    @cached_property
-    def negatives(self) -> sparse.csr_array:
-        history = self.history
-        indptr = np.concatenate([[0], np.cumsum(~history.is_positive)])[history.indptr]
-        item = history.item[~history.is_positive]
-        return sparse.csr_array(
-            (np.ones(len(item), np.float32), item, indptr), shape=history.exposures.shape
-        )
 
     @cached_property
     def last_positives(self) -> sparse.csr_array:
@@ -335,7 +353,9 @@ def affinity(context: Context, rows: Rows) -> Columns:
     """Of the user and the item's tags (author, genres), each tag weighted by its share t in the
     item (summing to 1): sum t P(u, tag); the same as a share of P(u), over the tag's share of all
     positives; smoothed rate of (u, tag) with the user's rate as prior; and of the tags alone:
-    log(1 + P), smoothed rate."""
+    log(1 + P), smoothed rate. Of each number of the item: its difference from the mean over the
+    user's positives, and over the last ones.
+    """
     tags = context.tags[rows.item]
     n_tags = np.diff(tags.indptr)
     row = np.repeat(np.arange(len(rows.item)), n_tags)
@@ -347,13 +367,17 @@ def affinity(context: Context, rows: Rows) -> Columns:
     user = rows.user[row]
     positives = lookup(context.tag_positives, user, tags.indices)
     exposures = lookup(context.tag_exposures, user, tags.indices)
-    all_positives = np.asarray(context.tag_positives.sum(axis=0)).ravel()
-    all_exposures = np.asarray(context.tag_exposures.sum(axis=0)).ravel()
+    all_positives, all_exposures = context.tag_totals
     share = positives / np.maximum(context.history.n_positives[user], 1)
     overall = all_positives / max(all_positives.sum(), 1)
     rate = context.user_columns["user_rate"][user]
-    return context.distances(rows) | float32(
+    distances = {
+        f"{name}_from_{kind}": context.numeric_items[name][rows.item] - mean[rows.user]
+        for (name, kind), mean in context.user_means.items()
+    }
+    return float32(
         {
+            **distances,
             "tag_positives": np.log1p(mean(positives)),
             "tag_exposures": np.log1p(mean(exposures)),
             "tag_lift": mean((share + 0.01) / (overall[tags.indices] + 0.01)),
@@ -378,7 +402,7 @@ def similarity(context: Context, rows: Rows) -> Columns:
     for name, profile, matrix in (
         ("knn_all", context.history.positives, context.similarity),
         ("knn_last", context.last_positives, context.similarity),
-        ("knn_disliked", context.negatives, context.similarity),
+        ("knn_disliked", context.history.negatives, context.similarity),
         ("next_last", context.last_positives, context.transitions),
     ):
         columns[name] = lookup(canonical(profile[users] @ matrix), at, rows.item)
@@ -401,24 +425,12 @@ def demographics(context: Context, rows: Rows) -> Columns:
     """For each column of users.parquet, with g = the user's level of it: log of the item's
     smoothed share of positives from g over the share of all positives from g. Numbers with many
     levels are cut into 8 quantiles; a missing level is a level."""
-    history = context.history
-    positives = history.positives
-    total = np.bincount(positives.indices, minlength=history.n_items)
-    columns = {}
-    for name, values in context.users.items():
-        is_category = isinstance(values.dtype, pd.CategoricalDtype)
-        level, n_levels = levels(codes(values), is_category)
-        of_rows = np.repeat(level, history.n_positives)
-        counts = np.bincount(
-            of_rows.astype(np.int64) * history.n_items + positives.indices,
-            minlength=n_levels * history.n_items,
-        ).reshape(n_levels, history.n_items)
-        share = counts.sum(axis=1, keepdims=True) / max(counts.sum(), 1)
-        s = context.settings.smoothing
-        smoothed = (counts + s * share) / (total + s)
-        lift = np.log(np.maximum(smoothed, 1e-9) / np.maximum(share, 1e-9))
-        columns[f"{name}_lift"] = lift[level[rows.user], rows.item]
-    return float32(columns)
+    return float32(
+        {
+            f"{name}_lift": lift[level[rows.user], rows.item]
+            for name, (level, lift) in context.lifts.items()
+        }
+    )
 
 
 def levels(values: np.ndarray, is_category: bool, most: int = 32) -> tuple[np.ndarray, int]:

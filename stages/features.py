@@ -50,8 +50,7 @@ def teaching_lists(
         label = target.contains(lists.user, lists.item)
         number = np.repeat(np.arange(len(lists.group)), lists.group)
         teaches = np.bincount(number, label > 0, minlength=len(lists.group)) > 0
-        is_named = np.any([rank > 0 for rank in lists.rank.values()], axis=0)
-        rows = teaches[number] & is_named
+        rows = teaches[number] & lists.is_named
         kept.append(lists.take(rows))
         labels.append(label[rows])
     lists, label = candidate_lists.concatenate(kept), np.concatenate(labels)

@@ -27,9 +27,8 @@ class History:
     """Everything before a fold's target window, by user, within a user in time order, each pair
     once.
 
-    users, items   int32 (n_users,), (n_items,): rows in users.parquet and items.parquet,
-    ascending; a position in them is the
-                   `user` or `item` of everything else here
+    users, items   int32 (n_users,), (n_items,): rows in users.parquet and items.parquet, ascending;
+                   a position in them is the `user` or `item` of everything else here
     indptr         int64 (n_users + 1,): user u has the rows indptr[u]:indptr[u + 1]
     item           int32 (n_rows,)
     window         int16 (n_rows,), of the pair's first exposure
@@ -66,8 +65,16 @@ class History:
     @cached_property
     def positives(self) -> sparse.csr_array:
         """CSR float32 (n_users, n_items) of ones, columns in time order."""
-        indptr = np.concatenate([[0], np.cumsum(self.is_positive)])[self.indptr]
-        return self._matrix(self.item[self.is_positive], indptr)
+        return self._selected(self.is_positive)
+
+    @cached_property
+    def negatives(self) -> sparse.csr_array:
+        """CSR float32 (n_users, n_items) of ones: exposures that are not positive."""
+        return self._selected(~self.is_positive)
+
+    def _selected(self, rows: np.ndarray) -> sparse.csr_array:
+        indptr = np.concatenate([[0], np.cumsum(rows)])[self.indptr]
+        return self._matrix(self.item[rows], indptr)
 
     @cached_property
     def n_positives(self) -> np.ndarray:
@@ -79,6 +86,10 @@ class History:
         if len(indices) < np.iinfo(np.int32).max:
             indptr = indptr.astype(np.int32)  # or scipy widens the indices to 64 bits too
         return sparse.csr_array((ones, indices, indptr), shape=(self.n_users, self.n_items))
+
+    def n_positives_of(self, rows: np.ndarray) -> np.ndarray:
+        """int64: positives of rows of users.parquet; 0 for a cold user, with history or without."""
+        return np.append(self.n_positives, 0)[self.user_of(rows)]  # -1 reads the 0 appended
 
     def user_of(self, rows: np.ndarray) -> np.ndarray:
         """int32: the `user` of rows of users.parquet, -1 for those without history."""
@@ -93,9 +104,10 @@ class History:
 class Target:
     """What the target window holds; users and items are rows of users.parquet and items.parquet.
 
-    users      int32, ascending: every user with an interaction in the window, liked or not
-    user, item int32 (n_relevant,), by user: the relevant pairs, positive and not exposed in the
-    history strength   uint8 (n_relevant,), at least 1
+    users       int32, ascending: every user with an interaction in the window, liked or not
+    user, item  int32 (n_relevant,), by user: the relevant pairs, positive and not exposed in the
+                history
+    strength    uint8 (n_relevant,), at least 1
     """
 
     users: np.ndarray
@@ -141,8 +153,8 @@ def load(fold: str) -> tuple[History, Target]:
     if fold in JUDGED and not len(target.user):
         raise InputError(
             f"fold {fold}: no user left to evaluate; window {window}, its target, has "
-            f"{len(target.users)} users "
-            "but no positive pair that is new; check data.positive and the last windows of the data"
+            f"{len(target.users)} users but no positive pair that is new; check data.positive and "
+            "the last windows of the data"
         )
     if not history.is_positive.any():
         raise InputError(

@@ -1,11 +1,9 @@
-"""Turns the data set that data.source and data.path name into four tables of one form, whatever
-the source.
+"""Turns the data set that data.source and data.path name into tables of one form.
 
 usage: python stages/ingest.py
 in:    the files in data.path
 out:   data/interactions.parquet, data/users.parquet, data/items.parquet, data/item_tags.npz,
-data/item_embeddings.npy;
-       columns, dtypes and order stand in tables.py
+       data/item_embeddings.npy; columns, dtypes and order stand in tables.py
 """
 
 import read_movielens

@@ -31,6 +31,7 @@ from params import Run, Strict, section
 from params import run as run_params
 from ranking import average_precision
 from stage import InputError, report, run, whole
+from top_lists import top_k
 
 CURVE_POINTS = 20
 CURVE_K = 10
@@ -146,15 +147,11 @@ def learning_curve(models: list[lgb.Booster], examples: Examples, n_trees: int) 
 def mean_average_precision(examples: Examples, score: np.ndarray) -> float:
     """Mean AP@CURVE_K over the lists, in the order of the score."""
     lists = np.repeat(np.arange(len(examples.group)), examples.group)
-    order = np.lexsort((-score, lists))
-    rank = np.arange(len(lists)) - np.repeat(
-        np.cumsum(examples.group) - examples.group, examples.group
-    )
+    top = top_k(examples.user, np.arange(len(lists)), score, CURVE_K)  # .item: rows of examples
     hits = np.zeros((len(examples.group), CURVE_K), dtype=bool)
-    top = rank < CURVE_K
-    hits[lists[top], rank[top]] = examples.label[order][top] > 0
-    starts = np.cumsum(examples.group) - examples.group
-    return float(average_precision(hits, examples.n_relevant[starts]).mean())
+    hits[lists[top.item], top.rank - 1] = examples.label[top.item] > 0
+    n_relevant = examples.n_relevant[np.cumsum(examples.group) - examples.group]
+    return float(average_precision(hits, n_relevant).mean())
 
 
 def feature_gain(models: list[lgb.Booster]) -> pd.DataFrame:

@@ -60,15 +60,13 @@ def read(data: Data) -> Tables:
     user_ids, item_ids = (_distinct(ratings[column]) for column in ("user_id", "item_id"))
     is_positive = Rule.parse(data.positive).evaluate(ratings.select(["rating", "timestamp"]))
     stars = ratings["rating"].to_numpy()
-    strength = np.where(is_positive, np.clip(stars - 3, 1, 4), 0).astype(
-        np.uint8
-    )  # 4 stars 1, 5 stars 2
+    strength = np.where(is_positive, np.clip(stars - 3, 1, 4), 0)  # 4 stars 1, 5 stars 2
     interactions = pa.table(
         {
             "user": pc.index_in(ratings["user_id"], user_ids),
             "item": pc.index_in(ratings["item_id"], item_ids),
             "is_positive": is_positive,
-            "strength": strength,
+            "strength": strength.astype(np.uint8),
         }
     )
     rows = pc.index_in(item_ids, items["item_id"])

@@ -44,7 +44,7 @@ def scores(
     """
     start = np.repeat(lists.starts, lists.group)
     score = 1 / (np.arange(len(lists.user)) - start + 1)
-    is_warm = np.any([rank > 0 for rank in lists.rank.values()], axis=0)
+    is_warm = lists.is_named
     if is_warm.any():
         warm = lists.take(is_warm)
         values, _ = families.matrix(context, families.rows_of(warm, context.history))

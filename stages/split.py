@@ -25,9 +25,7 @@ from stage import InputError, report, run, whole
 class Params(Strict):
     """Parameters of the split."""
 
-    windows: int = Field(
-        ge=3, le=1000
-    )  # equal parts by number of interactions, for sources without weeks
+    windows: int = Field(ge=3, le=1000)  # parts of equal size, for sources without weeks
 
 
 def window_of_rows(interactions: pa.Table, n_parts: int) -> tuple[np.ndarray, int]:

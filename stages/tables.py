@@ -1,21 +1,21 @@
-"""The four tables that every data source is turned into, and that everything after `ingest` reads.
+"""The tables that every data source is turned into, and that everything after `ingest` reads.
 
 data/interactions.parquet   one row per interaction, in time order
-    user int32, item int32      row numbers in users.parquet and items.parquet
-    is_positive bool            data.positive holds
-    strength uint8              0 where not positive; 1 for a plain positive, more for stronger
-    feedback (at most 4) week int16                  only in sources that come in weeks: 0 is the
-    oldest is_test bool                only in sources with a test file of their own: True in its
-    rows, which come last
+    user int32, item int32  row numbers in users.parquet and items.parquet
+    is_positive bool        data.positive holds
+    strength uint8          0 where not positive; 1 for a plain positive, more for stronger
+                            feedback, at most 4
+    week int16              only in sources that come in weeks: 0 is the oldest
+    is_test bool            only in sources with a test file: True in its rows, which come last
 data/users.parquet          one row per user that occurs in the interactions, ascending by user_id
-    user_id                     the source's dtype
-    …                           one column per user feature: float32 is a number, dictionary<int32,
-    string> a category
+    user_id                 the source's dtype
+    …                       one column per user feature: float32 is a number, dictionary<int32,
+                            string> a category
 data/items.parquet          the same for items: item_id and the item features
 data/item_tags.npz          scipy CSR float32 (n_items, n_tags): the groups an item belongs to (its
-author, its genres),
-                            each row sums to 1 or is empty
+                            author, its genres); each row sums to 1 or is empty
 data/item_embeddings.npy    float32 (n_items, width); a row of NaN for an item without one
+data/recommendations*.parquet is what `recommend` makes of them: see there.
 """
 
 from dataclasses import dataclass

@@ -8,6 +8,9 @@ from pydantic import Field
 from folds import Target
 from params import Strict
 
+BASELINES = ("popular", "recent_popular", "item_knn", "ease", "content")
+BASELINE_LISTS = "data/baselines/{fold}.parquet"
+
 
 class Evaluate(Strict):
     """Parameters of the evaluation."""
