@@ -7,7 +7,7 @@ out:   data/als/FOLD.npz: user_factors, item_factors float32 (n_users, factors),
        users, items int32 (n_users,), (n_items,): rows in users.parquet and items.parquet, ascending
 """
 
-import openmp  # noqa: F401, before OpenMP is loaded
+import process  # noqa: F401, before all others
 
 # isort: split
 

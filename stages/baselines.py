@@ -10,7 +10,7 @@ target window is served; what a model leaves open, and every cold user, is fille
 popular items.
 """
 
-import openmp  # noqa: F401, before OpenMP is loaded
+import process  # noqa: F401, before all others
 
 # isort: split
 

@@ -14,7 +14,7 @@ gets recent popular items, all ranks 0. A label fold serves warm users with a re
 at most candidates.label_users of them, since only those can teach the ranker.
 """
 
-import openmp  # noqa: F401, before OpenMP is loaded
+import process  # noqa: F401, before all others
 
 # isort: split
 

@@ -18,6 +18,10 @@ Every file is fetched under a temporary name, verified and renamed. What a kille
 removed by the next one, except a half-fetched file of VK-LSVD, which it goes on with.
 """
 
+import process  # noqa: F401, before all others
+
+# isort: split
+
 import contextlib
 import hashlib
 import importlib.util

@@ -15,6 +15,10 @@ out:   metrics/validation.json, metrics/test.json, metrics/baselines.json: see R
          every model; users with a relevant item, ascending
 """
 
+import process  # noqa: F401, before all others
+
+# isort: split
+
 import json
 import shutil
 from pathlib import Path

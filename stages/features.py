@@ -17,7 +17,7 @@ file has no rows. The features of the lists to be ranked are computed by `recomm
 families, block by block.
 """
 
-import openmp  # noqa: F401, before OpenMP is loaded
+import process  # noqa: F401, before all others
 
 # isort: split
 

@@ -6,6 +6,10 @@ out:   data/interactions.parquet, data/users.parquet, data/items.parquet, data/i
        data/item_embeddings.npy; columns, dtypes and order stand in tables.py
 """
 
+import process  # noqa: F401, before all others
+
+# isort: split
+
 import read_movielens
 import read_vk_lsvd
 import read_vk_notebook

@@ -52,8 +52,8 @@ def item_knn(user_item: sparse.csr_array, params: ItemKnn, n_threads: int) -> sp
 
 
 def transitions(history: History, reach: int = 3, most: int = 500) -> sparse.csr_matrix:
-    """CSR float32 (n_items, n_items): how often j came d <= reach positives after i, weighted 1 /
-    d, over sqrt(n_i n_j).
+    """CSR float32 (n_items, n_items): how often j came d <= reach positives after i, weighted
+    1 / d, over sqrt(n_i n_j).
 
     Counts the latest `most` positives of each user; n is how often an item stands among them.
     """

@@ -7,6 +7,10 @@ that
        gain most
 """
 
+import process  # noqa: F401, before all others
+
+# isort: split
+
 from pathlib import Path
 
 import matplotlib.pyplot as plt

@@ -11,7 +11,7 @@ out:   data/ranker/FOLD_SEED.txt: a LightGBM text model for each judged fold and
          hold a relevant item, ranked by the first so many trees of that fold's first model
 """
 
-import openmp  # noqa: F401, before OpenMP is loaded
+import process  # noqa: F401, before all others
 
 # isort: split
 

@@ -11,7 +11,7 @@ Every user with an interaction in the target window is served. A cold user gets 
 items, with 1 / rank as score. Ties in score keep the order of the candidates.
 """
 
-import openmp  # noqa: F401, before OpenMP is loaded
+import process  # noqa: F401, before all others
 
 # isort: split
 

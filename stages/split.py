@@ -9,6 +9,10 @@ out:   data/split/interactions.parquet, rows by user, within a user in time orde
        n_items
 """
 
+import process  # noqa: F401, before all others
+
+# isort: split
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa

@@ -1,12 +1,8 @@
-"""What every stage shares as a process: one-line errors, whole outputs, no life after its parent's
-death.
-"""
+"""What every stage shares as a process: one-line errors and whole outputs."""
 
 import contextlib
-import ctypes
 import errno
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,7 +18,6 @@ def run(main: Callable[[], None]) -> None:
     """Runs a stage's main(); bad input, a full disk or an interrupt ends in one line on stderr and
     exit 1 (130).
     """
-    _die_with_parent()
     name = Path(sys.argv[0]).stem
     try:
         main()
@@ -68,16 +63,3 @@ def whole(path: Path) -> Iterator[Path]:
 def report(line: str) -> None:
     """One line on stdout: a count the user should know of."""
     print(f"{Path(sys.argv[0]).stem}: {line}", flush=True)
-
-
-def _die_with_parent() -> None:
-    """Under DVC on Linux: die when dvc is killed, or this process would later overwrite good
-    outputs.
-    """
-    if "DVC_ROOT" not in os.environ or not sys.platform.startswith("linux"):
-        return
-    pr_set_pdeathsig = 1  # linux/prctl.h
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
-    # DVC may have died while the libraries were imported; it is process 1 itself in some containers
-    if os.getppid() == 1 and b"dvc" not in Path("/proc/1/cmdline").read_bytes():
-        sys.exit(f"{Path(sys.argv[0]).stem}: dvc is gone; nothing was written")

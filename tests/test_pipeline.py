@@ -441,11 +441,14 @@ def kill_during(
 
 
 def test_killed_dvc_takes_its_stage_along(clone: Clone, copied: Clone) -> None:
-    """Or the stage could overwrite what a later run has made. DVC is killed while the stage still
-    imports its libraries.
+    """Or the stage could overwrite what a later run has made. DVC is killed once while the stage
+    still imports its libraries, once at work that takes long.
     """
-    kill_during(copied, "als@test", "stages/als.py", with_stage=False, delay_s=0)
-    assert not (copied.folder / "data/als/test.npz").exists()
+    copied.set_params({"als.factors": 256, "als.iterations": 1000})
+    for delay_s in (0, 2):
+        kill_during(copied, "als@test", "stages/als.py", with_stage=False, delay_s=delay_s)
+        assert not (copied.folder / "data/als/test.npz").exists()
+    copied.run("git", "checkout", "--", "params.yaml")
     copied.dvc("repro")
     assert copied.content("dvc.lock", "metrics") == clone.content("dvc.lock", "metrics")
 
