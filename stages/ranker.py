@@ -51,6 +51,7 @@ class Params(Strict):
     max_bin: int = Field(ge=2, le=255)  # bins of a feature
     truncation_level: int = Field(ge=1)  # lambdarank: ranks that matter; about k + 3
     negatives: int = Field(ge=0)  # irrelevant candidates kept per list, drawn by seed; 0 = all
+    list_weight: float = Field(ge=0, le=2)  # w: rows of a list with n relevant ones weigh n^-w
     n_seeds: int = Field(ge=1, le=100)  # models whose scores are averaged
 
     @model_validator(mode="after")
@@ -77,13 +78,28 @@ def sample_negatives(examples: Examples, most: int, seed: int) -> Examples:
     return examples.take(place < n_relevant[lists] + most)
 
 
+def list_weights(label: np.ndarray, group: np.ndarray, power: float) -> np.ndarray:
+    """float64 (n_rows,), mean 1: proportional to n ** -power, n = relevant rows of the row's list.
+
+    MAP is a mean over users, a loss is a sum over rows: without weights a few users with many
+    relevant items decide what is learned. power 0 leaves that so; the larger, the more alike do
+    users count.
+    """
+    lists = np.repeat(np.arange(len(group)), group)
+    n_relevant = np.bincount(lists, label > 0)
+    weight = np.maximum(n_relevant, 1.0)[lists] ** -power
+    return weight / weight.mean()
+
+
 def dataset(folds: list[Examples], params: Params, seed: int) -> lgb.Dataset:
     """The rows of all folds, fold after fold, lists contiguous."""
     label = np.concatenate([examples.label for examples in folds])
+    group = np.concatenate([examples.group for examples in folds])
     return lgb.Dataset(
         [examples.values for examples in folds],
         label if params.label == "graded" else label > 0,
-        group=np.concatenate([examples.group for examples in folds]),
+        weight=list_weights(label, group, params.list_weight),
+        group=group,
         feature_name=folds[0].names,
         categorical_feature=folds[0].categorical,
         params={

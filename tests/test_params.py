@@ -64,6 +64,7 @@ ranker:
   max_bin: 255
   truncation_level: 13
   negatives: 0
+  list_weight: 0.3
   n_seeds: 3
 """
 

@@ -13,7 +13,7 @@ import ranker
 import ranker_models
 from features_file import Examples
 from params import Run
-from ranker import Params, dataset, sample_negatives, train
+from ranker import Params, dataset, list_weights, sample_negatives, train
 
 SETTINGS = {
     "objective": "lambdarank",
@@ -27,6 +27,7 @@ SETTINGS = {
     "max_bin": 15,
     "truncation_level": 5,
     "negatives": 0,
+    "list_weight": 0.5,
     "n_seeds": 1,
 }
 FOLDS = ["test", "validation", "label_1"]
@@ -108,6 +109,24 @@ def test_dataset_has_the_lists_of_every_fold() -> None:
         float(value > 0) for fold in folds for value in fold.label.tolist()
     ]
     assert data.get_feature_name() == ["a", "b", "c", "d"]
+
+
+def test_rows_weigh_by_the_relevant_rows_of_their_list() -> None:
+    label, group = np.array([1, 0, 2, 1, 1, 0, 0, 1, 0]), np.array([2, 5, 2])
+    weight = list_weights(label, group, 0.5)
+    assert weight.mean() == pytest.approx(1)
+    np.testing.assert_allclose(weight[[0, 1, 7, 8]], weight[0])
+    np.testing.assert_allclose(weight[2:7], weight[0] / np.sqrt(3))
+    assert list_weights(label, group, 0).tolist() == [1] * 9
+    by_list = np.add.reduceat(np.where(label > 0, list_weights(label, group, 1), 0), [0, 2, 7])
+    np.testing.assert_allclose(by_list, by_list[0])  # every user's relevant items count the same
+
+
+def test_dataset_weighs_the_rows_of_all_folds() -> None:
+    folds = [examples_of(LISTS), examples_of([[1, 0, 0], [1, 1]], first_user=3)]
+    data = dataset(folds, params_of(list_weight=1.0), seed=0).construct()
+    n = np.repeat([2, 1, 1, 2, 1, 2], [6, 2, 4, 3, 3, 2])
+    np.testing.assert_allclose(data.get_weight(), (1 / n) / (1 / n).mean(), rtol=1e-6)
 
 
 def test_graded_labels_are_the_strength() -> None:
