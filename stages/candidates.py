@@ -46,19 +46,6 @@ from stage import InputError, fold_argument, run, whole
 USERS_AT_ONCE = 8192  # what is held in memory grows with this, not with the number of users
 
 
-def teaching_users(
-    history: folds.History, target: folds.Target, most: int, seed: int
-) -> np.ndarray:
-    """int32, ascending: rows of users.parquet of warm users with a relevant item; at most `most`,
-    0 = all, drawn by seed.
-    """
-    users = np.unique(target.user)
-    users = users[history.n_positives_of(users) > 0]
-    if most and len(users) > most:
-        users = np.sort(np.random.default_rng(seed).choice(users, most, replace=False))
-    return users
-
-
 def lists_of(inputs: Inputs, users: np.ndarray, params: CandidateParams) -> Candidates:
     """The lists of these rows of users.parquet, ascending; users and items as in the file."""
     history = inputs.history
@@ -99,7 +86,7 @@ def main() -> None:
     users = (
         target.users
         if fold in folds.JUDGED
-        else teaching_users(history, target, params.label_users, run.seed)
+        else folds.teaching_users(history, target, params.label_users, run.seed)
     )
     starts = range(0, len(users), USERS_AT_ONCE)
     with whole(CANDIDATES.format(fold=fold)) as path, writer(path, params.sources) as file:

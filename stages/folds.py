@@ -163,6 +163,17 @@ def load(fold: str) -> tuple[History, Target]:
     return history, target
 
 
+def teaching_users(history: History, target: Target, most: int, seed: int) -> np.ndarray:
+    """int32, ascending: rows of users.parquet of warm users with a relevant item; at most `most`,
+    0 = all, drawn by seed.
+    """
+    users = np.unique(target.user)
+    users = users[history.n_positives_of(users) > 0]
+    if most and len(users) > most:
+        users = np.sort(np.random.default_rng(seed).choice(users, most, replace=False))
+    return users
+
+
 def history_before(table: pa.Table, window: int) -> History:
     """The history of the fold that targets `window`."""
     known = table["window"].to_numpy() < window

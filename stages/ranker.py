@@ -15,133 +15,23 @@ import process  # noqa: F401, before all others
 
 # isort: split
 
-from typing import Literal
-
 import lightgbm as lgb
 import numpy as np
 import pandas as pd
-from pydantic import Field, model_validator
-from tqdm import tqdm
 
 import features_file
 import ranker_models
 from features_file import Examples
 from folds import JUDGED
-from params import Run, Strict, section
 from params import run as run_params
+from params import section
 from ranking import average_precision
 from stage import InputError, report, run, whole
 from top_lists import top_k
+from training import Params, dataset, sample_negatives, train
 
 CURVE_POINTS = 20
 CURVE_K = 10
-
-
-class Params(Strict):
-    """Parameters of the ranker, by LightGBM's names where it has one."""
-
-    objective: Literal["lambdarank", "rank_xendcg", "binary"]
-    label: Literal["positive", "graded"]  # relevant or not, or the strength of the feedback
-    n_estimators: int = Field(ge=1, le=100_000)  # trees
-    learning_rate: float = Field(gt=0, le=10)
-    num_leaves: int = Field(ge=2, le=131_072)  # of a tree
-    min_data_in_leaf: int = Field(ge=0)  # rows
-    feature_fraction: float = Field(gt=0, le=1)  # of the features, drawn for each tree
-    lambda_l2: float = Field(ge=0)  # L2 regularisation of leaf values
-    max_bin: int = Field(ge=2, le=255)  # bins of a feature
-    truncation_level: int = Field(ge=1)  # lambdarank: ranks that matter; about k + 3
-    negatives: int = Field(ge=0)  # irrelevant candidates kept per list, drawn by seed; 0 = all
-    list_weight: float = Field(ge=0, le=2)  # w: rows of a list with n relevant ones weigh n^-w
-    n_seeds: int = Field(ge=1, le=100)  # models whose scores are averaged
-
-    @model_validator(mode="after")
-    def _graded_needs_ranking(self) -> "Params":
-        if self.label == "graded" and self.objective == "binary":
-            raise ValueError("ranker.label graded needs the objective lambdarank or rank_xendcg")
-        return self
-
-
-def sample_negatives(examples: Examples, most: int, seed: int) -> Examples:
-    """All relevant rows, and `most` irrelevant rows of each list at random (0 = all), in the same
-    order.
-    """
-    if not most:
-        return examples
-    lists = np.repeat(np.arange(len(examples.group)), examples.group)
-    draw = np.random.default_rng(seed).random(len(lists))
-    draw[examples.label > 0] = -1
-    order = np.lexsort((draw, lists))
-    starts = np.concatenate([[0], np.cumsum(examples.group)])[:-1]
-    place = np.empty(len(lists), dtype=np.int64)
-    place[order] = np.arange(len(lists)) - np.repeat(starts, examples.group)
-    n_relevant = np.bincount(lists, examples.label > 0)
-    return examples.take(place < n_relevant[lists] + most)
-
-
-def list_weights(label: np.ndarray, group: np.ndarray, power: float) -> np.ndarray:
-    """float64 (n_rows,), mean 1: proportional to n ** -power, n = relevant rows of the row's list.
-
-    MAP is a mean over users, a loss is a sum over rows: without weights a few users with many
-    relevant items decide what is learned. power 0 leaves that so; the larger, the more alike do
-    users count.
-    """
-    lists = np.repeat(np.arange(len(group)), group)
-    n_relevant = np.bincount(lists, label > 0)
-    weight = np.maximum(n_relevant, 1.0)[lists] ** -power
-    return weight / weight.mean()
-
-
-def dataset(folds: list[Examples], params: Params, seed: int) -> lgb.Dataset:
-    """The rows of all folds, fold after fold, lists contiguous."""
-    label = np.concatenate([examples.label for examples in folds])
-    group = np.concatenate([examples.group for examples in folds])
-    return lgb.Dataset(
-        [examples.values for examples in folds],
-        label if params.label == "graded" else label > 0,
-        weight=list_weights(label, group, params.list_weight),
-        group=group,
-        feature_name=folds[0].names,
-        categorical_feature=folds[0].categorical,
-        params={
-            "max_bin": params.max_bin,
-            "data_random_seed": seed,
-            "force_col_wise": True,
-            "verbosity": -1,
-            "min_data_in_leaf": params.min_data_in_leaf,
-        },
-    )
-
-
-def train(data: lgb.Dataset, params: Params, run: Run, number: int) -> lgb.Booster:
-    """Model `number` of n_seeds; deterministic at any number of threads."""
-    names = (
-        "objective",
-        "learning_rate",
-        "num_leaves",
-        "min_data_in_leaf",
-        "feature_fraction",
-        "lambda_l2",
-        "max_bin",
-    )
-    settings = {
-        **{name: getattr(params, name) for name in names},
-        "lambdarank_truncation_level": params.truncation_level,
-        "feature_fraction_seed": run.seed + number,
-        "bagging_seed": run.seed + number,
-        "objective_seed": run.seed + number,
-        "extra_seed": run.seed + number,
-        "data_random_seed": run.seed,
-        "deterministic": True,
-        "force_col_wise": True,
-        "num_threads": run.n_threads,
-        "verbosity": -1,
-    }
-    bar = tqdm(total=params.n_estimators, desc=f"trees, seed {number}", disable=None)
-    model = lgb.train(
-        settings, data, params.n_estimators, callbacks=[lambda _: bar.update() and None]
-    )
-    bar.close()
-    return model
 
 
 def learning_curve(models: list[lgb.Booster], examples: Examples, n_trees: int) -> pd.DataFrame:

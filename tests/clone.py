@@ -153,7 +153,7 @@ def make(parent: Path, data: Path) -> Clone:
         if (TOP / name).is_file():  # not one that is deleted, but not yet in git
             (clone.folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(TOP / name, clone.folder / name)
-    for old in ("dvc.lock", "metrics"):  # of the real data
+    for old in ("dvc.lock", "stages/extra/dvc.lock", "metrics"):  # of the real data
         path = clone.folder / old
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     clone.set_params({**SMALL, "data.path": str(data)})

@@ -18,6 +18,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     movielens_like.write(data)
     clone = make(tmp_path_factory.mktemp("repository"), data)
     clone.dvc("repro")
+    clone.dvc("repro", "stages/extra/dvc.yaml")
     clone.commit()
     return clone
 

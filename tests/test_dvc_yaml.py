@@ -19,7 +19,12 @@ from ruamel.yaml import YAML
 from clone import TOP, Clone
 
 SCRIPTS = TOP / "stages"
-STAGES: dict[str, dict] = YAML(typ="safe").load(TOP / "dvc.yaml")["stages"]
+EXTRA = "stages/extra/dvc.yaml"
+STAGES: dict[str, dict] = {
+    name: entry
+    for path in ("dvc.yaml", EXTRA)
+    for name, entry in YAML(typ="safe").load(TOP / path)["stages"].items()
+}
 MODULES = sorted(path.stem for path in SCRIPTS.glob("*.py"))
 
 
@@ -159,6 +164,12 @@ def test_paths_are_named_in_the_code(stage: str) -> None:
             assert path in text or general in text, f"{stage}: {path}"
 
 
+def test_extra_stages_run_in_the_top_folder() -> None:
+    """So that their paths are those of all other stages."""
+    extra = YAML(typ="safe").load(TOP / EXTRA)["stages"]
+    assert {entry["wdir"] for entry in extra.values()} == {"../.."}
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_paths_of_the_docstring_are_declared(stage: str) -> None:
     """What starts with a dot, under data/, is the stage's own and no output."""
@@ -221,7 +232,8 @@ def run_alone(clone: Clone, name: str, entry: dict, box: Path) -> str:
 
 def test_every_stage_runs_on_its_declared_deps_alone(clone: Clone, tmp_path: Path) -> None:
     """By hand, without DVC, to the same bytes."""
-    entries = clone.yaml("dvc.lock")["stages"]
+    locks = ("dvc.lock", "stages/extra/dvc.lock")
+    entries = {k: v for lock in locks for k, v in clone.yaml(lock)["stages"].items()}
     assert {name.split("@")[0] for name in entries} == set(STAGES)
 
     def check(name: str) -> str:

@@ -13,7 +13,7 @@ import ranker
 import ranker_models
 from features_file import Examples
 from params import Run
-from ranker import Params, dataset, list_weights, sample_negatives, train
+from training import Params, dataset, list_weights, sample_negatives, train
 
 SETTINGS = {
     "objective": "lambdarank",

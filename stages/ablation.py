@@ -1,0 +1,346 @@
+"""Leaves out each candidate source and each feature family in turn, and adds each alone to the
+notebook's system.
+
+usage: dvc repro stages/extra/dvc.yaml (not a part of `dvc repro`: it trains some hundred models)
+in:    data/split/interactions.parquet, data/split/windows.csv, data/users.parquet,
+       data/items.parquet, data/item_tags.npz, data/item_embeddings.npy; for each FOLD but test:
+       data/als/FOLD.npz, data/candidates/FOLD.parquet
+out:   metrics/ablation.csv, a row per variant:
+         part          full, one seed, objective, without source, without family, with family,
+                       notebook, notebook with source, notebook with family
+         name          what was left out, added or changed
+         n_features, candidate_recall  of the variant; the share of relevant items in the lists is a
+                       mean over the judged users
+         validation    mean AP@k over the warm users of the fold validation with a relevant item
+         all           the same over such users of all judged folds
+         difference, ci95_low, ci95_high, p_value   of `all`: minus that of full, or of notebook for
+                       its own variants, with the paired bootstrap of the evaluation
+       metrics/ablation.png: the differences and their intervals
+
+Judged are the fold validation and up to three label folds before it, each by rankers that learn
+from the folds before it, as everywhere else; one fold alone tells little of differences this small.
+The fold test is not read. The notebook's system: ALS candidates, families als, user, item,
+embedding.
+"""
+
+import process  # noqa: F401, before all others
+
+# isort: split
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+import candidate_lists
+import families
+import feature_context
+import folds
+import ranking
+from candidate_lists import CandidateParams, Candidates
+from features_file import Examples
+from params import Run, section
+from params import run as run_params
+from stage import InputError, run, whole
+from top_lists import Evaluate, top_k
+from training import Params, dataset, sample_negatives, train
+
+TABLE = Path("metrics/ablation.csv")
+PICTURE = Path("metrics/ablation.png")
+MOST_JUDGED = 4  # folds
+N_SEEDS = 5  # models of the full system whose spread is shown
+NOTEBOOK = ("als", "user", "item", "embedding")
+ROWS_AT_ONCE = 300_000  # of candidates whose features are computed at once
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A system to be judged. base: the part it is compared with, '' for none."""
+
+    part: str
+    name: str
+    base: str
+    sources: tuple[str, ...]
+    groups: tuple[str, ...]
+    objective: str
+
+
+def variants(sources: list[str], groups: list[str], objective: str) -> list[Variant]:
+    """Those the docstring names; the full system first, the notebook's before its own variants."""
+    full = Variant("full", "", "", tuple(sources), tuple(groups), objective)
+    notebook = Variant("notebook", "", "full", ("als",), NOTEBOOK, objective)
+    found = [full]
+    for other in ("binary", "lambdarank", "rank_xendcg"):
+        if other != objective:
+            found.append(replace(full, part="objective", name=other, base="full", objective=other))
+    for name in sources[1:]:
+        rest = tuple(source for source in sources if source != name)
+        found.append(replace(full, part="without source", name=name, base="full", sources=rest))
+    for name in groups:
+        rest = tuple(group for group in groups if group != name)
+        if rest:
+            found.append(replace(full, part="without family", name=name, base="full", groups=rest))
+    for name in families.FAMILIES:
+        if name not in groups:
+            more = (*groups, name)
+            found.append(replace(full, part="with family", name=name, base="full", groups=more))
+    found.append(notebook)
+    for name in sources[1:]:
+        found.append(
+            replace(
+                notebook,
+                part="notebook with source",
+                name=name,
+                base="notebook",
+                sources=("als", name),
+                groups=(*NOTEBOOK, "sources"),
+            )
+        )
+    for name in families.FAMILIES:
+        if name not in NOTEBOOK:
+            found.append(
+                replace(
+                    notebook,
+                    part="notebook with family",
+                    name=name,
+                    base="notebook",
+                    groups=(*NOTEBOOK, name),
+                )
+            )
+    return found
+
+
+class Fold:
+    """Lists of a fold's warm users with a relevant item, and their features by set of sources.
+
+    users int32, ascending: rows of users.parquet; n_relevant int64 (n_users,)
+    """
+
+    def __init__(self, fold: str, most_users: int, seed: int) -> None:
+        history, self.target = folds.load(fold)
+        self.users = folds.teaching_users(history, self.target, most_users, seed)
+        self.n_relevant = np.bincount(
+            self.target.user, minlength=int(self.users.max(initial=-1)) + 1
+        )[self.users]
+        self.lists = candidate_lists.concatenate(
+            [
+                lists.take(np.isin(lists.user, self.users) & lists.is_named)
+                for lists in candidate_lists.read(fold)
+            ]
+        )
+        context = feature_context.load(fold, history)
+        self.used = context.settings.groups
+        every = context.settings.model_copy(update={"groups": list(families.FAMILIES)})
+        self.context = replace(context, settings=every)
+
+    def examples(self, sources: tuple[str, ...]) -> Examples:
+        """The labelled lists of these sources, with the features of every family."""
+        lists = only(self.lists, sources)
+        history = self.context.history
+        blocks = [
+            families.matrix(self.context, families.rows_of(block, history))
+            for block in candidate_lists.split(lists, ROWS_AT_ONCE)
+        ]
+        return Examples(
+            lists.user,
+            lists.item,
+            self.target.contains(lists.user, lists.item),
+            self.n_relevant[np.searchsorted(self.users, lists.user)].astype(np.int32),
+            np.concatenate([values for values, _ in blocks]),
+            blocks[0][1],
+            families.categorical(self.context),
+        )
+
+    def names(self, sources: tuple[str, ...], groups: tuple[str, ...]) -> list[str]:
+        """The features of these families."""
+        none = families.rows_of(only(self.lists, sources).take(slice(0)), self.context.history)
+        return [name for group in groups for name in families.FAMILIES[group](self.context, none)]
+
+    def recall(self, examples: Examples) -> np.ndarray:
+        """float64 (n_users,): share of the relevant items that stand in the list."""
+        row = np.searchsorted(self.users, examples.user)
+        return np.bincount(row, examples.label > 0, len(self.users)) / self.n_relevant
+
+    def ap(self, examples: Examples, score: np.ndarray, k: int) -> np.ndarray:
+        """AP@k, float64 (n_users,)."""
+        hits = top_k(examples.user, examples.item, score, k).hits(self.target, self.users, k)
+        return ranking.average_precision(hits, self.n_relevant)
+
+
+def only(lists: Candidates, sources: tuple[str, ...]) -> Candidates:
+    """The lists as they would be with these sources alone, but for the order of the rows."""
+    kept = Candidates(
+        lists.user,
+        lists.item,
+        {name: lists.rank[name] for name in sources},
+        {name: lists.score[name] for name in sources},
+    )
+    return kept.take(kept.is_named)
+
+
+def select(examples: Examples, names: list[str]) -> Examples:
+    """The same rows with these features alone."""
+    columns = [examples.names.index(name) for name in names]
+    categorical = [name for name in examples.categorical if name in names]
+    return replace(
+        examples, values=examples.values[:, columns], names=names, categorical=categorical
+    )
+
+
+def teaching(examples: Examples, params: Params, seed: int) -> Examples:
+    """What the ranker learns from: lists with a relevant item, negatives sampled."""
+    number = np.repeat(np.arange(len(examples.group)), examples.group)
+    teaches = np.bincount(number, examples.label > 0, len(examples.group)) > 0
+    return sample_negatives(examples.take(teaches[number]), params.negatives, seed)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a variant gives. ap: fold -> float64 (n_users,), of the mean score of the models;
+    ap_of_one: the same of each model alone.
+    """
+
+    n_features: int
+    recall: dict[str, np.ndarray]
+    ap: dict[str, np.ndarray]
+    ap_of_one: list[dict[str, np.ndarray]]
+
+
+def judged_folds(names: list[str], loaded: dict[str, Fold]) -> list[str]:
+    """Folds with users to judge and a fold before them, the latest MOST_JUDGED of them."""
+    found = [fold for fold in names[1:-1] if len(loaded[fold].users)][:MOST_JUDGED]
+    if not found:
+        raise InputError(
+            f"params.yaml: folds is {', '.join(names)}; the ablation needs validation, a label "
+            "fold before it, and warm users with a relevant item in both"
+        )
+    return found
+
+
+def judge(
+    loaded: dict[str, Fold],
+    examples: dict[str, Examples],
+    variant: Variant,
+    params: Params,
+    k: int,
+    run: Run,
+) -> Result:
+    """Trains and judges a variant on every judged fold; params.n_seeds models each."""
+    names = next(iter(loaded.values())).names(variant.sources, variant.groups)
+    chosen = {fold: select(rows, names) for fold, rows in examples.items()}
+    taught = {fold: teaching(rows, params, run.seed) for fold, rows in chosen.items()}
+    order, ap, ap_of_one = list(loaded), {}, [{} for _ in range(params.n_seeds)]
+    for fold in judged_folds(["test", *order], loaded):
+        earlier = [taught[name] for name in order[order.index(fold) + 1 :]]
+        earlier = [rows for rows in earlier if len(rows.label)]
+        if not earlier:
+            raise InputError(f"no fold before {fold} has a list that holds a relevant item")
+        data, rows = dataset(earlier, params, run.seed), chosen[fold]
+        total = np.zeros(len(rows.label))
+        for number in range(params.n_seeds):
+            model = train(data, params, run, number)
+            score = model.predict(rows.values, raw_score=True, num_threads=run.n_threads)
+            total += score
+            ap_of_one[number][fold] = loaded[fold].ap(rows, score, k)
+        ap[fold] = loaded[fold].ap(rows, total, k)
+    recall = {fold: loaded[fold].recall(chosen[fold]) for fold in ap}
+    return Result(len(names), recall, ap, ap_of_one)
+
+
+def all_users(by_fold: dict[str, np.ndarray]) -> np.ndarray:
+    """float64 (n,): the values of every fold's users, fold after fold."""
+    return np.concatenate(list(by_fold.values()))
+
+
+def row_of(part: str, name: str, result: Result, ap: dict[str, np.ndarray]) -> dict:
+    """The first columns of the table."""
+    return {
+        "part": part,
+        "name": name,
+        "n_features": result.n_features,
+        "candidate_recall": all_users(result.recall).mean(),
+        "validation": ap["validation"].mean() if "validation" in ap else np.nan,
+        "all": all_users(ap).mean(),
+    }
+
+
+def table(loaded: dict[str, Fold], every: list[Variant], params: Params, run: Run) -> pd.DataFrame:
+    """A row per variant, those of single models after the full system."""
+    evaluate = section("evaluate", Evaluate)
+    rows, results, held = [], {}, ((), {})
+    for variant in tqdm(every, "variants", disable=None):
+        if held[0] != variant.sources:
+            held = (
+                variant.sources,
+                {fold: one.examples(variant.sources) for fold, one in loaded.items()},
+            )
+        label = "positive" if variant.objective == "binary" else params.label
+        own = params.model_copy(update={"objective": variant.objective, "label": label})
+        result = judge(loaded, held[1], variant, own, evaluate.k, run)
+        row = row_of(variant.part, variant.name, result, result.ap)
+        if variant.base:
+            difference = all_users(result.ap) - all_users(results[variant.base].ap)
+            row["difference"] = difference.mean()
+            row |= ranking.bootstrap(difference, evaluate.n_resamples, run.seed)
+        rows.append(row)
+        if variant.part in ("full", "notebook"):
+            results[variant.part] = result
+        if variant.part == "full":
+            more = params.model_copy(update={"n_seeds": N_SEEDS})
+            alone = judge(loaded, held[1], variant, more, evaluate.k, run).ap_of_one
+            rows += [
+                row_of("one seed", f"seed {number}", result, ap) for number, ap in enumerate(alone)
+            ]
+    return pd.DataFrame(rows)
+
+
+PANELS = {
+    "Left out of the full system": ("without source", "without family"),
+    "Added to the full system": ("with family", "objective"),
+    "Added to the notebook's system": ("notebook with source", "notebook with family"),
+}
+
+
+def draw(frame: pd.DataFrame) -> plt.Figure:
+    """A panel per kind of change, with 95 % intervals."""
+    shown = {title: frame[frame["part"].isin(parts)] for title, parts in PANELS.items()}
+    shown = {title: rows for title, rows in shown.items() if len(rows)}
+    figure, axes = plt.subplots(
+        1, len(shown), figsize=(5.2 * len(shown), 5), layout="constrained", squeeze=False
+    )
+    for panel, (title, rows) in zip(axes[0], shown.items(), strict=True):
+        kind = rows["part"].str.split().str[-1]
+        labels = np.where(kind == "objective", rows["name"], kind + " " + rows["name"])
+        error = [
+            rows["difference"] - rows["ci95_low"],
+            rows["ci95_high"] - rows["difference"],
+        ]
+        colour = np.where(rows["difference"] < 0, "#c1121f", "#003049")
+        panel.barh(labels, rows["difference"], xerr=error, color=colour, ecolor="#9aa0a6")
+        panel.axvline(0, color="#5f6368", linewidth=0.8)
+        panel.invert_yaxis()
+        panel.set(title=title, xlabel="difference in MAP@k")
+    return figure
+
+
+def main() -> None:
+    run = run_params()
+    params = section("ranker", Params)
+    candidates = section("candidates", CandidateParams)
+    loaded = {
+        fold: Fold(fold, candidates.label_users, run.seed) for fold in run.folds if fold != "test"
+    }
+    groups = next(iter(loaded.values())).used
+    frame = table(loaded, variants(candidates.sources, groups, params.objective), params, run)
+    with whole(TABLE) as path:
+        frame.to_csv(path, index=False, lineterminator="\n", float_format="%.6f")
+    plt.switch_backend("Agg")  # no screen is needed
+    with whole(PICTURE) as path:
+        draw(frame).savefig(path, format="png", dpi=80, metadata={"Software": None})
+
+
+if __name__ == "__main__":
+    run(main)
