@@ -6,9 +6,9 @@ in:    data/split/interactions.parquet, data/split/windows.csv, data/users.parqu
        data/items.parquet, data/item_tags.npz, data/item_embeddings.npy; for each FOLD but test:
        data/als/FOLD.npz, data/candidates/FOLD.parquet
 out:   metrics/ablation.csv, a row per variant:
-         part          full, one seed, objective, without source, without family, with family,
+         part          full, one seed, ranker, without source, without family, with family,
                        notebook, notebook with source, notebook with family
-         name          what was left out, added or changed
+         name          what was left out, added or changed; of ranker: the parameter and its value
          n_features, candidate_recall  of the variant; the share of relevant items in the lists is a
                        mean over the judged users
          validation    mean AP@k over the warm users of the fold validation with a relevant item
@@ -27,7 +27,7 @@ import process  # noqa: F401, before all others
 
 # isort: split
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -58,24 +58,31 @@ ROWS_AT_ONCE = 300_000  # of candidates whose features are computed at once
 
 @dataclass(frozen=True)
 class Variant:
-    """A system to be judged. base: the part it is compared with, '' for none."""
+    """A system to be judged. base: the part it is compared with, '' for none; ranker: values of its
+    parameters that differ from params.yaml.
+    """
 
     part: str
     name: str
     base: str
     sources: tuple[str, ...]
     groups: tuple[str, ...]
-    objective: str
+    ranker: dict[str, object] = field(default_factory=dict)
 
 
-def variants(sources: list[str], groups: list[str], objective: str) -> list[Variant]:
+def variants(sources: list[str], groups: list[str], params: Params) -> list[Variant]:
     """Those the docstring names; the full system first, the notebook's before its own variants."""
-    full = Variant("full", "", "", tuple(sources), tuple(groups), objective)
-    notebook = Variant("notebook", "", "full", ("als",), NOTEBOOK, objective)
+    full = Variant("full", "", "", tuple(sources), tuple(groups))
+    notebook = Variant("notebook", "", "full", ("als",), NOTEBOOK)
     found = [full]
-    for other in ("binary", "lambdarank", "rank_xendcg"):
-        if other != objective:
-            found.append(replace(full, part="objective", name=other, base="full", objective=other))
+    changes = [{"objective": name} for name in ("binary", "lambdarank", "rank_xendcg")]
+    for change in [*changes, {"list_weight": 0.0}]:
+        ((key, value),) = change.items()
+        if value != getattr(params, key):
+            if value == "binary":
+                change["label"] = "positive"  # all it can learn from
+            name = f"{key} {value}"
+            found.append(replace(full, part="ranker", name=name, base="full", ranker=change))
     for name in sources[1:]:
         rest = tuple(source for source in sources if source != name)
         found.append(replace(full, part="without source", name=name, base="full", sources=rest))
@@ -214,8 +221,7 @@ def judged_folds(names: list[str], loaded: dict[str, Fold]) -> list[str]:
     found = [fold for fold in names[1:-1] if len(loaded[fold].users)][:MOST_JUDGED]
     if not found:
         raise InputError(
-            f"params.yaml: folds is {', '.join(names)}; the ablation needs validation, a label "
-            "fold before it, and warm users with a relevant item in both"
+            f"no fold of {', '.join(names[1:-1])} has a warm user with a relevant item"
         )
     return found
 
@@ -277,8 +283,7 @@ def table(loaded: dict[str, Fold], every: list[Variant], params: Params, run: Ru
                 variant.sources,
                 {fold: one.examples(variant.sources) for fold, one in loaded.items()},
             )
-        label = "positive" if variant.objective == "binary" else params.label
-        own = params.model_copy(update={"objective": variant.objective, "label": label})
+        own = params.model_copy(update=variant.ranker)
         result = judge(loaded, held[1], variant, own, evaluate.k, run)
         row = row_of(variant.part, variant.name, result, result.ap)
         if variant.base:
@@ -299,7 +304,7 @@ def table(loaded: dict[str, Fold], every: list[Variant], params: Params, run: Ru
 
 PANELS = {
     "Left out of the full system": ("without source", "without family"),
-    "Added to the full system": ("with family", "objective"),
+    "Changed in the full system": ("with family", "ranker"),
     "Added to the notebook's system": ("notebook with source", "notebook with family"),
 }
 
@@ -313,7 +318,7 @@ def draw(frame: pd.DataFrame) -> plt.Figure:
     )
     for panel, (title, rows) in zip(axes[0], shown.items(), strict=True):
         kind = rows["part"].str.split().str[-1]
-        labels = np.where(kind == "objective", rows["name"], kind + " " + rows["name"])
+        labels = np.where(kind == "ranker", rows["name"], kind + " " + rows["name"])
         error = [
             rows["difference"] - rows["ci95_low"],
             rows["ci95_high"] - rows["difference"],
@@ -334,7 +339,7 @@ def main() -> None:
         fold: Fold(fold, candidates.label_users, run.seed) for fold in run.folds if fold != "test"
     }
     groups = next(iter(loaded.values())).used
-    frame = table(loaded, variants(candidates.sources, groups, params.objective), params, run)
+    frame = table(loaded, variants(candidates.sources, groups, params), params, run)
     with whole(TABLE) as path:
         frame.to_csv(path, index=False, lineterminator="\n", float_format="%.6f")
     plt.switch_backend("Agg")  # no screen is needed

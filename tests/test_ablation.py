@@ -1,15 +1,17 @@
 """Variants of the system, and that the full one is the pipeline itself."""
 
 import json
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from ablation import NOTEBOOK, only, select, teaching, variants
+from ablation import NOTEBOOK, judged_folds, only, select, teaching, variants
 from candidate_lists import Candidates
 from clone import Clone
 from families import FAMILIES
+from stage import InputError
 from test_ranker import examples_of, params_of
 
 SOURCES = ["als", "item_knn", "content"]
@@ -17,7 +19,7 @@ GROUPS = ["als", "item", "popularity"]
 
 
 def test_each_part_is_left_out_once_and_added_once() -> None:
-    found = variants(SOURCES, GROUPS, "binary")
+    found = variants(SOURCES, GROUPS, params_of(objective="binary", list_weight=0.3))
     full, *others = found
     assert (full.part, full.sources, full.groups) == ("full", tuple(SOURCES), tuple(GROUPS))
     parts = {(one.part, one.name): one for one in found}
@@ -32,12 +34,28 @@ def test_each_part_is_left_out_once_and_added_once() -> None:
     assert parts["notebook with source", "content"].sources == ("als", "content")
     added = {one.name for one in others if one.part == "notebook with family"}
     assert added == set(FAMILIES) - set(NOTEBOOK)
-    assert {one.name for one in others if one.part == "objective"} == {"lambdarank", "rank_xendcg"}
+    changed = {one.name: one.ranker for one in others if one.part == "ranker"}
+    assert changed == {
+        "objective lambdarank": {"objective": "lambdarank"},
+        "objective rank_xendcg": {"objective": "rank_xendcg"},
+        "list_weight 0.0": {"list_weight": 0.0},
+    }
+
+
+def test_what_is_the_default_is_no_change() -> None:
+    params = params_of(objective="lambdarank", label="graded", list_weight=0)
+    changed = {
+        one.name: one.ranker for one in variants(SOURCES, GROUPS, params) if one.part == "ranker"
+    }
+    assert changed == {
+        "objective binary": {"objective": "binary", "label": "positive"},
+        "objective rank_xendcg": {"objective": "rank_xendcg"},
+    }
 
 
 def test_a_base_comes_before_its_variants() -> None:
     seen = set()
-    for one in variants(SOURCES, GROUPS, "lambdarank"):
+    for one in variants(SOURCES, GROUPS, params_of(label="graded")):
         assert not one.base or one.base in seen
         seen.add(one.part)
 
@@ -85,7 +103,9 @@ def test_the_full_system_is_the_pipeline(clone: Clone, table: pd.DataFrame) -> N
 def test_the_table_has_every_variant_and_its_interval(clone: Clone, table: pd.DataFrame) -> None:
     params = clone.yaml("params.yaml")
     expected = variants(
-        params["candidates"]["sources"], params["features"]["groups"], params["ranker"]["objective"]
+        params["candidates"]["sources"],
+        params["features"]["groups"],
+        params_of(**params["ranker"]),
     )
     compared = table[table["difference"] != ""]
     assert len(compared) == sum(bool(one.base) for one in expected)
@@ -116,10 +136,17 @@ def test_the_notebook_row_is_the_documented_experiment(copied: Clone, table: pd.
     assert float(notebook["validation"]) == pytest.approx(warm, abs=1e-6)
 
 
-def test_no_label_fold_is_one_line(copied: Clone) -> None:
-    before = copied.content("metrics")
-    copied.set_params({"folds": ["test", "validation"]})
-    result = copied.run("python", "stages/ablation.py", is_checked=False)
-    assert result.returncode == 1
-    assert "ablation: params.yaml: folds is test, validation; the ablation needs" in result.stdout
-    assert copied.content("metrics") == before
+@dataclass
+class Users:
+    users: list[int]
+
+
+def test_judged_are_the_latest_folds_with_users_and_a_fold_before() -> None:
+    names = ["test", "validation", *(f"label_{n}" for n in range(1, 7))]
+    loaded = {name: Users([1]) for name in names[1:]}
+    assert judged_folds(names, loaded) == ["validation", "label_1", "label_2", "label_3"]
+    loaded["label_1"] = Users([])
+    assert judged_folds(names, loaded) == ["validation", "label_2", "label_3", "label_4"]
+    assert judged_folds(names[:3], loaded) == ["validation"]  # label_1 only teaches
+    with pytest.raises(InputError, match="no fold of validation has a warm user"):
+        judged_folds(names[:3], {"validation": Users([]), "label_1": Users([1])})
