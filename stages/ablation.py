@@ -327,6 +327,7 @@ def draw(frame: pd.DataFrame) -> plt.Figure:
         panel.barh(labels, rows["difference"], xerr=error, color=colour, ecolor="#9aa0a6")
         panel.axvline(0, color="#5f6368", linewidth=0.8)
         panel.invert_yaxis()
+        panel.locator_params(axis="x", nbins=5)
         panel.set(title=title, xlabel="difference in MAP@k")
     return figure
 
