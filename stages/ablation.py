@@ -216,13 +216,12 @@ class Result:
     ap_of_one: list[dict[str, np.ndarray]]
 
 
-def judged_folds(names: list[str], loaded: dict[str, Fold]) -> list[str]:
+def judged_folds(loaded: dict[str, Fold]) -> list[str]:
     """Folds with users to judge and a fold before them, the latest MOST_JUDGED of them."""
-    found = [fold for fold in names[1:-1] if len(loaded[fold].users)][:MOST_JUDGED]
+    names = list(loaded)[:-1]
+    found = [fold for fold in names if len(loaded[fold].users)][:MOST_JUDGED]
     if not found:
-        raise InputError(
-            f"no fold of {', '.join(names[1:-1])} has a warm user with a relevant item"
-        )
+        raise InputError(f"no fold of {', '.join(names)} has a warm user with a relevant item")
     return found
 
 
@@ -233,23 +232,25 @@ def judge(
     params: Params,
     k: int,
     run: Run,
+    n_models: int,
 ) -> Result:
-    """Trains and judges a variant on every judged fold; params.n_seeds models each."""
+    """Trains n_models per judged fold; judges each alone, and the first params.n_seeds together."""
     names = next(iter(loaded.values())).names(variant.sources, variant.groups)
     chosen = {fold: select(rows, names) for fold, rows in examples.items()}
     taught = {fold: teaching(rows, params, run.seed) for fold, rows in chosen.items()}
-    order, ap, ap_of_one = list(loaded), {}, [{} for _ in range(params.n_seeds)]
-    for fold in judged_folds(["test", *order], loaded):
+    order, ap, ap_of_one = list(loaded), {}, [{} for _ in range(n_models)]
+    for fold in judged_folds(loaded):
         earlier = [taught[name] for name in order[order.index(fold) + 1 :]]
         earlier = [rows for rows in earlier if len(rows.label)]
         if not earlier:
             raise InputError(f"no fold before {fold} has a list that holds a relevant item")
         data, rows = dataset(earlier, params, run.seed), chosen[fold]
         total = np.zeros(len(rows.label))
-        for number in range(params.n_seeds):
+        for number in range(n_models):
             model = train(data, params, run, number)
             score = model.predict(rows.values, raw_score=True, num_threads=run.n_threads)
-            total += score
+            if number < params.n_seeds:
+                total += score
             ap_of_one[number][fold] = loaded[fold].ap(rows, score, k)
         ap[fold] = loaded[fold].ap(rows, total, k)
     recall = {fold: loaded[fold].recall(chosen[fold]) for fold in ap}
@@ -284,7 +285,8 @@ def table(loaded: dict[str, Fold], every: list[Variant], params: Params, run: Ru
                 {fold: one.examples(variant.sources) for fold, one in loaded.items()},
             )
         own = params.model_copy(update=variant.ranker)
-        result = judge(loaded, held[1], variant, own, evaluate.k, run)
+        n_models = max(own.n_seeds, N_SEEDS) if variant.part == "full" else own.n_seeds
+        result = judge(loaded, held[1], variant, own, evaluate.k, run, n_models)
         row = row_of(variant.part, variant.name, result, result.ap)
         if variant.base:
             difference = all_users(result.ap) - all_users(results[variant.base].ap)
@@ -294,10 +296,9 @@ def table(loaded: dict[str, Fold], every: list[Variant], params: Params, run: Ru
         if variant.part in ("full", "notebook"):
             results[variant.part] = result
         if variant.part == "full":
-            more = params.model_copy(update={"n_seeds": N_SEEDS})
-            alone = judge(loaded, held[1], variant, more, evaluate.k, run).ap_of_one
             rows += [
-                row_of("one seed", f"seed {number}", result, ap) for number, ap in enumerate(alone)
+                row_of("one seed", f"seed {number}", result, ap)
+                for number, ap in enumerate(result.ap_of_one[:N_SEEDS])
             ]
     return pd.DataFrame(rows)
 

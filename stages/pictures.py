@@ -3,8 +3,7 @@
 usage: python stages/pictures.py
 in:    metrics/by_k/test.csv, metrics/slices.csv, metrics/feature_gain.csv
 out:   metrics/results.png: MAP@k of every model by k, MAP@k by slice of users, and the features
-that
-       gain most
+       that gain most
 """
 
 import process  # noqa: F401, before all others

@@ -142,11 +142,11 @@ class Users:
 
 
 def test_judged_are_the_latest_folds_with_users_and_a_fold_before() -> None:
-    names = ["test", "validation", *(f"label_{n}" for n in range(1, 7))]
-    loaded = {name: Users([1]) for name in names[1:]}
-    assert judged_folds(names, loaded) == ["validation", "label_1", "label_2", "label_3"]
+    loaded = {name: Users([1]) for name in ("validation", *(f"label_{n}" for n in range(1, 7)))}
+    assert judged_folds(loaded) == ["validation", "label_1", "label_2", "label_3"]
     loaded["label_1"] = Users([])
-    assert judged_folds(names, loaded) == ["validation", "label_2", "label_3", "label_4"]
-    assert judged_folds(names[:3], loaded) == ["validation"]  # label_1 only teaches
+    assert judged_folds(loaded) == ["validation", "label_2", "label_3", "label_4"]
+    two = {"validation": Users([1]), "label_1": Users([1])}
+    assert judged_folds(two) == ["validation"]  # label_1 only teaches
     with pytest.raises(InputError, match="no fold of validation has a warm user"):
-        judged_folds(names[:3], {"validation": Users([]), "label_1": Users([1])})
+        judged_folds({**two, "validation": Users([])})
