@@ -417,8 +417,9 @@ def running(clone: Clone, script: str) -> list[psutil.Process]:
 def kill_during(
     copied: Clone, stage: str, script: str, *, with_stage: bool, delay_s: float
 ) -> None:
-    """Runs one stage under DVC, kills DVC outright delay_s after the stage has begun, and the stage
-    too if asked; waits until both are gone.
+    """Runs one stage under DVC, kills DVC outright delay_s after the stage has begun to load its
+    libraries (by then it has a second thread), and the stage too if asked; waits until both are
+    gone.
     """
     dvc = subprocess.Popen(
         [sys.executable, "-m", "dvc", "repro", "--force", "--single-item", stage],
@@ -429,7 +430,7 @@ def kill_during(
         stderr=subprocess.DEVNULL,
     )
     try:
-        assert wait_for(lambda: running(copied, script), 30)
+        assert wait_for(lambda: any(p.num_threads() > 1 for p in running(copied, script)), 30)
         time.sleep(delay_s)
         for process in running(copied, script) if with_stage else []:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -440,10 +441,15 @@ def kill_during(
     assert wait_for(lambda: not running(copied, script), 30)
 
 
-def test_killed_dvc_takes_its_stage_along(clone: Clone, copied: Clone) -> None:
+@pytest.mark.parametrize("shell", ["/bin/bash", "/bin/sh"])
+def test_killed_dvc_takes_its_stage_along(
+    clone: Clone, copied: Clone, shell: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Or the stage could overwrite what a later run has made. DVC is killed once while the stage
-    still imports its libraries, once at work that takes long.
+    still imports its libraries, once at work that takes long. Some shells stay between DVC and the
+    stage (dash), some replace themselves by it (bash).
     """
+    monkeypatch.setenv("SHELL", shell)
     copied.set_params({"als.factors": 256, "als.iterations": 1000})
     for delay_s in (0, 2):
         kill_during(copied, "als@test", "stages/als.py", with_stage=False, delay_s=delay_s)
