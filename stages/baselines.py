@@ -24,7 +24,7 @@ import tables
 from candidate_lists import Found
 from params import run as run_params
 from params import section
-from retrieval import SOURCES, Inputs, by_ranking, recent_popularity
+from retrieval import SOURCES, Inputs, by_ranking
 from source_settings import Sources
 from stage import fold_argument, run, whole
 from top_lists import BASELINE_LISTS, BASELINES, Evaluate
@@ -41,16 +41,12 @@ SCHEMA = pa.schema(
 )
 
 
-def lists_of(name: str, inputs: Inputs, users: np.ndarray, k: int) -> Found:
+def lists_of(name: str, inputs: Inputs, users: np.ndarray, recent: Found, k: int) -> Found:
     """The top k of these rows of users.parquet; items of the history, -1 where there are fewer
-    than k unseen ones.
+    than k unseen ones. `recent`, for the same users, fills up what the baseline leaves open.
     """
-    history = inputs.history
-    known = history.user_of(users)
-    is_warm = history.n_positives_of(users) > 0
-    recent = by_ranking(
-        history, recent_popularity(history, inputs.params.recent_popular.windows), known, 2 * k
-    )
+    known = inputs.history.user_of(users)
+    is_warm = inputs.history.n_positives_of(users) > 0
     found = SOURCES[name](inputs, known[is_warm], k)
     item = np.concatenate([np.full((len(users), k), -1), recent.item], axis=1)
     item[is_warm, :k] = found.item
@@ -91,13 +87,15 @@ def main() -> None:
     history, target = folds.load(fold)
     embeddings = np.load(tables.EMBEDDINGS)[history.items]
     inputs = Inputs(history, section("baselines", Sources), run.n_threads, embeddings)
+    blocks = [
+        (users, by_ranking(history, inputs.recent_popularity, history.user_of(users), 2 * k))
+        for users in np.split(target.users, range(USERS_AT_ONCE, len(target.users), USERS_AT_ONCE))
+    ]
     with whole(BASELINE_LISTS.format(fold=fold)) as path, pq.ParquetWriter(path, SCHEMA) as file:
         for name in tqdm(BASELINES, fold, disable=None):
-            for start in range(0, len(target.users), USERS_AT_ONCE):
-                users = target.users[start : start + USERS_AT_ONCE]
-                file.write_table(
-                    table(name, users, lists_of(name, inputs, users, k), history.items)
-                )
+            for users, recent in blocks:
+                found = lists_of(name, inputs, users, recent, k)
+                file.write_table(table(name, users, found, history.items))
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ from candidate_lists import (
 from factors import FACTORS
 from params import run as run_params
 from params import section
-from retrieval import SOURCES, Inputs, by_ranking, recent_popularity
+from retrieval import SOURCES, Inputs, by_ranking
 from source_settings import Sources
 from stage import InputError, fold_argument, run, whole
 
@@ -53,8 +53,8 @@ def lists_of(inputs: Inputs, users: np.ndarray, params: CandidateParams) -> Cand
     cold = np.setdiff1d(users, warm)
     known = history.user_of(warm)
     found = {name: SOURCES[name](inputs, known, params.per_source) for name in params.sources}
-    scores = recent_popularity(history, inputs.params.recent_popular.windows)
-    fallback = by_ranking(history, scores, history.user_of(cold), params.per_source)
+    cold_users = history.user_of(cold)
+    fallback = by_ranking(history, inputs.recent_popularity, cold_users, params.per_source)
     lists = concatenate(
         [merge(warm, found, history.n_items), unnamed(cold, fallback, params.sources)]
     )

@@ -11,6 +11,8 @@ out:   metrics/validation.json, metrics/test.json, metrics/baselines.json: see R
        metrics/by_k/FOLD.csv: k, and MAP@k of every model
        metrics/slices.csv: fold, slice, n_users, and MAP@k of every model
        metrics/feature_gain.csv, metrics/learning_curve.csv: as the ranker wrote them
+       metrics/results.png: MAP@k of every model by k and by slice of users on the fold test, and
+         the features that gain most
        data/per_user/FOLD.parquet: user_id, is_cold bool, n_relevant int32, ap_MODEL float64 for
          every model; users with a relevant item, ascending
 """
@@ -31,6 +33,7 @@ import pyarrow.parquet as pq
 
 import candidate_lists
 import folds
+import pictures
 import ranking
 import tables
 from params import run as run_params
@@ -278,13 +281,19 @@ def main() -> None:
         )
         slice_frames.append(slices(fold, judge, models, popularity))
         write_json(METRICS / f"{fold}.json", summary(judge, models, candidates, params, run.seed))
-        write_csv(METRICS / "by_k" / f"{fold}.csv", by_k(judge, models))
+        curves = by_k(judge, models)
+        write_csv(METRICS / "by_k" / f"{fold}.csv", curves)
         write_per_user(Path(f"data/per_user/{fold}.parquet"), judge, models, user_ids)
     write_json(METRICS / "baselines.json", baselines)
-    write_csv(METRICS / "slices.csv", pd.concat(slice_frames))
+    every_slice = pd.concat(slice_frames)
+    write_csv(METRICS / "slices.csv", every_slice)
     for name in ("feature_gain.csv", "learning_curve.csv"):
         with whole(METRICS / name) as path:
             shutil.copyfile(Path("data/ranker") / name, path)
+    gain = pd.read_csv(METRICS / "feature_gain.csv")
+    figure = pictures.results(curves, every_slice, gain)  # curves: of test, the last fold
+    with whole(METRICS / "results.png") as path:
+        figure.savefig(path, format="png", dpi=80, metadata={"Software": None})
 
 
 if __name__ == "__main__":

@@ -113,31 +113,30 @@ class Context:
             np.float32
         )
 
-    def counts(self, of: np.ndarray, n: int, where: np.ndarray | slice = slice(None)) -> np.ndarray:
-        """float64 (n,): how often each of 0..n-1 stands in `of`, over the rows `where`."""
-        return np.bincount(of[where], minlength=n).astype(np.float64)
-
-    @cached_property
-    def is_recent(self) -> np.ndarray:
-        return self.history.window >= self.history.n_windows - self.settings.recent_windows
+    def counts(self, of: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """int64 (n, n_windows) twice: rows, and positive rows, of each of 0..n-1 in each window;
+        `of` int32 (n_rows,) belongs to the rows of the history.
+        """
+        n_windows = self.history.n_windows
+        cell = of * np.int64(n_windows) + self.history.window
+        rows, positives = (
+            np.bincount(cells, minlength=n * n_windows).reshape(n, n_windows)
+            for cells in (cell, cell[self.history.is_positive])
+        )
+        return rows, positives
 
     @cached_property
     def item_columns(self) -> Columns:
         """The family `popularity`, per item."""
         history = self.history
-        n, w, recent = history.n_items, history.n_windows, self.settings.recent_windows
-        recent_n = min(w, recent)
-        exposures, positives = (
-            self.counts(history.item, n),
-            self.counts(history.item, n, history.is_positive),
-        )
-        lately = self.counts(history.item, n, self.is_recent)
-        liked = self.counts(history.item, n, self.is_recent & history.is_positive)
-        last = self.counts(history.item, n, (history.window == w - 1) & history.is_positive)
-        before = self.counts(history.item, n, (history.window == w - 2) & history.is_positive)
-        first = np.full(n, w, dtype=np.int64)
-        np.minimum.at(first, history.item, history.window)
-        age = w - first
+        n_windows = history.n_windows
+        recent = min(n_windows, self.settings.recent_windows)
+        shown, likes = self.counts(history.item, history.n_items)
+        exposures, positives = shown.sum(axis=1), likes.sum(axis=1)
+        lately, liked = shown[:, -recent:].sum(axis=1), likes[:, -recent:].sum(axis=1)
+        last = likes[:, -1]
+        before = likes[:, -2] if n_windows > 1 else np.zeros_like(last)
+        age = n_windows - (shown > 0).argmax(axis=1)
         return float32(
             {
                 "item_positives": np.log1p(positives),
@@ -146,8 +145,8 @@ class Context:
                 "item_recent_positives": np.log1p(liked),
                 "item_recent_rate": self.smoothed(liked, lately),
                 "item_last_positives": np.log1p(last),
-                "item_trend": np.log((liked + 1) / recent_n)
-                - np.log((positives + 1) / np.maximum(age, recent_n)),
+                "item_trend": np.log((liked + 1) / recent)
+                - np.log((positives + 1) / np.maximum(age, recent)),
                 "item_last_trend": np.log((last + 1) / (before + 1)),
                 "item_age_windows": age,
             }
@@ -157,12 +156,10 @@ class Context:
     def user_columns(self) -> Columns:
         """The family `activity`, per user."""
         history = self.history
-        n = history.n_users
-        exposures, positives = np.diff(history.indptr), history.n_positives
-        lately = self.counts(history.user, n, self.is_recent)
-        liked = self.counts(history.user, n, self.is_recent & history.is_positive)
-        is_new_window = np.diff(history.window, prepend=-1) != 0
-        is_new_window[history.indptr[:-1]] = True
+        recent = min(history.n_windows, self.settings.recent_windows)
+        shown, likes = self.counts(history.user, history.n_users)
+        exposures, positives = shown.sum(axis=1), likes.sum(axis=1)
+        lately, liked = shown[:, -recent:].sum(axis=1), likes[:, -recent:].sum(axis=1)
         return float32(
             {
                 "user_exposures": np.log1p(exposures),
@@ -170,8 +167,8 @@ class Context:
                 "user_rate": self.smoothed(positives, exposures),
                 "user_recent_exposures": np.log1p(lately),
                 "user_recent_rate": self.smoothed(liked, lately),
-                "user_idle_windows": history.n_windows - history.window[history.indptr[1:] - 1],
-                "user_active_windows": self.counts(history.user, n, is_new_window),
+                "user_idle_windows": (shown[:, ::-1] > 0).argmax(axis=1) + 1,
+                "user_active_windows": (shown > 0).sum(axis=1),
             }
         )
 
@@ -476,16 +473,13 @@ FAMILIES: dict[str, Callable[[Context, Rows], Columns]] = {
 
 
 def matrix(context: Context, rows: Rows) -> tuple[np.ndarray, list[str]]:
-    """float32 (n_rows, n_features), C order, and the names of its columns: the families in the
-    order of `groups`.
+    """float32 (n_rows, n_features), one column after the other in memory, and the names of the
+    columns: the families in the order of `groups`.
     """
     columns = {}
     for group in context.settings.groups:
         columns |= FAMILIES[group](context, rows)
-    out = np.empty((len(rows.item), len(columns)), dtype=np.float32)
-    for number, values in enumerate(columns.values()):
-        out[:, number] = values
-    return out, list(columns)
+    return np.stack(list(columns.values()), dtype=np.float32).T, list(columns)
 
 
 def categorical(context: Context) -> list[str]:

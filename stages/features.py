@@ -13,8 +13,8 @@ out:   data/features/FOLD.parquet, rows in the order of the candidates:
 
 Lists without a relevant item and lists of cold users are left out, since neither can teach an
 order; at most candidates.label_users are kept, drawn by seed. The fold `test` teaches nothing: its
-file has no rows. The features of the lists to be ranked are computed by `recommend`, with the same
-families, block by block.
+file has neither rows nor features. The features of the lists to be ranked are computed by
+`recommend`, with the same families, block by block.
 """
 
 import process  # noqa: F401, before all others
@@ -32,6 +32,7 @@ import candidate_lists
 import families
 import feature_context
 import folds
+import tables
 from candidate_lists import CandidateParams, Candidates
 from features_file import FEATURES, schema
 from params import run as run_params
@@ -85,13 +86,14 @@ def write(path: Path, context: families.Context, lists: Candidates, keys: list[n
 def main() -> None:
     run = run_params()
     fold = fold_argument(run.folds)
+    if fold == "test":
+        tables.write_parquet(FEATURES.format(fold=fold), schema([], []).empty_table())
+        return
     history, target = folds.load(fold)
     lists, label = teaching_lists(
         fold, target, section("candidates", CandidateParams).label_users, run.seed
     )
-    if fold == "test":
-        lists, label = lists.take(slice(0)), label[:0]
-    elif not len(label):
+    if not len(label):
         report(f"{fold}: no list of a warm user holds a relevant item; the fold teaches nothing")
     n_relevant = np.bincount(target.user, minlength=int(lists.user.max(initial=0)) + 1)[lists.user]
     context = feature_context.load(fold, history)

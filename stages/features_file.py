@@ -18,7 +18,8 @@ class Examples:
     user, item   int32 (n_rows,): rows in users.parquet and items.parquet
     label        uint8 (n_rows,): 0, or the strength of the feedback in the target window
     n_relevant   int32 (n_rows,): relevant items of the row's user, in the list or not
-    values       float32 (n_rows, n_features); names, categorical: of its columns
+    values       float32 (n_rows, n_features), one column after the other in memory; names,
+                 categorical: of its columns
     """
 
     user: np.ndarray
@@ -37,8 +38,8 @@ class Examples:
 
     def take(self, rows: np.ndarray) -> "Examples":
         """The given rows, a mask."""
-        kept = {name: getattr(self, name)[rows] for name in (*KEYS, "values")}
-        return replace(self, **kept)
+        kept = {name: getattr(self, name)[rows] for name in KEYS}
+        return replace(self, **kept, values=np.take(self.values.T, np.flatnonzero(rows), axis=1).T)
 
 
 def schema(names: list[str], categorical: list[str]) -> pa.Schema:
@@ -51,9 +52,9 @@ def read(fold: str) -> Examples:
     """Reads a fold's file."""
     table = pq.read_table(FEATURES.format(fold=fold))
     names = table.column_names[len(KEYS) :]
-    values = np.empty((table.num_rows, len(names)), dtype=np.float32)
+    values = np.empty((len(names), table.num_rows), dtype=np.float32)
     for number, name in enumerate(names):
-        values[:, number] = table[name].to_numpy()
+        values[number] = table[name].to_numpy()
     categorical = json.loads(table.schema.metadata[b"categorical"])
     keys = [table[name].to_numpy() for name in KEYS]
-    return Examples(*keys, values, names, categorical)
+    return Examples(*keys, values.T, names, categorical)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from scipy import sparse
 
@@ -73,8 +74,8 @@ class History:
         return self._selected(~self.is_positive)
 
     def _selected(self, rows: np.ndarray) -> sparse.csr_array:
-        indptr = np.concatenate([[0], np.cumsum(rows)])[self.indptr]
-        return self._matrix(self.item[rows], indptr)
+        n = np.add.reduceat(rows, self.indptr[:-1], dtype=np.int64)  # every user has a row
+        return self._matrix(self.item[rows], np.concatenate([[0], np.cumsum(n)]))
 
     @cached_property
     def n_positives(self) -> np.ndarray:
@@ -115,18 +116,22 @@ class Target:
     item: np.ndarray
     strength: np.ndarray
 
+    @cached_property
+    def _sorted_pairs(self) -> tuple[np.ndarray, np.ndarray]:
+        """int64 user << 32 | item, ascending, and the strength of each, uint8."""
+        pair = _pair(self.user, self.item)
+        order = np.argsort(pair)
+        return pair[order], self.strength[order]
+
     def contains(self, user: np.ndarray, item: np.ndarray) -> np.ndarray:
         """uint8: the strength of each pair, 0 where it is not relevant."""
-        width = np.int64(max(self.item.max(initial=0), item.max(initial=0)) + 1)
-        known = self.user * width + self.item
-        order = np.argsort(known)
-        key = user * width + item
-        place = np.searchsorted(known, key, sorter=order)
-        place[place == len(known)] = 0
+        known, strength = self._sorted_pairs
         if not len(known):
-            return np.zeros(len(key), dtype=np.uint8)
-        found = order[place]
-        return np.where(known[found] == key, self.strength[found], 0).astype(np.uint8)
+            return np.zeros(len(user), dtype=np.uint8)
+        pair = _pair(user, item)
+        place = np.searchsorted(known, pair)
+        place[place == len(known)] = 0
+        return np.where(known[place] == pair, strength[place], 0).astype(np.uint8)
 
 
 def target_window(fold: str, n_windows: int) -> int:
@@ -148,7 +153,7 @@ def load(fold: str) -> tuple[History, Target]:
     InputError where a judged fold has nobody to judge, or a fold's history has nothing positive.
     """
     window = target_window(fold, len(pd.read_csv(WINDOWS)))
-    table = pq.read_table(INTERACTIONS)
+    table = pq.read_table(INTERACTIONS, filters=pc.field("window") <= window)
     history, target = history_before(table, window), target_of(table, window)
     if fold in JUDGED and not len(target.user):
         raise InputError(
@@ -176,17 +181,18 @@ def teaching_users(history: History, target: Target, most: int, seed: int) -> np
 
 def history_before(table: pa.Table, window: int) -> History:
     """The history of the fold that targets `window`."""
-    known = table["window"].to_numpy() < window
+    known = table.filter(pc.field("window") < window)
     column = {
-        name: table[name].to_numpy()[known]
+        name: known[name].to_numpy()
         for name in ("user", "item", "window", "is_positive", "is_repeat")
     }
     if column["is_repeat"].any():
         column = _merge_repeats(column)
+    n_rows = np.bincount(column["user"])
     users, items = (
-        np.flatnonzero(np.bincount(column[name])).astype(np.int32) for name in ("user", "item")
+        np.flatnonzero(n).astype(np.int32) for n in (n_rows, np.bincount(column["item"]))
     )
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(column["user"])[users])])
+    indptr = np.concatenate([[0], np.cumsum(n_rows[users])])
     item = _position(items, column["item"])
     return History(users, items, indptr, item, column["window"], column["is_positive"], window)
 
@@ -203,19 +209,23 @@ def _merge_repeats(column: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def target_of(table: pa.Table, window: int) -> Target:
     """The target of the fold that targets `window`."""
-    rows = np.flatnonzero(table["window"].to_numpy() == window)
+    rows = table.filter(pc.field("window") == window)
     user, item, is_positive, strength, is_repeat = (
-        table[name].to_numpy()[rows]
-        for name in ("user", "item", "is_positive", "strength", "is_repeat")
+        rows[name].to_numpy() for name in ("user", "item", "is_positive", "strength", "is_repeat")
     )
     is_new = is_positive.copy()
     if is_repeat.any():  # new where the pair's first row is in this window, and counted once
-        key = user.astype(np.int64) * (int(table["item"].to_numpy().max()) + 1) + item
+        key = user.astype(np.int64) * (int(item.max()) + 1) + item
         is_new &= np.isin(key, key[~is_repeat])
         rows = np.flatnonzero(is_new)
         is_new[rows] = False
         is_new[rows[np.unique(key[rows], return_index=True)[1]]] = True
     return Target(np.unique(user), user[is_new], item[is_new], strength[is_new])
+
+
+def _pair(user: np.ndarray, item: np.ndarray) -> np.ndarray:
+    """int64, one number for each pair, in the order of user, then item."""
+    return user.astype(np.int64) << 32 | item
 
 
 def _position(sorted_rows: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -29,9 +29,9 @@ def latest(user_item: sparse.csr_array, most: int) -> sparse.csr_array:
     """CSR float32 of ones, same shape: the latest `most` entries of each row of a matrix in time
     order.
     """
-    age = np.repeat(user_item.indptr[1:], np.diff(user_item.indptr)) - 1 - np.arange(user_item.nnz)
-    kept = age < most
-    indptr = np.concatenate([[0], np.cumsum(kept)])[user_item.indptr].astype(user_item.indptr.dtype)
+    size = np.minimum(np.diff(user_item.indptr), most)
+    indptr = np.concatenate([[0], np.cumsum(size)]).astype(user_item.indptr.dtype)
+    kept = np.arange(indptr[-1]) + np.repeat(user_item.indptr[1:] - indptr[1:], size)
     item = user_item.indices[kept]
     return sparse.csr_array((np.ones(len(item), np.float32), item, indptr), shape=user_item.shape)
 

@@ -1,24 +1,8 @@
-"""Draws the results of the test fold for the README.
-
-usage: python stages/pictures.py
-in:    metrics/by_k/test.csv, metrics/slices.csv, metrics/feature_gain.csv
-out:   metrics/results.png: MAP@k of every model by k, MAP@k by slice of users, and the features
-       that gain most
-"""
-
-import process  # noqa: F401, before all others
-
-# isort: split
-
-from pathlib import Path
+"""Draws the results of the test fold for the README."""
 
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from stage import run, whole
-
-METRICS = Path("metrics")
-PICTURE = METRICS / "results.png"
 N_FEATURES = 15
 COLOURS = {"hybrid": "#c1121f", "als": "#003049"}  # the two that matter; baselines are grey
 GREYS = ("#9aa0a6", "#5f6368", "#b8bcc0", "#7d8186", "#d0d3d6")
@@ -54,15 +38,13 @@ def draw_gain(axes: plt.Axes, frame: pd.DataFrame) -> None:
     axes.set(title="Share of the ranker's gain", xlabel="share")
 
 
-def main() -> None:
+def results(by_k: pd.DataFrame, slices: pd.DataFrame, gain: pd.DataFrame) -> plt.Figure:
+    """MAP@k of every model by k, MAP@k by slice of users, and the features that gain most, from the
+    tables of these names in metrics/.
+    """
     plt.switch_backend("Agg")  # no screen is needed
     figure, axes = plt.subplots(1, 3, figsize=(16, 4.8), layout="constrained")
-    draw_by_k(axes[0], pd.read_csv(METRICS / "by_k" / "test.csv"))
-    draw_slices(axes[1], pd.read_csv(METRICS / "slices.csv"))
-    draw_gain(axes[2], pd.read_csv(METRICS / "feature_gain.csv"))
-    with whole(PICTURE) as path:
-        figure.savefig(path, format="png", dpi=80, metadata={"Software": None})
-
-
-if __name__ == "__main__":
-    run(main)
+    draw_by_k(axes[0], by_k)
+    draw_slices(axes[1], slices)
+    draw_gain(axes[2], gain)
+    return figure

@@ -15,7 +15,6 @@ import process  # noqa: F401, before all others
 
 # isort: split
 
-import lightgbm as lgb
 import numpy as np
 import pandas as pd
 
@@ -23,6 +22,7 @@ import features_file
 import ranker_models
 from features_file import Examples
 from folds import JUDGED
+from lightgbm_alone import lightgbm as lgb
 from params import run as run_params
 from params import section
 from ranking import average_precision

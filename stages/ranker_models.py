@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-import lightgbm as lgb
 import numpy as np
 
+from lightgbm_alone import lightgbm as lgb
 from stage import whole
 
 FOLDER = Path("data/ranker")

@@ -2,12 +2,12 @@
 
 from typing import Literal
 
-import lightgbm as lgb
 import numpy as np
 from pydantic import Field, model_validator
 from tqdm import tqdm
 
 from features_file import Examples
+from lightgbm_alone import lightgbm as lgb
 from params import Run, Strict
 
 

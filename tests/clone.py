@@ -139,8 +139,10 @@ class Clone:
         return {str(path.relative_to(self.folder)): path.read_bytes() for path in paths}
 
 
-def make(parent: Path, data: Path) -> Clone:
-    """What git would track in the working tree, as it stands now, committed in parent/clone."""
+def make(parent: Path, data: Path, params: dict[str, object] = SMALL) -> Clone:
+    """What git would track in the working tree, as it stands now, committed in parent/clone, with
+    these values of dotted keys in params.yaml.
+    """
     clone = Clone(parent / "clone", data)
     listing = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard", "-z"],
@@ -156,7 +158,7 @@ def make(parent: Path, data: Path) -> Clone:
     for old in ("dvc.lock", "stages/extra/dvc.lock", "metrics"):  # of the real data
         path = clone.folder / old
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    clone.set_params({**SMALL, "data.path": str(data)})
+    clone.set_params({**params, "data.path": str(data)})
     clone.run("git", "init", "--quiet", "--initial-branch=main")
     clone.commit()
     return clone

@@ -353,7 +353,7 @@ def test_matrix_is_the_families_in_the_order_of_groups() -> None:
         "user_age",
     ]
     assert (values.shape, values.dtype) == ((2, len(names)), np.float32)
-    assert values.flags.c_contiguous
+    assert values.flags.f_contiguous
     columns = {
         name: v for group in settings.groups for name, v in FAMILIES[group](context, of).items()
     }

@@ -281,7 +281,7 @@ def test_second_run_has_nothing_to_do(clone: Clone) -> None:
 def test_other_number_of_threads_gives_the_same_bytes(clone: Clone, copied: Clone) -> None:
     """dvc.lock holds the hash of every output."""
     copied.set_params({"threads": 2})
-    assert len(stages_run(copied.dvc("repro", "--force").stdout)) == 9 + 3 * len(FOLDS)
+    assert len(stages_run(copied.dvc("repro", "--force").stdout)) == 8 + 3 * len(FOLDS)
     assert copied.content("dvc.lock", "metrics") == clone.content("dvc.lock", "metrics")
 
 
@@ -290,7 +290,7 @@ def test_other_number_of_threads_gives_the_same_bytes(clone: Clone, copied: Clon
 
 def test_ranker_parameter_reruns_nothing_before_the_ranker(copied: Clone) -> None:
     output = copied.dvc("exp", "run", "-S", "ranker.num_leaves=7").stdout
-    assert stages_run(output) == ["ranker", "recommend", "evaluate", "pictures"]
+    assert stages_run(output) == ["ranker", "recommend", "evaluate"]
 
 
 def test_experiment_can_be_compared(clone: Clone, copied: Clone) -> None:

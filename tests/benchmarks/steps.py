@@ -1,0 +1,302 @@
+"""Times the steps of the notebook's way and the pipeline's against each other, and holds their
+results against each other too.
+
+Works on what the last `dvc repro` left in data/, in the repository's top folder. Judged is the fold
+validation: ALS names 100 unseen items for every user of its history.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+from implicit.cpu.als import AlternatingLeastSquares
+from scipy import sparse
+from threadpoolctl import threadpool_limits
+
+import candidate_lists
+import candidates
+import factors
+import families
+import feature_context
+import features_file
+import folds
+import notebook_way
+import ranker
+import ranking
+import retrieval
+import top_lists
+import training
+from params import Run, section
+from params import run as run_params
+from source_settings import Sources
+
+FOLD = "validation"
+N_CANDIDATES, K = 100, 10
+BLOCK = 500_000  # candidates whose features are computed at once
+
+
+@dataclass(frozen=True)
+class Step:
+    """The same step twice: each function takes nothing and returns what `agree` compares; agree
+    raises AssertionError where the results differ.
+    """
+
+    name: str
+    notebook: Callable[[], object]
+    pipeline: Callable[[], object]
+    agree: Callable[[object, object], None]
+    is_fit: bool = False
+
+
+def timed(function: Callable[[], object]) -> tuple[float, object]:
+    """Wall seconds, and the result."""
+    start = time.perf_counter()
+    result = function()
+    return time.perf_counter() - start, result
+
+
+def compare(steps: list[Step], n_repeats: int) -> pd.DataFrame:
+    """Median seconds of both ways, in alternating order, and how many times the notebook's way
+    takes the pipeline's time.
+    """
+    rows = []
+    for step in steps:
+        seconds = {"notebook": [], "pipeline": []}
+        for _ in range(n_repeats):
+            results = {}
+            for way in seconds:
+                took, results[way] = timed(getattr(step, way))
+                seconds[way].append(took)
+            step.agree(results["notebook"], results["pipeline"])
+        medians = {way: float(np.median(values)) for way, values in seconds.items()}
+        rows.append((step.name, step.is_fit, *medians.values()))
+    frame = pd.DataFrame(rows, columns=["step", "is_fit", "notebook_s", "pipeline_s"])
+    total = frame[~frame["is_fit"]][["notebook_s", "pipeline_s"]].sum()
+    frame.loc[len(frame)] = ("all but the fits", False, *total)
+    frame["ratio"] = frame["notebook_s"] / frame["pipeline_s"]
+    return frame
+
+
+def steps(n_candidates: int = N_CANDIDATES) -> list[Step]:
+    """The steps between the fits, on the files in data/."""
+    run = run_params()
+    table = pq.read_table(folds.INTERACTIONS)
+    window = folds.target_window(FOLD, len(pd.read_csv(folds.WINDOWS)))
+    history, target = folds.load(FOLD)
+    context = feature_context.load(FOLD, history)
+    settings = context.settings.model_copy(
+        update={"groups": ["als", "user", "item", "embedding"]}  # those of the notebook
+    )
+    context = replace(context, settings=settings)
+    inputs = retrieval.Inputs(
+        history, section("sources", Sources), run.n_threads, context.embeddings, context.factors
+    )
+
+    # what a notebook would hold in memory, numbered as the history is
+    known = table.to_pandas()
+    known = known[known["window"] < window]
+    pairs_of = known.groupby(["user", "item"], sort=False)
+    known = known.assign(is_positive=pairs_of["is_positive"].transform("any"))
+    known = known[~known["is_repeat"]]
+    users = context.users.assign(user=np.arange(history.n_users))
+    items = context.items.assign(item=np.arange(history.n_items))
+    embeddings = pd.DataFrame(
+        {"item": np.arange(history.n_items), "embedding": list(context.embeddings)}
+    )
+    with threadpool_limits(1, "blas"):  # or it warns
+        model = AlternatingLeastSquares(factors=context.factors.user_factors.shape[1])
+    model.user_factors = context.factors.user_factors
+    model.item_factors = context.factors.item_factors
+    seen = sparse.csr_matrix(history.exposures)
+    warm = history.users[history.n_positives > 0]
+    is_warm = history.n_positives_of(target.user) > 0
+    item = history.item_of(target.item)
+    item = np.where(item < 0, -1 - target.item, item)  # of items that the history does not know
+    relevant: dict[int, set[int]] = {}
+    for user, liked in zip(history.user_of(target.user)[is_warm], item[is_warm], strict=True):
+        relevant.setdefault(int(user), set()).add(int(liked))
+    relevant_pairs = {(u, i) for u, liked in relevant.items() for i in liked}
+    judged = np.array(sorted(relevant), dtype=np.int32)
+
+    def named() -> candidate_lists.Candidates:
+        return candidates.lists_of(
+            inputs,
+            warm,
+            candidate_lists.CandidateParams(
+                sources=["als"], per_source=n_candidates, label_users=0
+            ),
+        )
+
+    lists = named()
+    own = families.rows_of(lists, history)
+    pairs = pd.DataFrame(
+        {
+            "user": own.user,
+            "item": own.item,
+            "als_score": lists.score["als"],
+            "als_rank": lists.rank["als"],
+        }
+    )
+    scored = pairs[["user", "item"]].assign(score=pairs["als_score"])
+
+    def pipeline_features() -> tuple[np.ndarray, list[str]]:
+        blocks = [
+            families.matrix(context, families.rows_of(block, history))
+            for block in candidate_lists.split(lists, BLOCK)
+        ]
+        return np.concatenate([values for values, _ in blocks]), blocks[0][1]
+
+    def pipeline_map() -> float:
+        top = top_lists.top_k(lists.user, lists.item, lists.score["als"], K)
+        hits = top.hits(target, history.users[judged], K)
+        n_relevant = np.bincount(target.user, minlength=history.users.max() + 1)
+        return float(ranking.average_precision(hits, n_relevant[history.users[judged]]).mean())
+
+    return [
+        Step(
+            "matrix: itertuples / arrays",
+            lambda: notebook_way.user_item_matrix(known[["user", "item", "is_positive"]]),
+            lambda: folds.history_before(table, window).positives,
+            lambda ours, theirs: same_matrix(ours, theirs, history),
+        ),
+        Step(
+            "candidates: recommend a user at a time / all users",
+            lambda: notebook_way.candidates(model, seen, n_candidates),
+            named,
+            lambda frame, made: same_candidates(frame[frame["user"].isin(own.user)], made, history),
+        ),
+        Step(
+            "labels: apply / search",
+            lambda: notebook_way.labels(pairs, relevant_pairs),
+            lambda: target.contains(lists.user, lists.item),
+            lambda ours, theirs: np.testing.assert_array_equal(ours.to_numpy() > 0, theirs > 0),
+        ),
+        Step(
+            "features: merges and an expanded list / families",
+            lambda: notebook_way.features(pairs, users, items, embeddings),
+            pipeline_features,
+            lambda frame, made: same_features(frame, *made),
+        ),
+        Step(
+            "MAP@10: groupby loop / arrays",
+            lambda: notebook_way.mean_average_precision(scored, relevant, K),
+            pipeline_map,
+            lambda ours, theirs: np.testing.assert_allclose(ours, theirs, rtol=1e-12),
+        ),
+    ]
+
+
+def same_matrix(
+    ours: tuple[sparse.csr_matrix, dict, dict], theirs: sparse.csr_array, history: folds.History
+) -> None:
+    """The notebook numbers users and items as they come."""
+    matrix, users, items = ours
+    user = np.searchsorted(history.users, list(users))
+    item = np.searchsorted(history.items, list(items))
+    found = matrix.tocoo()
+    again = sparse.csr_matrix((found.data, (user[found.row], item[found.col])), shape=theirs.shape)
+    assert (again != sparse.csr_matrix(theirs)).nnz == 0
+
+
+def same_candidates(
+    frame: pd.DataFrame, made: candidate_lists.Candidates, history: folds.History
+) -> None:
+    """The same items, but for neighbours of equal score; `recommend` fills up with seen items, at
+    the lowest score there is.
+    """
+    frame = frame[frame["als_score"] > np.finfo(np.float32).min / 2]
+    np.testing.assert_array_equal(frame["user"], history.user_of(made.user))
+    np.testing.assert_allclose(frame["als_score"], made.score["als"], rtol=1e-4, atol=1e-6)
+
+
+def same_features(frame: pd.DataFrame, values: np.ndarray, names: list[str]) -> None:
+    """Every column of the notebook, under the pipeline's names."""
+    column = {name: values[:, number] for number, name in enumerate(names)}
+    assert "als_score" in frame
+    assert any(name.startswith("embedding_") for name in frame)
+    for name in frame.columns.difference(["user", "item"]):
+        ours = families.codes(frame[name])
+        theirs = next(
+            column[known] for known in (name, f"user_{name}", f"item_{name}") if known in column
+        )
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+# --- the ranker's fit
+
+
+def every_list(fold: str, run: Run) -> features_file.Examples:
+    """The examples of a fold as a notebook has them: of every warm user of the target window, with
+    and without a relevant item, the features as in features.groups.
+    """
+    history, target = folds.load(fold)
+    context = feature_context.load(fold, history)
+    inputs = retrieval.Inputs(
+        history, section("sources", Sources), run.n_threads, context.embeddings,
+        factors.load(factors.FACTORS.format(fold=fold)),
+    )  # fmt: skip
+    users = target.users[history.n_positives_of(target.users) > 0]
+    lists = candidates.lists_of(
+        inputs, users, section("candidates", candidate_lists.CandidateParams)
+    )
+    values, names = families.matrix(context, families.rows_of(lists, history))
+    n_relevant = np.bincount(target.user, minlength=int(users.max()) + 1)[lists.user]
+    return features_file.Examples(
+        lists.user,
+        lists.item,
+        target.contains(lists.user, lists.item),
+        n_relevant.astype(np.int32),
+        values,
+        names,
+        families.categorical(context),
+    )
+
+
+def ranker_fit(n_repeats: int) -> tuple[pd.DataFrame, dict[str, float]]:
+    """The fit of the rankers of the fold validation both ways, and the MAP@10 of both on its lists
+    with a relevant item.
+    """
+    run = run_params()
+    params = section("ranker", training.Params)
+    earlier = run.folds[run.folds.index(FOLD) + 1 :]
+    judged = features_file.read(FOLD)
+    naive = [every_list(fold, run) for fold in earlier]
+    frame = pd.DataFrame(
+        np.concatenate([examples.values for examples in naive]), columns=naive[0].names
+    )
+    frame = frame.astype(dict.fromkeys(naive[0].categorical, "category"))
+    label = np.concatenate([examples.label for examples in naive])
+    names = "n_estimators learning_rate num_leaves min_data_in_leaf feature_fraction lambda_l2"
+    settings = {name: getattr(params, name) for name in names.split()}
+    settings["n_jobs"] = run.n_threads
+    loaded = [features_file.read(fold) for fold in earlier]
+
+    def pipeline() -> list:
+        sampled = [
+            training.sample_negatives(examples, params.negatives, run.seed) for examples in loaded
+        ]
+        data = training.dataset(sampled, params, run.seed)
+        return [training.train(data, params, run, number) for number in range(params.n_seeds)]
+
+    scores = {}
+
+    def score(models: list, way: str) -> None:
+        boosters = [getattr(model, "booster_", model) for model in models]
+        raw = np.mean([b.predict(judged.values, raw_score=True) for b in boosters], axis=0)
+        scores[way] = ranker.mean_average_precision(judged, raw)
+
+    def agree(ours: list, theirs: list) -> None:
+        score(ours, "notebook")
+        score(theirs, "pipeline")
+
+    step = Step(
+        f"ranker, {params.n_seeds} fits: every row / rows that teach, one Dataset",
+        lambda: notebook_way.rankers(frame, label, settings, params.n_seeds, run.seed),
+        pipeline,
+        agree,
+        is_fit=True,
+    )
+    return compare([step], n_repeats).iloc[:1], scores
