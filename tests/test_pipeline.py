@@ -293,6 +293,19 @@ def test_ranker_parameter_reruns_nothing_before_the_ranker(copied: Clone) -> Non
     assert stages_run(output) == ["ranker", "recommend", "evaluate"]
 
 
+def test_feature_parameter_refits_no_als(copied: Clone) -> None:
+    copied.set_params({"features.smoothing": 5.0})
+    expected = {*(f"features@{fold}" for fold in FOLDS), "ranker", "recommend", "evaluate"}
+    assert set(stages_run(copied.dvc("repro").stdout)) == expected
+
+
+def test_another_label_fold_reuses_the_others(copied: Clone) -> None:
+    copied.set_params({"folds": [*FOLDS, "label_2"]})
+    expected = {f"{stage}@label_2" for stage in ("als", "candidates", "features")}
+    expected |= {"ranker", "recommend", "evaluate"}
+    assert set(stages_run(copied.dvc("repro").stdout)) == expected
+
+
 def test_experiment_can_be_compared(clone: Clone, copied: Clone) -> None:
     output = copied.dvc("exp", "run", "--name", "narrow", "-S", "als.factors=4").stdout
     assert [name for name in stages_run(output) if name.startswith("als")] == [

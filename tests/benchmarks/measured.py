@@ -32,12 +32,12 @@ def _peak_mb(process: psutil.Process) -> float:
 
 def repro(clone: Clone, *arguments: str) -> pd.DataFrame:
     """One row for each process of a stage, in the order they began, and `dvc` for what is left of
-    the whole: stage, seconds (of the process, wall), peak_mb (float64).
+    the whole: stage, seconds (wall, of the process, to within SAMPLE_S), peak_mb (float64).
 
     RuntimeError with the output where dvc fails.
     """
     began: dict[psutil.Process, tuple[str, float]] = {}
-    ended: dict[psutil.Process, float] = {}
+    seen: dict[psutil.Process, float] = {}
     peak: dict[psutil.Process, float] = {}
     output = clone.folder.parent / "repro.log"
     with output.open("w+", encoding="utf-8") as file:
@@ -54,22 +54,19 @@ def repro(clone: Clone, *arguments: str) -> pd.DataFrame:
         while dvc.poll() is None:
             with contextlib.suppress(psutil.Error, OSError, TypeError):
                 dvc_peak = max(dvc_peak, _peak_mb(dvc))
-            running = set()
             for process in dvc.children(recursive=True):
                 with contextlib.suppress(psutil.Error, OSError, TypeError):
                     if process not in began and (stage := _stage_of(process)):
                         began[process] = stage, process.create_time()
                     if process in began:
                         peak[process] = max(peak.get(process, 0.0), _peak_mb(process))
-                        running.add(process)
-            for process in began.keys() - ended.keys() - running:
-                ended[process] = time.time()
+                        seen[process] = time.time()
             time.sleep(SAMPLE_S)
         end = time.time()
     if dvc.returncode:
         raise RuntimeError(output.read_text(encoding="utf-8"))
     rows = [
-        (stage, ended.get(process, end) - first, peak.get(process, 0.0))
+        (stage, seen.get(process, first) - first, peak.get(process, 0.0))
         for process, (stage, first) in sorted(began.items(), key=lambda entry: entry[1][1])
     ]
     rows.append(("dvc", end - start - sum(seconds for _, seconds, _ in rows), dvc_peak))
