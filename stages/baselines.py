@@ -24,7 +24,7 @@ import tables
 from candidate_lists import Found
 from params import run as run_params
 from params import section
-from retrieval import SOURCES, Inputs, by_ranking
+from retrieval import SOURCES, Inputs, recent_popular
 from source_settings import Sources
 from stage import fold_argument, run, whole
 from top_lists import BASELINE_LISTS, BASELINES, Evaluate
@@ -88,7 +88,7 @@ def main() -> None:
     embeddings = np.load(tables.EMBEDDINGS)[history.items]
     inputs = Inputs(history, section("baselines", Sources), run.n_threads, embeddings)
     blocks = [
-        (users, by_ranking(history, inputs.recent_popularity, history.user_of(users), 2 * k))
+        (users, recent_popular(inputs, history.user_of(users), 2 * k))
         for users in np.split(target.users, range(USERS_AT_ONCE, len(target.users), USERS_AT_ONCE))
     ]
     with whole(BASELINE_LISTS.format(fold=fold)) as path, pq.ParquetWriter(path, SCHEMA) as file:

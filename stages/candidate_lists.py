@@ -109,10 +109,13 @@ def merge(users: np.ndarray, found: dict[str, Found], n_items: int) -> Candidate
     scores = np.full((len(names), len(key)), np.nan, dtype=np.float32)
     ranks[source, pair], scores[source, pair] = rank, score
     unnamed = np.where(ranks == 0, np.iinfo(np.int16).max, ranks)
-    order = np.lexsort((key % n_items, unnamed.argmin(axis=0), unnamed.min(axis=0), key // n_items))
+    first = unnamed.argmin(axis=0)
+    row, item = np.divmod(key, n_items)
+    place = (row << 16 | unnamed.min(axis=0)) * len(names) + first  # of one pair only, so no ties
+    order = np.argsort(place)
     return Candidates(
-        users[key[order] // n_items].astype(np.int32),
-        (key[order] % n_items).astype(np.int32),
+        users[row[order]].astype(np.int32),
+        item[order].astype(np.int32),
         {name: ranks[number, order] for number, name in enumerate(names)},
         {name: scores[number, order] for number, name in enumerate(names)},
     )

@@ -39,7 +39,7 @@ from candidate_lists import (
 from factors import FACTORS
 from params import run as run_params
 from params import section
-from retrieval import SOURCES, Inputs, by_ranking
+from retrieval import SOURCES, Inputs, recent_popular
 from source_settings import Sources
 from stage import InputError, fold_argument, run, whole
 
@@ -54,7 +54,7 @@ def lists_of(inputs: Inputs, users: np.ndarray, params: CandidateParams) -> Cand
     known = history.user_of(warm)
     found = {name: SOURCES[name](inputs, known, params.per_source) for name in params.sources}
     cold_users = history.user_of(cold)
-    fallback = by_ranking(history, inputs.recent_popularity, cold_users, params.per_source)
+    fallback = recent_popular(inputs, cold_users, params.per_source)
     lists = concatenate(
         [merge(warm, found, history.n_items), unnamed(cold, fallback, params.sources)]
     )

@@ -118,12 +118,22 @@ class Context:
         `of` int32 (n_rows,) belongs to the rows of the history.
         """
         n_windows = self.history.n_windows
-        cell = of * np.int64(n_windows) + self.history.window
-        rows, positives = (
-            np.bincount(cells, minlength=n * n_windows).reshape(n, n_windows)
-            for cells in (cell, cell[self.history.is_positive])
-        )
-        return rows, positives
+        counts = np.zeros(2 * n * n_windows, dtype=np.int64)
+        step = max(2_000_000, len(counts))
+        for start in range(0, len(of), step):  # in parts that stay in the cache
+            rows = slice(start, start + step)
+            cell = of[rows] * np.int64(2 * n_windows)
+            cell += 2 * self.history.window[rows] + self.history.is_positive[rows]
+            counts += np.bincount(cell, minlength=len(counts))
+        counts = counts.reshape(n, n_windows, 2)
+        return counts.sum(axis=2), counts[:, :, 1]
+
+    @cached_property
+    def item_counts(self) -> tuple[np.ndarray, np.ndarray]:
+        """int64 (n_items, n_windows) twice: exposures, and positives, of each item in each
+        window.
+        """
+        return self.counts(self.history.item, self.history.n_items)
 
     @cached_property
     def item_columns(self) -> Columns:
@@ -131,7 +141,7 @@ class Context:
         history = self.history
         n_windows = history.n_windows
         recent = min(n_windows, self.settings.recent_windows)
-        shown, likes = self.counts(history.item, history.n_items)
+        shown, likes = self.item_counts
         exposures, positives = shown.sum(axis=1), likes.sum(axis=1)
         lately, liked = shown[:, -recent:].sum(axis=1), likes[:, -recent:].sum(axis=1)
         last = likes[:, -1]
@@ -198,10 +208,8 @@ class Context:
     @cached_property
     def tag_totals(self) -> tuple[np.ndarray, np.ndarray]:
         """(n_tags,): positives and exposures of each tag, each weighted by the tag's share."""
-        return tuple(
-            np.asarray(counts.sum(axis=0)).ravel()
-            for counts in (self.tag_positives, self.tag_exposures)
-        )
+        shown, likes = self.item_counts
+        return likes.sum(axis=1) @ self.tags, shown.sum(axis=1) @ self.tags
 
     @cached_property
     def lifts(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -209,28 +217,20 @@ class Context:
         `demographics` per level and item, (n_levels, n_items).
         """
         positives, s = self.history.positives, self.settings.smoothing
-        n_items = self.history.n_items
-        total = np.bincount(positives.indices, minlength=n_items)
+        total = self.item_counts[1].sum(axis=1)
         lifts = {}
         for name, values in self.users.items():
             is_category = isinstance(values.dtype, pd.CategoricalDtype)
             level, n_levels = levels(codes(values), is_category)
-            of_rows = np.repeat(level, self.history.n_positives).astype(np.int64)
-            counts = np.bincount(
-                of_rows * n_items + positives.indices, minlength=n_levels * n_items
-            ).reshape(n_levels, n_items)
+            one = np.ones(len(level), dtype=np.float32)
+            of_level = sparse.csr_array(
+                (one, (level, np.arange(len(level)))), shape=(n_levels, len(level))
+            )
+            counts = (of_level @ positives).toarray().astype(np.float64)  # of whole numbers: exact
             share = counts.sum(axis=1, keepdims=True) / max(counts.sum(), 1)
             smoothed = (counts + s * share) / (total + s)
             lifts[name] = level, np.log(np.maximum(smoothed, 1e-9) / np.maximum(share, 1e-9))
         return lifts
-
-    @cached_property
-    def tag_exposures(self) -> sparse.csr_matrix:
-        return canonical(self.history.exposures @ self.tags)
-
-    @cached_property
-    def tag_positives(self) -> sparse.csr_matrix:
-        return canonical(self.history.positives @ self.tags)
 
     @cached_property
     def similarity(self) -> sparse.csr_matrix:
@@ -362,8 +362,11 @@ def affinity(context: Context, rows: Rows) -> Columns:
         return np.bincount(row, tags.data * values, minlength=len(rows.item)) * has_tags
 
     user = rows.user[row]
-    positives = lookup(context.tag_positives, user, tags.indices)
-    exposures = lookup(context.tag_exposures, user, tags.indices)
+    users, at = np.unique(user, return_inverse=True)
+    positives, exposures = (
+        lookup(canonical(matrix[users] @ context.tags), at, tags.indices)
+        for matrix in (context.history.positives, context.history.exposures)
+    )
     all_positives, all_exposures = context.tag_totals
     share = positives / np.maximum(context.history.n_positives[user], 1)
     overall = all_positives / max(all_positives.sum(), 1)

@@ -39,7 +39,7 @@ from params import run as run_params
 from params import section
 from stage import fold_argument, report, run, whole
 
-ROWS_AT_ONCE = 500_000  # what is held in memory grows with this, not with the number of users
+ROWS_AT_ONCE = 100_000  # what is held in memory grows with this, not with the number of users
 
 
 def teaching_lists(

@@ -54,7 +54,7 @@ def read(fold: str) -> Examples:
     names = table.column_names[len(KEYS) :]
     values = np.empty((len(names), table.num_rows), dtype=np.float32)
     for number, name in enumerate(names):
-        values[number] = table[name].to_numpy()
+        np.concatenate([part.to_numpy() for part in table[name].chunks], out=values[number])
     categorical = json.loads(table.schema.metadata[b"categorical"])
     keys = [table[name].to_numpy() for name in KEYS]
     return Examples(*keys, values.T, names, categorical)

@@ -5,6 +5,7 @@ before that. The history of a fold is every window before its target. Users and 
 those of its history, so no shape and no index depends on anything later.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from scipy import sparse
 
@@ -21,6 +21,8 @@ from stage import InputError
 INTERACTIONS = Path("data/split/interactions.parquet")
 WINDOWS = Path("data/split/windows.csv")
 JUDGED = ("validation", "test")
+
+Columns = dict[str, np.ndarray]  # of data/split/interactions.parquet
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,8 @@ class History:
         return self._selected(~self.is_positive)
 
     def _selected(self, rows: np.ndarray) -> sparse.csr_array:
-        n = np.add.reduceat(rows, self.indptr[:-1], dtype=np.int64)  # every user has a row
-        return self._matrix(self.item[rows], np.concatenate([[0], np.cumsum(n)]))
+        kept = np.flatnonzero(rows)
+        return self._matrix(self.item[kept], np.searchsorted(kept, self.indptr))
 
     @cached_property
     def n_positives(self) -> np.ndarray:
@@ -153,8 +155,10 @@ def load(fold: str) -> tuple[History, Target]:
     InputError where a judged fold has nobody to judge, or a fold's history has nothing positive.
     """
     window = target_window(fold, len(pd.read_csv(WINDOWS)))
-    table = pq.read_table(INTERACTIONS, filters=pc.field("window") <= window)
-    history, target = history_before(table, window), target_of(table, window)
+    file = pq.ParquetFile(INTERACTIONS)
+    groups = (file.read_row_group(number) for number in range(file.num_row_groups))
+    known, wanted = cut(groups, file.metadata.num_rows, window)
+    history, target = history_of(known, window), target_of(wanted)
     if fold in JUDGED and not len(target.user):
         raise InputError(
             f"fold {fold}: no user left to evaluate; window {window}, its target, has "
@@ -179,47 +183,71 @@ def teaching_users(history: History, target: Target, most: int, seed: int) -> np
     return users
 
 
-def history_before(table: pa.Table, window: int) -> History:
-    """The history of the fold that targets `window`."""
-    known = table.filter(pc.field("window") < window)
-    column = {
-        name: known[name].to_numpy()
-        for name in ("user", "item", "window", "is_positive", "is_repeat")
-    }
-    if column["is_repeat"].any():
-        column = _merge_repeats(column)
-    n_rows = np.bincount(column["user"])
-    users, items = (
-        np.flatnonzero(n).astype(np.int32) for n in (n_rows, np.bincount(column["item"]))
+def cut(tables: Iterable[pa.Table], n_rows: int, window: int) -> tuple[Columns, Columns]:
+    """The rows of the windows before `window`, and those in it, of data/split/interactions.parquet
+    in parts, n_rows in all.
+
+    A row is copied once, out of the part: with 47 million of them every further copy is a second.
+    """
+    known: Columns = {}
+    wanted = []
+    stop = 0
+    for table in tables:
+        part = {name: table[name].to_numpy() for name in table.column_names}
+        known = known or {name: np.empty(n_rows, values.dtype) for name, values in part.items()}
+        is_known = part["window"] < window
+        start, stop = stop, stop + np.count_nonzero(is_known)
+        for name, values in part.items():
+            np.compress(is_known, values, out=known[name][start:stop])
+        is_wanted = part["window"] == window
+        wanted.append({name: values[is_wanted] for name, values in part.items()})
+    return (
+        {name: values[:stop] for name, values in known.items()},
+        {name: np.concatenate([part[name] for part in wanted]) for name in known},
     )
-    indptr = np.concatenate([[0], np.cumsum(n_rows[users])])
-    item = _position(items, column["item"])
-    return History(users, items, indptr, item, column["window"], column["is_positive"], window)
 
 
-def _merge_repeats(column: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def history_of(known: Columns, n_windows: int) -> History:
+    """The history that these rows of the first n_windows windows are."""
+    if known["is_repeat"].any():
+        known = _merge_repeats(known)
+    user, item = known["user"], known["item"]
+    starts = np.flatnonzero(np.concatenate([[True], user[1:] != user[:-1]])[: len(user)])
+    is_known = np.zeros(int(item.max(initial=-1)) + 1, dtype=bool)
+    is_known[item] = True
+    items = np.flatnonzero(is_known).astype(np.int32)
+    return History(
+        user[starts],
+        items,
+        np.append(starts, len(user)),
+        _position(items, item),
+        known["window"],
+        known["is_positive"],
+        n_windows,
+    )
+
+
+def _merge_repeats(known: Columns) -> Columns:
     """Drops the repeats; the first row of a pair is positive if any of its rows is."""
-    key = column["user"].astype(np.int64) * (int(column["item"].max()) + 1) + column["item"]
-    is_repeat = column["is_repeat"]
-    is_positive = column["is_positive"] | np.isin(key, key[is_repeat & column["is_positive"]])
+    pair, is_repeat = _pair(known["user"], known["item"]), known["is_repeat"]
+    is_positive = known["is_positive"] | np.isin(pair, pair[is_repeat & known["is_positive"]])
     return {
-        name: values[~is_repeat] for name, values in {**column, "is_positive": is_positive}.items()
+        name: values[~is_repeat] for name, values in {**known, "is_positive": is_positive}.items()
     }
 
 
-def target_of(table: pa.Table, window: int) -> Target:
-    """The target of the fold that targets `window`."""
-    rows = table.filter(pc.field("window") == window)
+def target_of(wanted: Columns) -> Target:
+    """The target that these rows of one window are."""
     user, item, is_positive, strength, is_repeat = (
-        rows[name].to_numpy() for name in ("user", "item", "is_positive", "strength", "is_repeat")
+        wanted[name] for name in ("user", "item", "is_positive", "strength", "is_repeat")
     )
     is_new = is_positive.copy()
     if is_repeat.any():  # new where the pair's first row is in this window, and counted once
-        key = user.astype(np.int64) * (int(item.max()) + 1) + item
-        is_new &= np.isin(key, key[~is_repeat])
+        pair = _pair(user, item)
+        is_new &= np.isin(pair, pair[~is_repeat])
         rows = np.flatnonzero(is_new)
         is_new[rows] = False
-        is_new[rows[np.unique(key[rows], return_index=True)[1]]] = True
+        is_new[rows[np.unique(pair[rows], return_index=True)[1]]] = True
     return Target(np.unique(user), user[is_new], item[is_new], strength[is_new])
 
 

@@ -33,7 +33,7 @@ from stage import run
 from tables import RECOMMENDATIONS
 from top_lists import Evaluate, TopLists, concatenate, top_k
 
-ROWS_AT_ONCE = 300_000  # what is held in memory grows with this, not with the number of users
+ROWS_AT_ONCE = 100_000  # what is held in memory grows with this, not with the number of users
 
 
 def scores(

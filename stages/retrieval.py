@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import repeat
 
 import numpy as np
-from implicit.cpu.topk import topk
 from scipy import linalg, sparse
 from threadpoolctl import threadpool_limits
 
@@ -21,9 +21,10 @@ from factors import Factors
 from folds import History
 from item_similarity import item_knn as item_knn_similarity
 from item_similarity import normalised
+from selection import largest
 from source_settings import Sources
 
-BLOCK = 16_000_000  # scores held at once (64 MB)
+BLOCK = 2_000_000  # scores held at once by each thread (8 MB)
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def ease_weights(positives: sparse.csr_array, l2: float) -> np.ndarray:
     gram[np.diag_indices_from(gram)] += l2
     with threadpool_limits(1):  # the sums of BLAS depend on the number of threads
         precision = linalg.inv(gram, overwrite_a=True, check_finite=False, assume_a="pos")
-    weights = precision / -np.diag(precision)
+    weights = np.ascontiguousarray(precision / -np.diag(precision))  # or each product copies it
     np.fill_diagonal(weights, 0)
     return weights
 
@@ -106,7 +107,7 @@ def co_occurrence(positives: sparse.csr_array) -> np.ndarray:
     if squares < 0.005 * n_users * n_items**2:
         return (positives.T @ positives).toarray()
     gram = np.zeros((n_items, n_items), dtype=np.float32)
-    for users in _blocks(np.arange(n_users), n_items):
+    for users in _blocks(np.arange(n_users), n_items // 8 + 1):  # few: gram is read in each
         block = positives[users].toarray()
         gram += block.T @ block
     return gram
@@ -116,10 +117,11 @@ def popularity(history: History, windows: int | None = None) -> np.ndarray:
     """float32 (n_items,): positives of each item, in the last `windows` windows of the history, or
     in all of it.
     """
-    counted = history.is_positive
+    item = history.positives.indices
     if windows is not None:
-        counted = counted & (history.window >= history.n_windows - windows)
-    return np.bincount(history.item[counted], minlength=history.n_items).astype(np.float32)
+        first = history.n_windows - windows
+        item = history.item[history.is_positive & (history.window >= first)]
+    return np.bincount(item, minlength=history.n_items).astype(np.float32)
 
 
 def recent_popularity(history: History, windows: int) -> np.ndarray:
@@ -136,13 +138,9 @@ def _blocks(users: np.ndarray, width: int) -> Iterator[np.ndarray]:
         yield users[start : start + size]
 
 
-def _concatenated(parts: list[tuple[np.ndarray, np.ndarray]], n: int) -> Found:
-    if not parts:
-        return Found(np.empty((0, n), np.int32), np.empty((0, n), np.float32))
-    return Found(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
-
-
-def by_ranking(history: History, scores: np.ndarray, users: np.ndarray, n: int) -> Found:
+def by_ranking(
+    history: History, scores: np.ndarray, users: np.ndarray, n: int, n_threads: int
+) -> Found:
     """The n unseen items of one ranking for all: by score (n_items,) descending, then item index.
 
     A user of -1 has no history and has seen nothing.
@@ -150,32 +148,96 @@ def by_ranking(history: History, scores: np.ndarray, users: np.ndarray, n: int) 
     ranking = np.lexsort((np.arange(len(scores)), -scores)).astype(np.int32)
     place = np.empty_like(ranking)
     place[ranking] = np.arange(len(ranking), dtype=np.int32)
-    is_known = users >= 0
-    most_seen = np.diff(history.exposures.indptr)[users[is_known]].max(initial=0)
-    depth = min(len(ranking), n + int(most_seen))
-    parts = []
-    for rows in _blocks(np.arange(len(users)), depth):
-        known = rows[is_known[rows]]
-        seen = history.exposures[users[known]]
+    item = np.full((len(users), n), -1, dtype=np.int32)
+
+    def fill(rows: np.ndarray, depth: int) -> np.ndarray:
+        """Puts what the first `depth` hold into the rows of item; returns the rows left short."""
+        known = np.flatnonzero(users[rows] >= 0)
+        seen = history.exposures[users[rows[known]]]
         seen_place = place[seen.indices]
-        row = np.repeat(known - rows[0], np.diff(seen.indptr))
         is_shallow = seen_place < depth
         is_new = np.ones((len(rows), depth), dtype=bool)
-        is_new[row[is_shallow], seen_place[is_shallow]] = False
+        is_new[known[_row_of(seen)[is_shallow]], seen_place[is_shallow]] = False
         number = np.cumsum(is_new, axis=1, dtype=np.int32)
-        user, found = np.nonzero(is_new & (number <= n))
-        item = np.full((len(rows), n), -1, dtype=np.int32)
-        item[user, number[user, found] - 1] = ranking[found]
-        parts.append((item, np.where(item < 0, np.nan, scores[item]).astype(np.float32)))
-    return _concatenated(parts, n)
+        row, found = np.divmod(np.flatnonzero(is_new & (number <= n)), depth)
+        item[rows[row], number[row, found] - 1] = ranking[found]
+        return rows[number[:, -1] < n]
+
+    waiting, depth = np.arange(len(users)), 0
+    with ThreadPoolExecutor(n_threads) as threads:
+        while len(waiting) and depth < len(ranking):
+            depth = min(4 * depth or 2 * n, len(ranking))
+            short = threads.map(fill, _blocks(waiting, len(ranking)), repeat(depth))
+            waiting = np.concatenate(list(short))
+    return Found(item, np.where(item < 0, np.nan, scores[item]).astype(np.float32))
 
 
-def _padded(item: np.ndarray, score: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-    margin = ((0, 0), (0, n - item.shape[1]))
-    return (
-        np.pad(item, margin, constant_values=-1).astype(np.int32),
-        np.pad(score, margin, constant_values=np.nan).astype(np.float32),
-    )
+def by_scores(
+    score: Callable[[slice], np.ndarray | sparse.csr_matrix],
+    exposures: sparse.csr_array,
+    users: np.ndarray,
+    n: int,
+    n_threads: int,
+) -> Found:
+    """The n unseen items with the largest score of each user; ties by item index.
+
+    score      of a block of `users` -> float32 (size of the block, n_items); CSR where most items
+               of most users have none, which is what 0 then means
+    exposures  CSR (all users, n_items)
+    Blocks are worked on side by side, each by one thread, and are the same at any number of
+    threads, since BLAS may round by their shape.
+    """
+    n_items = exposures.shape[1]
+
+    def best_of(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        scores, seen = score(slice(rows[0], rows[-1] + 1)), exposures[users[rows]]
+        if sparse.issparse(scores) and 4 * scores.nnz > len(rows) * n_items:
+            scores = scores.toarray()
+            scores[scores <= 0] = -np.inf
+        if sparse.issparse(scores):
+            return _best_stored(scores, seen, n)
+        scores[_row_of(seen), seen.indices] = -np.inf
+        row, place, item = largest(scores, n)
+        return _padded(len(rows), n, row, place, item, scores[row, item])
+
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(n_threads) as threads:
+        parts = list(threads.map(best_of, _blocks(np.arange(len(users)), n_items)))
+    if not parts:
+        return Found(np.empty((0, n), np.int32), np.empty((0, n), np.float32))
+    return Found(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+
+def _best_stored(
+    scores: sparse.csr_matrix, seen: sparse.csr_array, n: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same from the stored scores alone, moved together to the left."""
+    scores.sort_indices()
+    row = _row_of(scores)
+    place = np.arange(scores.nnz) - scores.indptr[row]
+    is_seen = np.zeros(scores.shape, dtype=bool)
+    is_seen[_row_of(seen), seen.indices] = True
+    is_usable = (scores.data > 0) & ~is_seen[row, scores.indices]
+    width = int(np.diff(scores.indptr).max(initial=0))
+    stored = np.full((scores.shape[0], width), -np.inf, dtype=np.float32)
+    stored[row[is_usable], place[is_usable]] = scores.data[is_usable]
+    row, place, column = largest(stored, n)
+    item = scores.indices[scores.indptr[row] + column]
+    return _padded(len(stored), n, row, place, item, stored[row, column])
+
+
+def _row_of(matrix: sparse.csr_array) -> np.ndarray:
+    """int32: the row of every stored entry."""
+    return np.repeat(np.arange(matrix.shape[0], dtype=np.int32), np.diff(matrix.indptr))
+
+
+def _padded(
+    n_users: int, n: int, row: np.ndarray, place: np.ndarray, item: np.ndarray, score: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """item and score as in Found."""
+    items = np.full((n_users, n), -1, dtype=np.int32)
+    scores = np.full((n_users, n), np.nan, dtype=np.float32)
+    items[row, place], scores[row, place] = item, score
+    return items, scores
 
 
 def by_vectors(
@@ -184,50 +246,14 @@ def by_vectors(
     """The n unseen items with the largest dot product; vectors float32 (len(users), d), items
     float32 (n_items, d).
     """
-    depth = min(n, len(items))
-    parts = []
-    for rows in _blocks(np.arange(len(users)), max(1, depth * 8)):
-        item, score = topk(
-            items,
-            vectors[rows],
-            depth,
-            filter_query_items=sparse.csr_matrix(inputs.history.exposures[users[rows]]),
-            num_threads=inputs.n_threads,
-        )
-        is_seen = score < np.finfo(np.float32).min / 2  # topk fills up with seen items at -3.4e38
-        parts.append(_padded(np.where(is_seen, -1, item), np.where(is_seen, np.nan, score), n))
-    return _concatenated(parts, n)
-
-
-def by_scores(
-    score: Callable[[np.ndarray], np.ndarray],
-    exposures: sparse.csr_array,
-    users: np.ndarray,
-    n: int,
-    n_threads: int,
-) -> Found:
-    """The n unseen items with the largest score; score(users) -> float32 (len(users), n_items),
-    -inf where there is none; exposures CSR (all users, n_items). Blocks of users are scored side by
-    side, since scipy's products and numpy's selection use one thread each.
-    """
-    n_items = exposures.shape[1]
-    depth = min(n, n_items)
-
-    def best_of(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        scores = score(block)
-        seen = exposures[block]
-        scores[np.repeat(np.arange(len(block)), np.diff(seen.indptr)), seen.indices] = -np.inf
-        item = np.argpartition(-scores, depth - 1, axis=1)[:, :depth]
-        item.sort(axis=1)  # so that the stable sort below breaks ties by item index
-        best = np.take_along_axis(scores, item, 1)
-        order = np.argsort(-best, axis=1, kind="stable")
-        item, best = np.take_along_axis(item, order, 1), np.take_along_axis(best, order, 1)
-        is_none = np.isneginf(best)
-        return _padded(np.where(is_none, -1, item), np.where(is_none, np.nan, best), n)
-
-    with ThreadPoolExecutor(n_threads) as threads:
-        blocks = _blocks(users, n_items * n_threads)
-        return _concatenated(list(threads.map(best_of, blocks)), n)
+    columns = np.ascontiguousarray(items.T)
+    return by_scores(
+        lambda rows: np.matmul(vectors[rows], columns),
+        inputs.history.exposures,
+        users,
+        n,
+        inputs.n_threads,
+    )
 
 
 def als(inputs: Inputs, users: np.ndarray, n: int) -> Found:
@@ -239,38 +265,36 @@ def als(inputs: Inputs, users: np.ndarray, n: int) -> Found:
 
 def item_knn(inputs: Inputs, users: np.ndarray, n: int) -> Found:
     """Sum of the similarities between an item and the user's positives; only items with any."""
-    positives, similarity = inputs.history.positives, inputs.knn_similarity
-
-    def score(block: np.ndarray) -> np.ndarray:
-        scores = (sparse.csr_matrix(positives[block]) @ similarity).toarray()
-        scores[scores <= 0] = -np.inf
-        return scores
-
-    return by_scores(score, inputs.history.exposures, users, n, inputs.n_threads)
+    history, similarity = inputs.history, inputs.knn_similarity
+    positives = sparse.csr_matrix(history.positives[users])
+    return by_scores(
+        lambda rows: positives[rows] @ similarity, history.exposures, users, n, inputs.n_threads
+    )
 
 
 def ease(inputs: Inputs, users: np.ndarray, n: int) -> Found:
     """The user's row of positives times the weights of EASE; only items of ease_items."""
-    positives, weights = inputs.ease_positives, inputs.ease_weights
-    found = by_scores(
-        lambda block: positives[block] @ weights,
-        inputs.ease_exposures,
-        users,
-        n,
-        inputs.n_threads,
-    )
+    positives, weights = inputs.ease_positives[users], inputs.ease_weights
+    is_dense = inputs.ease_positives.nnz > 0.1 * np.prod(inputs.ease_positives.shape)
+
+    def score(rows: slice) -> np.ndarray:  # BLAS takes about 1/10 of the time for an addition
+        if is_dense:
+            return np.matmul(positives[rows].toarray(), weights)
+        return positives[rows] @ weights
+
+    found = by_scores(score, inputs.ease_exposures, users, n, inputs.n_threads)
     item = np.where(found.item < 0, -1, inputs.ease_items[found.item]).astype(np.int32)
     return Found(item, found.score)
 
 
 def popular(inputs: Inputs, users: np.ndarray, n: int) -> Found:
     """Positives in the whole history."""
-    return by_ranking(inputs.history, inputs.popularity, users, n)
+    return by_ranking(inputs.history, inputs.popularity, users, n, inputs.n_threads)
 
 
 def recent_popular(inputs: Inputs, users: np.ndarray, n: int) -> Found:
     """Positives in the last windows."""
-    return by_ranking(inputs.history, inputs.recent_popularity, users, n)
+    return by_ranking(inputs.history, inputs.recent_popularity, users, n, inputs.n_threads)
 
 
 def content(inputs: Inputs, users: np.ndarray, n: int) -> Found:

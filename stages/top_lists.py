@@ -7,6 +7,7 @@ from pydantic import Field
 
 from folds import Target
 from params import Strict
+from selection import largest
 
 BASELINES = ("popular", "recent_popular", "item_knn", "ease", "content")
 BASELINE_LISTS = "data/baselines/{fold}.parquet"
@@ -51,11 +52,13 @@ def top_k(user: np.ndarray, item: np.ndarray, score: np.ndarray, k: int) -> TopL
     starts = np.flatnonzero(np.diff(user, prepend=-1))
     group = np.diff(np.append(starts, len(user)))
     number = np.repeat(np.arange(len(starts)), group)
-    order = np.lexsort((-score, number))  # stable
-    rank = np.arange(len(user)) - np.repeat(starts, group) + 1
-    best = order[rank <= k]
+    place = np.arange(len(user)) - starts[number]
+    scores = np.full((len(starts), group.max(initial=0)), -np.inf)
+    scores[number, place] = score
+    number, rank, place = largest(scores, k)
+    best = starts[number] + place
     return TopLists(
-        user[best], item[best], rank[rank <= k].astype(np.int16), score[best].astype(np.float32)
+        user[best], item[best], (rank + 1).astype(np.int16), score[best].astype(np.float32)
     )
 
 

@@ -1,9 +1,12 @@
 """Tiny histories for tests, from literal rows."""
 
+import itertools
+
 import numpy as np
 import pyarrow as pa
 
-from folds import History, history_before
+import folds
+from folds import History, Target
 from split import order_by_user, repeats
 
 LIKED, SEEN = 1, 0  # of a row; 2 and more are stronger feedback
@@ -24,6 +27,24 @@ def split_table(rows: list[tuple[int, int, int, int]]) -> pa.Table:
             "is_repeat": repeats(user, item),
         }
     )
+
+
+def fold_of(table: pa.Table, window: int, n_parts: int = 1) -> tuple[History, Target]:
+    """History and target of the fold that targets `window`, of a table read in parts."""
+    ends = np.linspace(0, table.num_rows, n_parts + 1).astype(int)
+    parts = [table.slice(start, end - start) for start, end in itertools.pairwise(ends.tolist())]
+    known, wanted = folds.cut(parts, table.num_rows, window)
+    return folds.history_of(known, window), folds.target_of(wanted)
+
+
+def history_before(table: pa.Table, window: int) -> History:
+    """What the fold that targets `window` knows."""
+    return fold_of(table, window)[0]
+
+
+def target_of(table: pa.Table, window: int) -> Target:
+    """What the fold that targets `window` is judged by."""
+    return fold_of(table, window)[1]
 
 
 def history_of(rows: list[tuple[int, int, int, int]], window: int) -> History:

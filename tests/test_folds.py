@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import folds
-from folds import Target, history_before, target_of
-from histories import LIKED, SEEN, arrays_of, split_table
+from folds import Target
+from histories import LIKED, SEEN, arrays_of, fold_of, history_before, split_table, target_of
 from stage import InputError
 
 ROWS = [  # user, item, window, strength, in time order
@@ -41,6 +41,17 @@ def test_history_is_every_window_before_the_target() -> None:
     assert history.window.tolist() == [0, 1, 0, 1]
     assert history.is_positive.tolist() == [False, True, True, False]
     assert history.indptr.tolist() == [0, 2, 4]
+
+
+@pytest.mark.parametrize("n_parts", [2, 3, 50])
+def test_reading_in_parts_changes_nothing(n_parts: int) -> None:
+    """Nor where a pair and its repeat are in different parts."""
+    table = split_table([*ROWS, (5, 7, 1, SEEN), (2, 7, 1, LIKED), (8, 3, 2, LIKED)])
+    whole_history, whole_target = fold_of(table, 2)
+    history, target = fold_of(table, 2, n_parts)
+    assert arrays_of(history) == arrays_of(whole_history)
+    assert relevant(target) == relevant(whole_target)
+    assert target.users.tolist() == whole_target.users.tolist()
 
 
 def test_users_and_items_are_those_of_the_history_alone() -> None:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 import retrieval
 from factors import Factors
@@ -113,9 +114,23 @@ def test_als_equals_all_dot_products(seed: int, n: int) -> None:
         np.testing.assert_allclose(found.score[user][is_named], expected, rtol=1e-4, atol=1e-6)
 
 
+def test_als_breaks_ties_by_item() -> None:
+    """Every score is one of -1, 0 and 1, exactly."""
+    history = random_history(3, n_items=40)
+    rng = np.random.default_rng(3)
+    items = np.eye(4, dtype=np.float32)[rng.integers(4, size=history.n_items)]
+    users = np.zeros((history.n_users, 4), dtype=np.float32)
+    users[:, 1], users[:, 2] = 1, -1
+    factors = Factors(users, items, history.users, history.items)
+    inputs = Inputs(history, SETTINGS, 1, np.zeros((history.n_items, 1), np.float32), factors)
+    found = SOURCES["als"](inputs, np.arange(history.n_users), 12)
+    assert found.item.tolist() == best_unseen(history, users @ items.T, 12)
+
+
+@pytest.mark.parametrize("n_items", [15, 90])  # many positives a user, and few: BLAS, and scipy
 @pytest.mark.parametrize("seed", range(5))
-def test_ease_equals_the_closed_formula(seed: int) -> None:
-    history = random_history(seed)
+def test_ease_equals_the_closed_formula(seed: int, n_items: int) -> None:
+    history = random_history(seed, n_items=n_items)
     positives = history.positives.toarray().astype(np.float64)
     inverse = np.linalg.inv(positives.T @ positives + 2.0 * np.eye(history.n_items))
     weights = -inverse / np.diag(inverse)
@@ -172,6 +187,30 @@ def test_item_knn_sums_the_similarities_to_the_positives(seed: int) -> None:
     np.testing.assert_allclose(scores[row, found.item[row, place]], best, rtol=1e-5)
 
 
+@pytest.mark.parametrize("n", [1, 6, 20])
+@pytest.mark.parametrize("seed", range(3))
+def test_item_knn_of_a_large_catalogue(seed: int, n: int) -> None:
+    """Most items are similar to none that a user likes; of all those that 40 users like one alike,
+    many have equal scores.
+    """
+    rng = np.random.default_rng(seed)
+    pairs = sorted({(u, int(u % 4 * 100 + rng.integers(15))) for u in range(40) for _ in range(4)})
+    pairs += [(0, item) for item in range(400, 1000)]  # user 0 only saw these
+    history = history_of([(u, i, 0, LIKED if i < 400 else SEEN) for u, i in pairs], 1)
+    settings = SETTINGS.model_copy(
+        update={"item_knn": ItemKnn(neighbours=50, weighting="count", last_items=10)}
+    )
+    inputs = inputs_of(history, settings)
+    product = sparse.csr_matrix(history.positives) @ inputs.knn_similarity
+    assert 4 * product.nnz < product.shape[0] * product.shape[1]  # or this tests nothing new
+    scores = product.toarray()
+    scores[scores <= 0] = -np.inf
+    found = SOURCES["item_knn"](inputs, np.arange(history.n_users), n)
+    assert found.item.tolist() == best_unseen(history, scores, n)
+    row, place = np.nonzero(found.item >= 0)
+    np.testing.assert_array_equal(found.score[row, place], scores[row, found.item[row, place]])
+
+
 def test_item_knn_names_only_similar_items() -> None:
     """Item 2 has no user in common with item 0."""
     history = history_of(
@@ -221,7 +260,7 @@ def test_by_ranking_skips_what_was_seen_and_breaks_ties_by_item() -> None:
     """User 0 has seen 0, 1, 2; user 1 has seen 0, 3; -1 is unknown."""
     history = history_of(ROWS, 3)
     scores = np.array([5.0, 1.0, 7.0, 1.0])
-    found = by_ranking(history, scores, np.array([-1, 0, 1, -1]), 3)
+    found = by_ranking(history, scores, np.array([-1, 0, 1, -1]), 3, 1)
     assert found.item.tolist() == [[2, 0, 1], [3, -1, -1], [2, 1, -1], [2, 0, 1]]
     np.testing.assert_array_equal(
         found.score, [[7, 5, 1], [1, np.nan, np.nan], [7, 1, np.nan], [7, 5, 1]]
@@ -230,7 +269,9 @@ def test_by_ranking_skips_what_was_seen_and_breaks_ties_by_item() -> None:
 
 @pytest.mark.parametrize("users", [[-1, -1], []])
 def test_by_ranking_of_unknown_users_alone(users: list[int]) -> None:
-    found = by_ranking(history_of(ROWS, 3), np.array([0.0, 1.0, 2.0, 3.0]), np.array(users, int), 6)
+    found = by_ranking(
+        history_of(ROWS, 3), np.array([0.0, 1.0, 2.0, 3.0]), np.array(users, int), 6, 2
+    )
     assert found.item.tolist() == [[3, 2, 1, 0, -1, -1]] * len(users)
     assert found.score.shape == (len(users), 6)
 
@@ -246,7 +287,16 @@ def test_by_ranking_equals_a_plain_loop(
     expected = best_unseen(history, np.tile(scores, (history.n_users, 1)), 5)
     users = np.append(np.arange(history.n_users), -1)
     unknown = sorted(range(history.n_items), key=lambda item: (-scores[item], item))[:5]
-    assert by_ranking(history, scores, users, 5).item.tolist() == [*expected, unknown]
+    assert by_ranking(history, scores, users, 5, 1).item.tolist() == [*expected, unknown]
+
+
+def test_by_ranking_goes_as_deep_as_it_must() -> None:
+    """User 0 has seen the first 50 of the ranking, user 1 the last."""
+    rows = [(0, item, 0, LIKED) for item in range(50)] + [(1, 60, 0, LIKED)]
+    rows += [(2, item, 0, SEEN) for item in range(61)]
+    history = history_of(rows, 1)
+    found = by_ranking(history, -np.arange(61.0), np.array([0, 1, 2]), 3, 2)
+    assert found.item.tolist() == [[50, 51, 52], [0, 1, 2], [-1, -1, -1]]
 
 
 def test_content_is_the_cosine_with_the_mean_of_the_positives() -> None:

@@ -26,7 +26,6 @@ KERNELS = {
         "implicit.nearest_neighbours:CosineRecommender.fit",
         "implicit.nearest_neighbours:TFIDFRecommender.fit",
         "implicit.nearest_neighbours:BM25Recommender.fit",
-        "implicit.cpu.topk:topk",
     ],
     "lightgbm": ["lightgbm:train", "lightgbm:Dataset.construct", "lightgbm:Booster.predict"],
     "files": [
@@ -41,7 +40,9 @@ KERNELS = {
         "scipy.sparse:load_npz",
         "scipy.sparse:save_npz",
     ],
-    "linear algebra": [
+    "products, selection": [
+        "numpy:matmul",
+        "numpy:partition",
         "scipy.linalg:inv",
         "scipy.sparse:csr_array.__matmul__",
         "scipy.sparse:csr_matrix.__matmul__",

@@ -26,6 +26,7 @@ import folds
 import notebook_way
 import ranker
 import ranking
+import recommend
 import retrieval
 import top_lists
 import training
@@ -35,7 +36,6 @@ from source_settings import Sources
 
 FOLD = "validation"
 N_CANDIDATES, K = 100, 10
-BLOCK = 500_000  # candidates whose features are computed at once
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,8 @@ def steps(n_candidates: int = N_CANDIDATES) -> list[Step]:
     )
 
     # what a notebook would hold in memory, numbered as the history is
-    known = table.to_pandas()
-    known = known[known["window"] < window]
+    rows, _ = folds.cut([table], table.num_rows, window)
+    known = pd.DataFrame(rows)
     pairs_of = known.groupby(["user", "item"], sort=False)
     known = known.assign(is_positive=pairs_of["is_positive"].transform("any"))
     known = known[~known["is_repeat"]]
@@ -142,12 +142,11 @@ def steps(n_candidates: int = N_CANDIDATES) -> list[Step]:
     )
     scored = pairs[["user", "item"]].assign(score=pairs["als_score"])
 
-    def pipeline_features() -> tuple[np.ndarray, list[str]]:
-        blocks = [
+    def pipeline_features() -> list[tuple[np.ndarray, list[str]]]:
+        return [
             families.matrix(context, families.rows_of(block, history))
-            for block in candidate_lists.split(lists, BLOCK)
+            for block in candidate_lists.split(lists, recommend.ROWS_AT_ONCE)
         ]
-        return np.concatenate([values for values, _ in blocks]), blocks[0][1]
 
     def pipeline_map() -> float:
         top = top_lists.top_k(lists.user, lists.item, lists.score["als"], K)
@@ -159,7 +158,7 @@ def steps(n_candidates: int = N_CANDIDATES) -> list[Step]:
         Step(
             "matrix: itertuples / arrays",
             lambda: notebook_way.user_item_matrix(known[["user", "item", "is_positive"]]),
-            lambda: folds.history_before(table, window).positives,
+            lambda: folds.history_of(rows, window).positives,
             lambda ours, theirs: same_matrix(ours, theirs, history),
         ),
         Step(
@@ -178,7 +177,7 @@ def steps(n_candidates: int = N_CANDIDATES) -> list[Step]:
             "features: merges and an expanded list / families",
             lambda: notebook_way.features(pairs, users, items, embeddings),
             pipeline_features,
-            lambda frame, made: same_features(frame, *made),
+            same_features,
         ),
         Step(
             "MAP@10: groupby loop / arrays",
@@ -212,8 +211,9 @@ def same_candidates(
     np.testing.assert_allclose(frame["als_score"], made.score["als"], rtol=1e-4, atol=1e-6)
 
 
-def same_features(frame: pd.DataFrame, values: np.ndarray, names: list[str]) -> None:
+def same_features(frame: pd.DataFrame, blocks: list[tuple[np.ndarray, list[str]]]) -> None:
     """Every column of the notebook, under the pipeline's names."""
+    values, names = np.concatenate([values for values, _ in blocks]), blocks[0][1]
     column = {name: values[:, number] for number, name in enumerate(names)}
     assert "als_score" in frame
     assert any(name.startswith("embedding_") for name in frame)

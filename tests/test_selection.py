@@ -1,0 +1,43 @@
+"""The largest scores of each row, ties included."""
+
+import numpy as np
+import pytest
+
+from selection import largest
+
+
+def rows_of(scores: np.ndarray, n: int) -> list[list[int]]:
+    """The columns named for each row, in order of their places, which must be 0, 1, …"""
+    row, place, column = largest(scores, n)
+    lists = [column[row == number].tolist() for number in range(len(scores))]
+    assert place.tolist() == [number for named in lists for number in range(len(named))]
+    assert row.tolist() == sorted(row.tolist())
+    return lists
+
+
+@pytest.mark.parametrize("n", [1, 3, 8, 20, 50])
+@pytest.mark.parametrize("levels", [2, 5, 1000])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_equals_a_plain_sort(n: int, levels: int, dtype: type) -> None:
+    """With few levels most are ties, also with the last one that is kept."""
+    rng = np.random.default_rng(levels)
+    scores = rng.integers(-levels, levels, (40, 20)).astype(dtype)
+    scores[rng.random(scores.shape) < 0.3] = -np.inf
+    expected = [
+        [c for c in sorted(range(20), key=lambda c, row=row: (-row[c], c)) if row[c] > -np.inf][:n]
+        for row in scores
+    ]
+    assert rows_of(scores, n) == expected
+
+
+def test_a_row_of_nothing_and_no_rows() -> None:
+    scores = np.array([[-np.inf, -np.inf], [-np.inf, 0.0]])
+    assert rows_of(scores, 1) == [[], [1]]
+    assert rows_of(scores, 5) == [[], [1]]
+    assert rows_of(scores[:0], 1) == []
+    assert rows_of(np.zeros((2, 0)), 3) == [[], []]
+
+
+def test_the_lowest_finite_score_is_a_score() -> None:
+    least = np.finfo(np.float32).min
+    assert rows_of(np.array([[-np.inf, least, -np.inf]], dtype=np.float32), 2) == [[1]]
