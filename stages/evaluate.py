@@ -99,10 +99,12 @@ def read_recommendations(
 
 def read_baselines(fold: str) -> dict[str, TopLists]:
     """The lists of each baseline."""
-    frame = pq.read_table(BASELINE_LISTS.format(fold=fold))
-    model = frame["model"].to_numpy(zero_copy_only=False)
-    columns = [frame[name].to_numpy() for name in ("user", "item", "rank", "score")]
-    return {name: TopLists(*(values[model == name] for values in columns)) for name in BASELINES}
+    table = pq.read_table(BASELINE_LISTS.format(fold=fold))
+    lists = {}
+    for name in BASELINES:
+        rows = table.filter(pc.field("model") == name)
+        lists[name] = TopLists(*(rows[n].to_numpy() for n in ("user", "item", "rank", "score")))
+    return lists
 
 
 def walk_candidates(fold: str, judge: Judge) -> tuple[TopLists, dict[str, float]]:

@@ -132,8 +132,12 @@ def recent_popularity(history: History, windows: int) -> np.ndarray:
     return popularity(history, windows) + overall / (overall.max() + 1)
 
 
+def _block_size(width: int) -> int:
+    return max(1, BLOCK // width)
+
+
 def _blocks(users: np.ndarray, width: int) -> Iterator[np.ndarray]:
-    size = max(1, BLOCK // width)
+    size = _block_size(width)
     for start in range(0, len(users), size):
         yield users[start : start + size]
 
@@ -184,8 +188,7 @@ def by_scores(
     score      of a block of `users` -> float32 (size of the block, n_items); CSR where most items
                of most users have none, which is what 0 then means
     exposures  CSR (all users, n_items)
-    Blocks are worked on side by side, each by one thread, and are the same at any number of
-    threads, since BLAS may round by their shape.
+    Blocks are worked on side by side, each by one thread.
     """
     n_items = exposures.shape[1]
 
@@ -240,6 +243,15 @@ def _padded(
     return items, scores
 
 
+def _product(vectors: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """float32 (n_users, n_items): vectors @ columns. BLAS may round by the shape, so it always gets
+    one of a whole block: a user's scores do not depend on who else is served.
+    """
+    block = np.zeros((_block_size(columns.shape[1]), len(columns)), dtype=np.float32)
+    block[: len(vectors)] = vectors
+    return np.matmul(block, columns)[: len(vectors)]
+
+
 def by_vectors(
     inputs: Inputs, vectors: np.ndarray, items: np.ndarray, users: np.ndarray, n: int
 ) -> Found:
@@ -248,7 +260,7 @@ def by_vectors(
     """
     columns = np.ascontiguousarray(items.T)
     return by_scores(
-        lambda rows: np.matmul(vectors[rows], columns),
+        lambda rows: _product(vectors[rows], columns),
         inputs.history.exposures,
         users,
         n,
@@ -279,7 +291,7 @@ def ease(inputs: Inputs, users: np.ndarray, n: int) -> Found:
 
     def score(rows: slice) -> np.ndarray:  # BLAS takes about 1/10 of the time for an addition
         if is_dense:
-            return np.matmul(positives[rows].toarray(), weights)
+            return _product(positives[rows].toarray(), weights)
         return positives[rows] @ weights
 
     found = by_scores(score, inputs.ease_exposures, users, n, inputs.n_threads)
