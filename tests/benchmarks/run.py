@@ -6,9 +6,9 @@ usage: python tests/benchmarks/run.py [steps] [shares] [growth]   (all three wit
 steps   each step of a two-stage recommender as notebooks write it against the pipeline's, and the
         ranker's fit; on the data that the last `dvc repro` left in data/ (1 minute on MovieLens-1M)
 shares  what part of every stage's wall time is spent inside library kernels, on simulated
-        VK-LSVD of the size of the subsample up0.001_ip0.001 (8 minutes, 4 GB)
+        VK-LSVD of the size of the subsample up0.001_ip0.001 (8 minutes, 3 GB)
 growth  wall time and peak memory of every stage of `dvc repro` on simulated VK-LSVD of 1, 2, 4
-        and 8 times a base size (13 minutes)
+        and 8 times a base size (11 minutes)
 
 Simulated data is as tests/simulator.py describes it. Linux only.
 """
