@@ -17,7 +17,6 @@ import numpy as np
 from implicit.cpu.als import AlternatingLeastSquares
 from pydantic import Field
 from scipy import sparse
-from threadpoolctl import threadpool_limits
 
 import folds
 from factors import FACTORS, Factors, save
@@ -39,11 +38,10 @@ def fit(positives: sparse.csr_array, params: Params, run: Run) -> tuple[np.ndarr
     """float32 (n_users, factors) and (n_items, factors); zero for users and items without a
     positive.
     """
-    with threadpool_limits(1, "blas"):  # implicit has threads of its own
-        model = AlternatingLeastSquares(
-            **params.model_dump(), random_state=run.seed, num_threads=run.n_threads, use_cg=True
-        )
-        model.fit(sparse.csr_matrix(positives), show_progress=sys.stderr.isatty())
+    model = AlternatingLeastSquares(
+        **params.model_dump(), random_state=run.seed, num_threads=run.n_threads, use_cg=True
+    )
+    model.fit(sparse.csr_matrix(positives), show_progress=sys.stderr.isatty())
     return model.user_factors, model.item_factors
 
 

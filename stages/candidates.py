@@ -68,7 +68,7 @@ def check_ease(params: CandidateParams, settings: Sources, n_items: int) -> None
         raise InputError(
             f"params.yaml: candidates.sources has ease, but the history has {n_items} items and "
             f"sources.ease.max_items is {settings.ease.max_items}; take ease out, or raise the "
-            "limit (time grows with its cube, memory is 12 bytes x its square)"
+            "limit (time grows with its cube, memory is 24 bytes x its square)"
         )
 
 

@@ -52,7 +52,10 @@ class Run(Strict):
     @property
     def n_threads(self) -> int:
         """Threads to use, at least 1."""
-        return self.threads or len(os.sched_getaffinity(0))
+        if self.threads:
+            return self.threads
+        has_affinity = hasattr(os, "sched_getaffinity")  # macOS has not
+        return len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
 
 
 Section = TypeVar("Section", bound=BaseModel)

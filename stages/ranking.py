@@ -38,7 +38,7 @@ def ndcg(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
     """
     discounts = 1 / np.log2(np.arange(hits.shape[1]) + 2)
     ideal = np.cumsum(discounts)[np.minimum(hits.shape[1], n_relevant) - 1]
-    return hits @ discounts / ideal
+    return (hits * discounts).sum(axis=1) / ideal
 
 
 def recall(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:

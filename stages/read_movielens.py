@@ -14,7 +14,6 @@ from pyarrow import csv
 from scipy import sparse
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
-from threadpoolctl import threadpool_limits
 
 from dataset import Data
 from positive import Rule
@@ -137,8 +136,7 @@ def _embeddings(items: pa.Table) -> np.ndarray:
         items["movie_title"].to_pylist()
     )
     genres = TfidfVectorizer(token_pattern=r"\S+").fit_transform(items["genre"].to_pylist())
-    with threadpool_limits(1):  # the sums of BLAS depend on the number of threads
-        factors = TruncatedSVD(EMBEDDING_WIDTH, algorithm="arpack", random_state=0).fit_transform(
-            sparse.hstack([titles, genres]).tocsr()
-        )
+    factors = TruncatedSVD(EMBEDDING_WIDTH, algorithm="arpack", random_state=0).fit_transform(
+        sparse.hstack([titles, genres]).tocsr()
+    )
     return np.ascontiguousarray(factors, dtype=np.float32)

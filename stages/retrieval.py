@@ -79,24 +79,24 @@ class Inputs:
 
     @cached_property
     def ease_weights(self) -> np.ndarray:
-        """float32 (len(ease_items), len(ease_items)), zero diagonal."""
-        return ease_weights(self.ease_positives, self.params.ease.l2)
+        """float64 (len(ease_items), len(ease_items)), zero diagonal, on a grid for exact sums."""
+        weights = ease_weights(self.ease_positives, self.params.ease.l2, self.n_threads)
+        return on_grid(weights, grid_bits(len(weights)) - 1, axis=0)  # a positive takes one bit
 
 
-def ease_weights(positives: sparse.csr_array, l2: float) -> np.ndarray:
+def ease_weights(positives: sparse.csr_array, l2: float, n_threads: int) -> np.ndarray:
     """The item-item weights of EASE, equation 8 of Steck (2019): P = (X'X + l2 I)^-1, B = -P /
     diag(P), diag(B) = 0.
     """
-    gram = co_occurrence(positives)
+    gram = co_occurrence(positives, n_threads)
     gram[np.diag_indices_from(gram)] += l2
-    with threadpool_limits(1):  # the sums of BLAS depend on the number of threads
-        precision = linalg.inv(gram, overwrite_a=True, check_finite=False, assume_a="pos")
-    weights = np.ascontiguousarray(precision / -np.diag(precision))  # or each product copies it
+    precision = linalg.inv(gram, overwrite_a=True, check_finite=False, assume_a="pos")
+    weights = precision / -np.diag(precision)
     np.fill_diagonal(weights, 0)
     return weights
 
 
-def co_occurrence(positives: sparse.csr_array) -> np.ndarray:
+def co_occurrence(positives: sparse.csr_array, n_threads: int) -> np.ndarray:
     """X'X, float32 (n_items, n_items): counts, so exact whichever way they are added up.
 
     The sparse product's time grows with the squares of the users' numbers of positives, the dense
@@ -107,9 +107,10 @@ def co_occurrence(positives: sparse.csr_array) -> np.ndarray:
     if squares < 0.005 * n_users * n_items**2:
         return (positives.T @ positives).toarray()
     gram = np.zeros((n_items, n_items), dtype=np.float32)
-    for users in _blocks(np.arange(n_users), n_items // 8 + 1):  # few: gram is read in each
-        block = positives[users].toarray()
-        gram += block.T @ block
+    with threadpool_limits(n_threads, "blas"):
+        for users in _blocks(np.arange(n_users), n_items // 8 + 1):  # few: gram is read in each
+            block = positives[users].toarray()
+            gram += block.T @ block
     return gram
 
 
@@ -203,7 +204,7 @@ def by_scores(
         row, place, item = largest(scores, n)
         return _padded(len(rows), n, row, place, item, scores[row, item])
 
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(n_threads) as threads:
+    with ThreadPoolExecutor(n_threads) as threads:
         parts = list(threads.map(best_of, _blocks(np.arange(len(users)), n_items)))
     if not parts:
         return Found(np.empty((0, n), np.int32), np.empty((0, n), np.float32))
@@ -243,13 +244,22 @@ def _padded(
     return items, scores
 
 
-def _product(vectors: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """float32 (n_users, n_items): vectors @ columns. BLAS may round by the shape, so it always gets
-    one of a whole block: a user's scores do not depend on who else is served.
+def on_grid(values: np.ndarray, n_bits: int, axis: int = 1) -> np.ndarray:
+    """float64, same shape: each vector along the axis rounded to multiples of one power of two,
+    such that its largest absolute value takes n_bits bits.
+
+    The sum of d products of two such vectors needs at most the bits of both and log2(d) more. While
+    these are no more than the 53 of a float64 nothing is ever rounded, so the sum is the same in
+    any order, on any processor, whichever vectors stand beside it. BLAS promises none of that.
     """
-    block = np.zeros((_block_size(columns.shape[1]), len(columns)), dtype=np.float32)
-    block[: len(vectors)] = vectors
-    return np.matmul(block, columns)[: len(vectors)]
+    exponent = np.frexp(np.abs(values).max(axis=axis, keepdims=True, initial=0))[1]
+    unit = np.ldexp(1.0, exponent - n_bits)
+    return np.rint(values / unit) * unit
+
+
+def grid_bits(width: int) -> int:
+    """Bits left for both sides together in a sum of `width` products; see on_grid."""
+    return 53 - (width - 1).bit_length()
 
 
 def by_vectors(
@@ -258,9 +268,10 @@ def by_vectors(
     """The n unseen items with the largest dot product; vectors float32 (len(users), d), items
     float32 (n_items, d).
     """
-    columns = np.ascontiguousarray(items.T)
+    n_bits = grid_bits(items.shape[1]) // 2
+    rounded, columns = on_grid(vectors, n_bits), on_grid(items, n_bits).T
     return by_scores(
-        lambda rows: _product(vectors[rows], columns),
+        lambda rows: (rounded[rows] @ columns).astype(np.float32),
         inputs.history.exposures,
         users,
         n,
@@ -286,13 +297,12 @@ def item_knn(inputs: Inputs, users: np.ndarray, n: int) -> Found:
 
 def ease(inputs: Inputs, users: np.ndarray, n: int) -> Found:
     """The user's row of positives times the weights of EASE; only items of ease_items."""
-    positives, weights = inputs.ease_positives[users], inputs.ease_weights
+    positives, weights = inputs.ease_positives[users].astype(np.float64), inputs.ease_weights
     is_dense = inputs.ease_positives.nnz > 0.1 * np.prod(inputs.ease_positives.shape)
 
     def score(rows: slice) -> np.ndarray:  # BLAS takes about 1/10 of the time for an addition
-        if is_dense:
-            return _product(positives[rows].toarray(), weights)
-        return positives[rows] @ weights
+        block = positives[rows].toarray() if is_dense else positives[rows]
+        return (block @ weights).astype(np.float32)
 
     found = by_scores(score, inputs.ease_exposures, users, n, inputs.n_threads)
     item = np.where(found.item < 0, -1, inputs.ease_items[found.item]).astype(np.int32)

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import process
+
 
 class InputError(ValueError):
     """Bad input. The message is for the user: where, the value, what would be right; a line for
@@ -19,6 +21,8 @@ def run(main: Callable[[], None]) -> None:
     exit 1 (130).
     """
     name = Path(sys.argv[0]).stem
+    if note := process.kernel_note():
+        report(note)
     try:
         main()
     except InputError as error:

@@ -127,6 +127,12 @@ class Clone:
         """dvc.yaml, dvc.lock or params.yaml."""
         return YAML(typ="safe").load(self.folder / name)
 
+    def outs(self) -> dict[str, str]:
+        """Path and md5 of every out of every stage, from the lock files."""
+        locks = ("dvc.lock", "stages/extra/dvc.lock")
+        stages = [entry for lock in locks for entry in self.yaml(lock)["stages"].values()]
+        return {out["path"]: out["md5"] for entry in stages for out in entry["outs"]}
+
     def content(self, *names: str) -> dict[str, bytes]:
         """Path and bytes of files, and of all files in folders, that the names mean."""
         paths = [

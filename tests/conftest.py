@@ -1,5 +1,9 @@
 """The clone that the end-to-end tests share."""
 
+import process  # noqa: F401, before numpy: the tests run under the kernel that the stages pin
+
+# isort: split
+
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +13,14 @@ import pytest
 
 import movielens_like
 from clone import Clone, make
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--write-outs",
+        action="store_true",
+        help="write tests/outs.json anew, after a change that is meant to change results",
+    )
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +40,6 @@ def copied(clone: Clone, tmp_path: Path) -> Iterator[Clone]:
     """A copy of the clone, for one test to change; nothing runs in it any longer after the test."""
     copy = clone.copy(tmp_path)
     yield copy
-    for process in copy.processes():  # such as a worker of the queue
+    for left in copy.processes():  # such as a worker of the queue
         with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
+            left.kill()

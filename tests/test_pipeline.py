@@ -22,6 +22,7 @@ import psutil
 import pytest
 
 import movielens_like
+import process
 from clone import FOLDS, SMALL, Clone
 
 N_WINDOWS = SMALL["split.windows"]
@@ -270,6 +271,20 @@ def test_candidates_agree_with_other_code(clone: Clone, fold: str) -> None:
         assert got == pytest.approx(sum(values) / len(values), abs=EXACT)
 
 
+# --- the same bytes
+
+OUTS = Path(__file__).with_name("outs.json")
+
+
+def test_every_out_has_the_committed_bytes(clone: Clone, request: pytest.FixtureRequest) -> None:
+    """As computed on another machine. `pytest --write-outs` takes over what a change gives."""
+    if process.kernel_note():
+        pytest.skip(f"the bytes are promised under the kernel {process.PROMISED_KERNEL} alone")
+    if request.config.getoption("--write-outs"):
+        OUTS.write_text(json.dumps(clone.outs(), indent=2) + "\n")
+    assert clone.outs() == json.loads(OUTS.read_text())
+
+
 # --- running again
 
 
@@ -420,10 +435,10 @@ def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
 def running(clone: Clone, script: str) -> list[psutil.Process]:
     """The processes of a stage that run in the clone."""
     found = []
-    for process in clone.processes():
+    for candidate in clone.processes():
         with contextlib.suppress(psutil.Error):
-            if script in process.cmdline():
-                found.append(process)
+            if script in candidate.cmdline():
+                found.append(candidate)
     return found
 
 
@@ -445,9 +460,9 @@ def kill_during(
     try:
         assert wait_for(lambda: any(p.num_threads() > 1 for p in running(copied, script)), 30)
         time.sleep(delay_s)
-        for process in running(copied, script) if with_stage else []:
+        for left in running(copied, script) if with_stage else []:
             with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+                left.kill()
     finally:
         dvc.kill()
         dvc.wait()

@@ -1,5 +1,7 @@
 """Candidate sources: what none may name, and each against a plain computation."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -8,7 +10,16 @@ import retrieval
 from factors import Factors
 from folds import History
 from histories import LIKED, SEEN, history_of
-from retrieval import SOURCES, Inputs, by_ranking, popularity, recent_popularity
+from retrieval import (
+    SOURCES,
+    Inputs,
+    by_ranking,
+    by_vectors,
+    grid_bits,
+    on_grid,
+    popularity,
+    recent_popularity,
+)
 from source_settings import Ease, ItemKnn, RecentPopular, Sources
 
 SETTINGS = Sources(
@@ -87,8 +98,80 @@ def test_blocks_of_users_change_nothing(name: str, monkeypatch: pytest.MonkeyPat
     whole = SOURCES[name](inputs_of(random_history(2)), users, 5)
     monkeypatch.setattr(retrieval, "BLOCK", 100)  # 2 to 20 users at a time
     found = SOURCES[name](inputs_of(random_history(2)), users, 5)
-    np.testing.assert_array_equal(found.item, whole.item)
-    np.testing.assert_allclose(found.score, whole.score, rtol=1e-5)
+    assert found.item.tobytes() == whole.item.tobytes()
+    assert found.score.tobytes() == whole.score.tobytes()
+
+
+def exact_sum(left: np.ndarray, right: np.ndarray) -> float:
+    """The dot product in rational numbers, rounded once."""
+    return float(sum(Fraction(a) * Fraction(b) for a, b in zip(left, right, strict=True)))
+
+
+@pytest.mark.parametrize("width", [1, 3, 32, 33, 500])
+def test_products_on_a_grid_are_exact(width: int) -> None:
+    """Factors of very different sizes, and a row of zeros: BLAS gives the exact sum."""
+    rng = np.random.default_rng(width)
+    left, right = (
+        (rng.normal(size=(20, width)) * 10.0 ** rng.integers(-6, 6, size=(20, width))).astype("f4")
+        for _ in range(2)
+    )
+    left[0] = 0
+    n_bits = grid_bits(width) // 2
+    left, right = on_grid(left, n_bits), on_grid(right, n_bits)
+    product = left @ right.T
+    for row, column in np.ndindex(product.shape):
+        assert product[row, column] == exact_sum(left[row].tolist(), right[column].tolist())
+
+
+@pytest.mark.parametrize("width", [1, 32, 500])
+def test_the_grid_is_fine(width: int) -> None:
+    """It moves no factor by more than half a unit of the last of n_bits bits of the largest."""
+    values = np.random.default_rng(0).normal(size=(50, width)).astype(np.float32)
+    n_bits = grid_bits(width) // 2
+    moved = np.abs(on_grid(values, n_bits) - values).max(axis=1)
+    assert (moved <= np.abs(values).max(axis=1) * 2.0**-n_bits).all()
+    np.testing.assert_array_equal(on_grid(values.T, n_bits, axis=0), on_grid(values, n_bits).T)
+
+
+@pytest.mark.parametrize("block", [1, 40, 130, 10**6])
+def test_scores_by_vectors_are_exact_sums_in_any_order_and_block(
+    block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the last bit of a float32; a row of a product of BLAS alone is not, under any kernel."""
+    monkeypatch.setattr(retrieval, "BLOCK", block)
+    history = random_history(4, n_users=25, n_items=40)
+    rng = np.random.default_rng(1)
+    users = rng.permutation(history.n_users)
+    vectors, items = (
+        rng.normal(size=(n, 32)).astype(np.float32) for n in (len(users), history.n_items)
+    )
+    found = by_vectors(inputs_of(history, n_threads=2), vectors, items, users, 7)
+    n_bits = grid_bits(32) // 2
+    vectors, items = on_grid(vectors, n_bits).tolist(), on_grid(items, n_bits).tolist()
+    for row in range(len(users)):
+        for item, score in zip(found.item[row], found.score[row], strict=True):
+            if item >= 0:
+                assert score == np.float32(exact_sum(vectors[row], items[item]))
+
+
+@pytest.mark.parametrize("is_dense", [True, False])
+def test_scores_of_ease_are_exact_sums(is_dense: bool) -> None:
+    """Whether the positives are multiplied as a dense or as a sparse matrix."""
+    history = random_history(4, n_users=25, n_items=40)
+    if not is_dense:  # most items are in nobody's positives
+        rows = [(int(u), int(u) % 3, 0, LIKED) for u in range(30)]
+        history = history_of([*rows, *((0, item, 0, SEEN) for item in range(3, 90))], 1)
+    inputs = inputs_of(history)
+    positives = inputs.ease_positives.toarray()
+    assert (positives.mean() > 0.1) == is_dense
+    found = SOURCES["ease"](inputs, np.arange(history.n_users), 5)
+    place = {item: number for number, item in enumerate(inputs.ease_items.tolist())}
+    for row, items in enumerate(found.item.tolist()):
+        for number, item in enumerate(items):
+            if item >= 0:
+                column = inputs.ease_weights[:, place[item]]
+                expected = np.float32(exact_sum(positives[row].tolist(), column.tolist()))
+                assert found.score[row, number] == expected
 
 
 @pytest.mark.parametrize("name", SOURCES)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import process
 import stage
 from stage import InputError, fold_argument, run, whole
 
@@ -91,7 +92,7 @@ def test_whole_removes_what_a_killed_process_left_of_the_same_file(tmp_path: Pat
 @pytest.fixture
 def _as_stage(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["stages/als.py", "test"])
-    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.setattr(process, "KERNEL", process.PROMISED_KERNEL)
 
 
 def raising(error: BaseException) -> Callable[[], None]:
@@ -145,6 +146,17 @@ def test_a_good_end_is_silent(capsys: pytest.CaptureFixture) -> None:
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.usefixtures("_as_stage")
+def test_another_kernel_is_one_line(
+    capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "KERNEL", "Zen")
+    run(lambda: None)
+    out, err = capsys.readouterr()
+    assert out.startswith("als: the BLAS kernel is Zen, not Haswell")
+    assert (out.count("\n"), err) == (1, "")
+
+
 @pytest.mark.parametrize(
     ("error", "code", "expected"),
     [
@@ -165,7 +177,12 @@ def test_exit_code_of_the_process(tmp_path: Path, error: str, code: int, expecte
     result = subprocess.run(
         [sys.executable, "x.py"],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(STAGES), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(STAGES),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "OPENBLAS_CORETYPE": process.PROMISED_KERNEL,  # no line about the kernel
+        },
         capture_output=True,
         text=True,
         timeout=60,
