@@ -23,30 +23,24 @@ The fold test is not read. The notebook's system: ALS candidates, families als, 
 embedding.
 """
 
-import process  # noqa: F401, before all others
-
-# isort: split
-
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from harness.params import SharedParams, section, shared_params
+from harness.script import InputError, run_script, whole
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-import candidate_lists
-import families
-import feature_context
-import folds
-import ranking
-from candidate_lists import CandidateParams, Candidates
-from features_file import Examples
-from params import Run, section
-from params import run as run_params
-from stage import InputError, run, whole
-from top_lists import Evaluate, top_k
-from training import Params, dataset, sample_negatives, train
+from boosting.examples import Examples
+from boosting.training import Params, dataset, sample_negatives, train
+from evaluation import metrics
+from evaluation.top_lists import Evaluate, top_k
+from families import all, load
+from folds import candidate_lists, history
+from folds.candidate_lists import CandidateParams, Candidates
 
 TABLE = Path("metrics/ablation.csv")
 PICTURE = Path("metrics/ablation.png")
@@ -90,7 +84,7 @@ def variants(sources: list[str], groups: list[str], params: Params) -> list[Vari
         rest = tuple(group for group in groups if group != name)
         if rest:
             found.append(replace(full, part="without family", name=name, base="full", groups=rest))
-    for name in families.FAMILIES:
+    for name in all.FAMILIES:
         if name not in groups:
             more = (*groups, name)
             found.append(replace(full, part="with family", name=name, base="full", groups=more))
@@ -106,7 +100,7 @@ def variants(sources: list[str], groups: list[str], params: Params) -> list[Vari
                 groups=(*NOTEBOOK, "sources"),
             )
         )
-    for name in families.FAMILIES:
+    for name in all.FAMILIES:
         if name not in NOTEBOOK:
             found.append(
                 replace(
@@ -127,8 +121,8 @@ class Fold:
     """
 
     def __init__(self, fold: str, most_users: int, seed: int) -> None:
-        history, self.target = folds.load(fold)
-        self.users = folds.teaching_users(history, self.target, most_users, seed)
+        history, self.target = history.load(fold)
+        self.users = history.teaching_users(history, self.target, most_users, seed)
         self.n_relevant = np.bincount(
             self.target.user, minlength=int(self.users.max(initial=-1)) + 1
         )[self.users]
@@ -138,9 +132,9 @@ class Fold:
                 for lists in candidate_lists.read(fold)
             ]
         )
-        context = feature_context.load(fold, history)
+        context = load.load(fold, history)
         self.used = context.settings.groups
-        every = context.settings.model_copy(update={"groups": list(families.FAMILIES)})
+        every = context.settings.model_copy(update={"groups": list(all.FAMILIES)})
         self.context = replace(context, settings=every)
 
     def examples(self, sources: tuple[str, ...]) -> Examples:
@@ -148,7 +142,7 @@ class Fold:
         lists = only(self.lists, sources)
         history = self.context.history
         blocks = [
-            families.matrix(self.context, families.rows_of(block, history))
+            all.matrix(self.context, all.rows_of(block, history))
             for block in candidate_lists.split(lists, ROWS_AT_ONCE)
         ]
         return Examples(
@@ -158,13 +152,13 @@ class Fold:
             self.n_relevant[np.searchsorted(self.users, lists.user)].astype(np.int32),
             np.concatenate([values for values, _ in blocks]),
             blocks[0][1],
-            families.categorical(self.context),
+            all.categorical(self.context),
         )
 
     def names(self, sources: tuple[str, ...], groups: tuple[str, ...]) -> list[str]:
         """The features of these families."""
-        none = families.rows_of(only(self.lists, sources).take(slice(0)), self.context.history)
-        return [name for group in groups for name in families.FAMILIES[group](self.context, none)]
+        none = all.rows_of(only(self.lists, sources).take(slice(0)), self.context.history)
+        return [name for group in groups for name in all.FAMILIES[group](self.context, none)]
 
     def recall(self, examples: Examples) -> np.ndarray:
         """float64 (n_users,): share of the relevant items that stand in the list."""
@@ -174,7 +168,7 @@ class Fold:
     def ap(self, examples: Examples, score: np.ndarray, k: int) -> np.ndarray:
         """AP@k, float64 (n_users,)."""
         hits = top_k(examples.user, examples.item, score, k).hits(self.target, self.users, k)
-        return ranking.average_precision(hits, self.n_relevant)
+        return metrics.average_precision(hits, self.n_relevant)
 
 
 def only(lists: Candidates, sources: tuple[str, ...]) -> Candidates:
@@ -231,24 +225,24 @@ def judge(
     variant: Variant,
     params: Params,
     k: int,
-    run: Run,
+    shared: SharedParams,
     n_models: int,
 ) -> Result:
     """Trains n_models per judged fold; judges each alone, and the first params.n_seeds together."""
     names = next(iter(loaded.values())).names(variant.sources, variant.groups)
     chosen = {fold: select(rows, names) for fold, rows in examples.items()}
-    taught = {fold: teaching(rows, params, run.seed) for fold, rows in chosen.items()}
+    taught = {fold: teaching(rows, params, shared.seed) for fold, rows in chosen.items()}
     order, ap, ap_of_one = list(loaded), {}, [{} for _ in range(n_models)]
     for fold in judged_folds(loaded):
         earlier = [taught[name] for name in order[order.index(fold) + 1 :]]
         earlier = [rows for rows in earlier if len(rows.label)]
         if not earlier:
             raise InputError(f"no fold before {fold} has a list that holds a relevant item")
-        data, rows = dataset(earlier, params, run.seed), chosen[fold]
+        data, rows = dataset(earlier, params, shared.seed), chosen[fold]
         total = np.zeros(len(rows.label))
         for number in range(n_models):
             model = train(data, params, run, number)
-            score = model.predict(rows.values, raw_score=True, num_threads=run.n_threads)
+            score = model.predict(rows.values, raw_score=True, num_threads=shared.n_threads)
             if number < params.n_seeds:
                 total += score
             ap_of_one[number][fold] = loaded[fold].ap(rows, score, k)
@@ -274,7 +268,9 @@ def row_of(part: str, name: str, result: Result, ap: dict[str, np.ndarray]) -> d
     }
 
 
-def table(loaded: dict[str, Fold], every: list[Variant], params: Params, run: Run) -> pd.DataFrame:
+def table(
+    loaded: dict[str, Fold], every: list[Variant], params: Params, shared: SharedParams
+) -> pd.DataFrame:
     """A row per variant, those of single models after the full system."""
     evaluate = section("evaluate", Evaluate)
     rows, results, held = [], {}, ((), {})
@@ -291,7 +287,7 @@ def table(loaded: dict[str, Fold], every: list[Variant], params: Params, run: Ru
         if variant.base:
             difference = all_users(result.ap) - all_users(results[variant.base].ap)
             row["difference"] = difference.mean()
-            row |= ranking.bootstrap(difference, evaluate.n_resamples, run.seed)
+            row |= metrics.bootstrap(difference, evaluate.n_resamples, shared.seed)
         rows.append(row)
         if variant.part in ("full", "notebook"):
             results[variant.part] = result
@@ -334,11 +330,13 @@ def draw(frame: pd.DataFrame) -> plt.Figure:
 
 
 def main() -> None:
-    run = run_params()
+    shared = shared_params()
     params = section("ranker", Params)
     candidates = section("candidates", CandidateParams)
     loaded = {
-        fold: Fold(fold, candidates.label_users, run.seed) for fold in run.folds if fold != "test"
+        fold: Fold(fold, candidates.label_users, shared.seed)
+        for fold in shared.folds
+        if fold != "test"
     }
     groups = next(iter(loaded.values())).used
     frame = table(loaded, variants(candidates.sources, groups, params), params, run)
@@ -350,4 +348,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_script(main)

@@ -7,22 +7,18 @@ out:   data/als/FOLD.npz: user_factors, item_factors float32 (n_users, factors),
        users, items int32 (n_users,), (n_items,): rows in users.parquet and items.parquet, ascending
 """
 
-import process  # noqa: F401, before all others
-
-# isort: split
-
 import sys
+
+from harness.params import SharedParams, Strict, section, shared_params
+from harness.script import fold_argument, run_script
 
 import numpy as np
 from implicit.cpu.als import AlternatingLeastSquares
 from pydantic import Field
 from scipy import sparse
 
-import folds
-from factors import FACTORS, Factors, save
-from params import Run, Strict, section
-from params import run as run_params
-from stage import fold_argument, run
+from folds import history
+from folds.factors import FACTORS, Factors, save
 
 
 class Params(Strict):
@@ -34,22 +30,24 @@ class Params(Strict):
     iterations: int = Field(ge=1, le=1000)  # alternations of users and items
 
 
-def fit(positives: sparse.csr_array, params: Params, run: Run) -> tuple[np.ndarray, np.ndarray]:
+def fit(
+    positives: sparse.csr_array, params: Params, shared: SharedParams
+) -> tuple[np.ndarray, np.ndarray]:
     """float32 (n_users, factors) and (n_items, factors); zero for users and items without a
     positive.
     """
     model = AlternatingLeastSquares(
-        **params.model_dump(), random_state=run.seed, num_threads=run.n_threads, use_cg=True
+        **params.model_dump(), random_state=shared.seed, num_threads=shared.n_threads, use_cg=True
     )
     model.fit(sparse.csr_matrix(positives), show_progress=sys.stderr.isatty())
     return model.user_factors, model.item_factors
 
 
 def main() -> None:
-    run = run_params()
+    shared = shared_params()
     params = section("als", Params)
-    fold = fold_argument(run.folds)
-    history, _ = folds.load(fold)
+    fold = fold_argument(shared.folds)
+    history, _ = history.load(fold)
     user_factors, item_factors = fit(history.positives, params, run)
     save(
         FACTORS.format(fold=fold), Factors(user_factors, item_factors, history.users, history.items)
@@ -57,4 +55,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_script(main)

@@ -10,24 +10,19 @@ target window is served; what a model leaves open, and every cold user, is fille
 popular items.
 """
 
-import process  # noqa: F401, before all others
-
-# isort: split
+from harness.params import section, shared_params
+from harness.script import fold_argument, run_script, whole
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-import folds
-import tables
-from candidate_lists import Found
-from params import run as run_params
-from params import section
-from retrieval import SOURCES, Inputs, recent_popular
-from source_settings import Sources
-from stage import fold_argument, run, whole
-from top_lists import BASELINE_LISTS, BASELINES, Evaluate
+from evaluation.top_lists import BASELINE_LISTS, BASELINES, Evaluate
+from folds import history, tables
+from folds.candidate_lists import Found
+from retrieval.params import Sources
+from retrieval.sources import SOURCES, Inputs, recent_popular
 
 USERS_AT_ONCE = 8192
 SCHEMA = pa.schema(
@@ -81,12 +76,12 @@ def table(name: str, users: np.ndarray, found: Found, items: np.ndarray) -> pa.T
 
 
 def main() -> None:
-    run = run_params()
-    fold = fold_argument(list(folds.JUDGED))
+    shared = shared_params()
+    fold = fold_argument(list(history.JUDGED))
     k = section("evaluate", Evaluate).k
-    history, target = folds.load(fold)
+    history, target = history.load(fold)
     embeddings = np.load(tables.EMBEDDINGS)[history.items]
-    inputs = Inputs(history, section("baselines", Sources), run.n_threads, embeddings)
+    inputs = Inputs(history, section("baselines", Sources), shared.n_threads, embeddings)
     blocks = [
         (users, recent_popular(inputs, history.user_of(users), 2 * k))
         for users in np.split(target.users, range(USERS_AT_ONCE, len(target.users), USERS_AT_ONCE))
@@ -99,4 +94,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_script(main)

@@ -14,19 +14,16 @@ gets recent popular items, all ranks 0. A label fold serves warm users with a re
 at most candidates.label_users of them, since only those can teach the ranker.
 """
 
-import process  # noqa: F401, before all others
-
-# isort: split
-
 from dataclasses import replace
+
+from harness.params import section, shared_params
+from harness.script import InputError, fold_argument, run_script, whole
 
 import numpy as np
 from tqdm import tqdm
 
-import factors
-import folds
-import tables
-from candidate_lists import (
+from folds import factors, history, tables
+from folds.candidate_lists import (
     CANDIDATES,
     CandidateParams,
     Candidates,
@@ -36,12 +33,9 @@ from candidate_lists import (
     unnamed,
     writer,
 )
-from factors import FACTORS
-from params import run as run_params
-from params import section
-from retrieval import SOURCES, Inputs, recent_popular
-from source_settings import Sources
-from stage import InputError, fold_argument, run, whole
+from folds.factors import FACTORS
+from retrieval.params import Sources
+from retrieval.sources import SOURCES, Inputs, recent_popular
 
 USERS_AT_ONCE = 8192  # what is held in memory grows with this, not with the number of users
 
@@ -73,20 +67,20 @@ def check_ease(params: CandidateParams, settings: Sources, n_items: int) -> None
 
 
 def main() -> None:
-    run = run_params()
+    shared = shared_params()
     params = section("candidates", CandidateParams)
-    fold = fold_argument(run.folds)
-    history, target = folds.load(fold)
+    fold = fold_argument(shared.folds)
+    history, target = history.load(fold)
     settings = section("sources", Sources)
     check_ease(params, settings, history.n_items)
     embeddings = np.load(tables.EMBEDDINGS, mmap_mode="r")[history.items]
     inputs = Inputs(
-        history, settings, run.n_threads, embeddings, factors.load(FACTORS.format(fold=fold))
+        history, settings, shared.n_threads, embeddings, factors.load(FACTORS.format(fold=fold))
     )
     users = (
         target.users
-        if fold in folds.JUDGED
-        else folds.teaching_users(history, target, params.label_users, run.seed)
+        if fold in history.JUDGED
+        else history.teaching_users(history, target, params.label_users, shared.seed)
     )
     starts = range(0, len(users), USERS_AT_ONCE)
     with whole(CANDIDATES.format(fold=fold)) as path, writer(path, params.sources) as file:
@@ -95,4 +89,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_script(main)

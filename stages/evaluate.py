@@ -17,14 +17,13 @@ out:   metrics/validation.json, metrics/test.json, metrics/baselines.json: see R
          every model; users with a relevant item, ascending
 """
 
-import process  # noqa: F401, before all others
-
-# isort: split
-
 import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from harness.params import SharedParams, section, shared_params
+from harness.script import run_script, whole
 
 import numpy as np
 import pandas as pd
@@ -32,15 +31,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-import candidate_lists
-import folds
-import pictures
-import ranking
-import tables
-from params import Run, section
-from params import run as run_params
-from stage import run, whole
-from top_lists import BASELINE_LISTS, BASELINES, Evaluate, TopLists, concatenate, top_k
+from evaluation import metrics, pictures
+from evaluation.top_lists import BASELINE_LISTS, BASELINES, Evaluate, TopLists, concatenate, top_k
+from folds import candidate_lists, history, tables
 
 METRICS = Path("metrics")
 # Warm users by number of positives in the history, half-open
@@ -56,7 +49,7 @@ class Judge:
     n_positives int64 (n_users,): in the history; 0 for a cold user
     """
 
-    def __init__(self, history: folds.History, target: folds.Target, k: int) -> None:
+    def __init__(self, history: history.History, target: history.Target, k: int) -> None:
         self.target, self.k, self.n_items = target, k, history.n_items
         self.users, self.n_relevant = np.unique(target.user, return_counts=True)
         self.n_positives = history.n_positives_of(self.users)
@@ -67,7 +60,7 @@ class Judge:
 
     def ap(self, lists: TopLists) -> np.ndarray:
         """AP@k, float64 (n_users,)."""
-        return ranking.average_precision(self.hits(lists), self.n_relevant)
+        return metrics.average_precision(self.hits(lists), self.n_relevant)
 
     def metrics(self, lists: TopLists, of: np.ndarray | None = None) -> dict[str, float]:
         """The five metrics over the judged users of the mask `of`. Coverage is over the lists of
@@ -77,10 +70,10 @@ class Judge:
         items = lists.item if of is None else lists.item[np.isin(lists.user, self.users[of])]
         k = self.k
         return {
-            f"map@{k}": float(ranking.average_precision(hits, n_relevant).mean()),
-            f"ndcg@{k}": float(ranking.ndcg(hits, n_relevant).mean()),
-            f"recall@{k}": float(ranking.recall(hits, n_relevant).mean()),
-            f"hit_rate@{k}": float(ranking.hit_rate(hits).mean()),
+            f"map@{k}": float(metrics.average_precision(hits, n_relevant).mean()),
+            f"ndcg@{k}": float(metrics.ndcg(hits, n_relevant).mean()),
+            f"recall@{k}": float(metrics.recall(hits, n_relevant).mean()),
+            f"hit_rate@{k}": float(metrics.hit_rate(hits).mean()),
             f"coverage@{k}": len(np.unique(items)) / self.n_items,
         }
 
@@ -126,7 +119,7 @@ def walk_candidates(fold: str, judge: Judge) -> tuple[TopLists, dict[str, float]
         np.add.at(size, row[is_judged], 1)
         np.add.at(found, row[is_relevant], 1)
         np.add.at(als_found, row[is_relevant & by_als & (als_rank <= 100)], 1)
-    oracle = ranking.oracle_average_precision(found, judge.n_relevant, judge.k)
+    oracle = metrics.oracle_average_precision(found, judge.n_relevant, judge.k)
     return concatenate(tops), {
         "size": float(size.mean()),
         "recall": float((found / judge.n_relevant).mean()),
@@ -141,23 +134,27 @@ def uplift(better: np.ndarray, base: np.ndarray, params: Evaluate, seed: int) ->
     """
     difference = float(better.mean() - base.mean())
     relative = difference / float(base.mean()) if base.any() else 0.0
-    interval = ranking.bootstrap(better - base, params.n_resamples, seed)
+    interval = metrics.bootstrap(better - base, params.n_resamples, seed)
     return {f"map@{params.k}": difference, "relative": relative, **interval}
 
 
 def summary(
-    judge: Judge, models: dict[str, TopLists], candidates: dict, params: Evaluate, run: Run
+    judge: Judge,
+    models: dict[str, TopLists],
+    candidates: dict,
+    params: Evaluate,
+    shared: SharedParams,
 ) -> dict:
     """The content of metrics/FOLD.json."""
     k, is_cold = params.k, judge.n_positives == 0
     ap = {name: judge.ap(lists) for name, lists in models.items()}
     best = max(BASELINES, key=lambda name: ap[name].mean())
-    with ThreadPoolExecutor(run.n_threads) as threads:  # the bootstrap is most of the stage
+    with ThreadPoolExecutor(shared.n_threads) as threads:  # the bootstrap is most of the stage
         over_als, over_best = threads.map(
-            lambda base: uplift(ap["hybrid"], ap[base], params, run.seed), ("als", best)
+            lambda base: uplift(ap["hybrid"], ap[base], params, shared.seed), ("als", best)
         )
     notebook = {
-        name: ranking.notebook_average_precision(judge.hits(models[name])).mean()
+        name: metrics.notebook_average_precision(judge.hits(models[name])).mean()
         for name in ("als", "hybrid")
     }
     result = {
@@ -187,7 +184,7 @@ def by_k(judge: Judge, models: dict[str, TopLists]) -> pd.DataFrame:
             {
                 "k": k,
                 **{
-                    name: ranking.average_precision(hit[:, :k], judge.n_relevant).mean()
+                    name: metrics.average_precision(hit[:, :k], judge.n_relevant).mean()
                     for name, hit in hits.items()
                 },
             }
@@ -225,7 +222,7 @@ def slices(
     for name, is_in in (("popular items", is_head), ("long-tail items", ~is_head)):
         kept = is_in[judge.target.item]
         if kept.any():
-            target = folds.Target(
+            target = history.Target(
                 judge.target.users,
                 judge.target.user[kept],
                 judge.target.item[kept],
@@ -235,11 +232,11 @@ def slices(
     return pd.DataFrame(rows).assign(fold=fold)[["fold", "slice", "n_users", *models]]
 
 
-def item_slice(target: folds.Target, models: dict[str, TopLists], k: int) -> dict:
+def item_slice(target: history.Target, models: dict[str, TopLists], k: int) -> dict:
     """n_users and MAP@k of every model where only the items of `target` are relevant."""
     users, n_relevant = np.unique(target.user, return_counts=True)
     scores = {
-        name: ranking.average_precision(lists.hits(target, users, k), n_relevant).mean()
+        name: metrics.average_precision(lists.hits(target, users, k), n_relevant).mean()
         for name, lists in models.items()
     }
     return {"n_users": len(users), **scores}
@@ -269,13 +266,13 @@ def write_per_user(
 
 
 def main() -> None:
-    run = run_params()
+    shared = shared_params()
     params = section("evaluate", Evaluate)
     user_ids = pq.read_table(tables.USERS, columns=["user_id"])["user_id"]
     item_ids = pq.read_table(tables.ITEMS, columns=["item_id"])["item_id"]
     baselines, slice_frames = {}, []
-    for fold in folds.JUDGED:
-        history, target = folds.load(fold)
+    for fold in history.JUDGED:
+        history, target = history.load(fold)
         judge = Judge(history, target, params.k)
         als, candidates = walk_candidates(fold, judge)
         hybrid = read_recommendations(tables.RECOMMENDATIONS[fold], user_ids, item_ids)
@@ -303,4 +300,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_script(main)

@@ -17,33 +17,26 @@ file has neither rows nor features. The features of the lists to be ranked are c
 `recommend`, with the same families, block by block.
 """
 
-import process  # noqa: F401, before all others
-
-# isort: split
-
 from pathlib import Path
+
+from harness.params import section, shared_params
+from harness.script import fold_argument, report, run_script, whole
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-import candidate_lists
-import families
-import feature_context
-import folds
-import tables
-from candidate_lists import CandidateParams, Candidates
-from features_file import FEATURES, schema
-from params import run as run_params
-from params import section
-from stage import fold_argument, report, run, whole
+from boosting.examples import FEATURES, schema
+from families import all, load
+from folds import candidate_lists, history, tables
+from folds.candidate_lists import CandidateParams, Candidates
 
 ROWS_AT_ONCE = 100_000  # what is held in memory grows with this, not with the number of users
 
 
 def teaching_lists(
-    fold: str, target: folds.Target, most: int, seed: int
+    fold: str, target: history.Target, most: int, seed: int
 ) -> tuple[Candidates, np.ndarray]:
     """The lists that teach, and the label of every row, uint8."""
     kept, labels = [], []
@@ -62,17 +55,17 @@ def teaching_lists(
     return lists, label
 
 
-def write(path: Path, context: families.Context, lists: Candidates, keys: list[np.ndarray]) -> None:
+def write(path: Path, context: all.Context, lists: Candidates, keys: list[np.ndarray]) -> None:
     """One row group per block of lists; keys are the label and n_relevant of every row."""
     first = 0
-    _, names = families.matrix(context, families.rows_of(lists.take(slice(0)), context.history))
+    _, names = all.matrix(context, all.rows_of(lists.take(slice(0)), context.history))
     with pq.ParquetWriter(
-        path, schema(names, families.categorical(context)), compression="none", use_dictionary=False
+        path, schema(names, all.categorical(context)), compression="none", use_dictionary=False
     ) as file:
         for block in tqdm(
             list(candidate_lists.split(lists, ROWS_AT_ONCE)), path.name, disable=None
         ):
-            values, _ = families.matrix(context, families.rows_of(block, context.history))
+            values, _ = all.matrix(context, all.rows_of(block, context.history))
             rows = slice(first, first + len(block.user))
             columns = [block.user, block.item, *(key[rows] for key in keys), *values.T]
             file.write_table(
@@ -84,22 +77,22 @@ def write(path: Path, context: families.Context, lists: Candidates, keys: list[n
 
 
 def main() -> None:
-    run = run_params()
-    fold = fold_argument(run.folds)
+    shared = shared_params()
+    fold = fold_argument(shared.folds)
     if fold == "test":
         tables.write_parquet(FEATURES.format(fold=fold), schema([], []).empty_table())
         return
-    history, target = folds.load(fold)
+    history, target = history.load(fold)
     lists, label = teaching_lists(
-        fold, target, section("candidates", CandidateParams).label_users, run.seed
+        fold, target, section("candidates", CandidateParams).label_users, shared.seed
     )
     if not len(label):
         report(f"{fold}: no list of a warm user holds a relevant item; the fold teaches nothing")
     n_relevant = np.bincount(target.user, minlength=int(lists.user.max(initial=0)) + 1)[lists.user]
-    context = feature_context.load(fold, history)
+    context = load.load(fold, history)
     with whole(FEATURES.format(fold=fold)) as path:
         write(path, context, lists, [label, n_relevant.astype(np.int32)])
 
 
 if __name__ == "__main__":
-    run(main)
+    run_script(main)

@@ -6,22 +6,17 @@ out:   data/interactions.parquet, data/users.parquet, data/items.parquet, data/i
        data/item_embeddings.npy; columns, dtypes and order stand in tables.py
 """
 
-import process  # noqa: F401, before all others
+from harness.params import section
+from harness.script import report, run_script
 
-# isort: split
-
-import read_movielens
-import read_vk_lsvd
-import read_vk_notebook
-import tables
-from dataset import Data
-from params import section
-from stage import report, run
+from folds import tables
+from readers import movielens, vk_lsvd, vk_notebook
+from readers.params import Data
 
 READERS = {
-    "movielens-1m": read_movielens.read,
-    "vk-notebook": read_vk_notebook.read,
-    "vk-lsvd": read_vk_lsvd.read,
+    "movielens-1m": movielens.read,
+    "vk-notebook": vk_notebook.read,
+    "vk-lsvd": vk_lsvd.read,
 }
 
 
@@ -37,4 +32,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_script(main)

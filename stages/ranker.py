@@ -11,24 +11,19 @@ out:   data/ranker/FOLD_SEED.txt: a LightGBM text model for each judged fold and
          hold a relevant item, ranked by the first so many trees of that fold's first model
 """
 
-import process  # noqa: F401, before all others
-
-# isort: split
+from harness.params import section, shared_params
+from harness.script import InputError, report, run_script, whole
 
 import numpy as np
 import pandas as pd
 
-import features_file
-import ranker_models
-from features_file import Examples
-from folds import JUDGED
-from lightgbm_alone import lightgbm as lgb
-from params import run as run_params
-from params import section
-from ranking import average_precision
-from stage import InputError, report, run, whole
-from top_lists import top_k
-from training import Params, dataset, sample_negatives, train
+from boosting import examples
+from boosting.examples import Examples
+from boosting.lean import lightgbm as lgb
+from boosting.training import Params, dataset, sample_negatives, train
+from evaluation.metrics import average_precision
+from evaluation.top_lists import top_k
+from folds.history import JUDGED
 
 CURVE_POINTS = 20
 CURVE_K = 10
@@ -70,17 +65,17 @@ def feature_gain(models: list[lgb.Booster]) -> pd.DataFrame:
 
 
 def main() -> None:
-    run = run_params()
+    shared = shared_params()
     params = section("ranker", Params)
-    folds = {fold: features_file.read(fold) for fold in run.folds if fold != "test"}
+    folds = {fold: examples.read(fold) for fold in shared.folds if fold != "test"}
     sampled = {
-        fold: sample_negatives(examples, params.negatives, run.seed)
+        fold: sample_negatives(examples, params.negatives, shared.seed)
         for fold, examples in folds.items()
     }
     for judged in JUDGED:
         earlier = [
             sampled[fold]
-            for fold in run.folds[run.folds.index(judged) + 1 :]
+            for fold in shared.folds[shared.folds.index(judged) + 1 :]
             if len(sampled[fold].label)
         ]
         if not earlier:
@@ -88,9 +83,9 @@ def main() -> None:
                 f"no fold before {judged} has a list that holds a relevant item; "
                 "add label folds to folds"
             )
-        data = dataset(earlier, params, run.seed)
+        data = dataset(earlier, params, shared.seed)
         models = [train(data, params, run, number) for number in range(params.n_seeds)]
-        ranker_models.save(judged, models)
+        models.save(judged, models)
         report(
             f"{judged}: {data.num_data():,} candidates in "
             f"{sum(len(examples.group) for examples in earlier):,} lists"
@@ -101,11 +96,11 @@ def main() -> None:
 
 def write_plots(models: list[lgb.Booster], validation: Examples, n_trees: int) -> None:
     """feature_gain.csv and learning_curve.csv."""
-    with whole(ranker_models.GAIN) as path:
+    with whole(models.GAIN) as path:
         feature_gain(models).to_csv(path, index=False)
-    with whole(ranker_models.CURVE) as path:
+    with whole(models.CURVE) as path:
         learning_curve(models[:1], validation, n_trees).to_csv(path, index=False)
 
 
 if __name__ == "__main__":
-    run(main)
+    run_script(main)

@@ -11,34 +11,25 @@ Every user with an interaction in the target window is served. A cold user gets 
 items, with 1 / rank as score. Ties in score keep the order of the candidates.
 """
 
-import process  # noqa: F401, before all others
-
-# isort: split
+from harness.params import section, shared_params
+from harness.script import run_script
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-import candidate_lists
-import families
-import feature_context
-import folds
-import ranker_models
-import tables
-from candidate_lists import Candidates
-from params import run as run_params
-from params import section
-from stage import run
-from tables import RECOMMENDATIONS
-from top_lists import Evaluate, TopLists, concatenate, top_k
+from boosting import models
+from evaluation.top_lists import Evaluate, TopLists, concatenate, top_k
+from families import all, load
+from folds import candidate_lists, history, tables
+from folds.candidate_lists import Candidates
+from folds.tables import RECOMMENDATIONS
 
 ROWS_AT_ONCE = 100_000  # what is held in memory grows with this, not with the number of users
 
 
-def scores(
-    lists: Candidates, context: families.Context, models: list, n_threads: int
-) -> np.ndarray:
+def scores(lists: Candidates, context: all.Context, models: list, n_threads: int) -> np.ndarray:
     """float64 (n_rows,): the ranker's score of every row; for rows of cold users 1 / place in the
     list.
     """
@@ -47,16 +38,16 @@ def scores(
     is_warm = lists.is_named
     if is_warm.any():
         warm = lists.take(is_warm)
-        values, _ = families.matrix(context, families.rows_of(warm, context.history))
-        score[is_warm] = ranker_models.predict(models, values, n_threads)
+        values, _ = all.matrix(context, all.rows_of(warm, context.history))
+        score[is_warm] = models.predict(models, values, n_threads)
     return score
 
 
 def recommend(fold: str, k: int, n_threads: int) -> TopLists:
     """The top k of every user of the fold's target window."""
-    history, _ = folds.load(fold)
-    context = feature_context.load(fold, history)
-    models = ranker_models.load(fold)
+    history, _ = history.load(fold)
+    context = load.load(fold, history)
+    models = models.load(fold)
     return concatenate(
         [
             top_k(lists.user, lists.item, scores(lists, context, models, n_threads), k)
@@ -66,12 +57,12 @@ def recommend(fold: str, k: int, n_threads: int) -> TopLists:
 
 
 def main() -> None:
-    run = run_params()
+    shared = shared_params()
     k = section("evaluate", Evaluate).k
     user_ids = pq.read_table(tables.USERS, columns=["user_id"])["user_id"]
     item_ids = pq.read_table(tables.ITEMS, columns=["item_id"])["item_id"]
-    for fold in folds.JUDGED:
-        top = recommend(fold, k, run.n_threads)
+    for fold in history.JUDGED:
+        top = recommend(fold, k, shared.n_threads)
         columns = {
             "user_id": user_ids.take(top.user),
             "item_id": item_ids.take(top.item),
@@ -82,4 +73,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_script(main)

@@ -9,9 +9,8 @@ out:   data/split/interactions.parquet, rows by user, within a user in time orde
        n_items
 """
 
-import process  # noqa: F401, before all others
-
-# isort: split
+from harness.params import Strict, section
+from harness.script import InputError, report, run_script, whole
 
 import numpy as np
 import pandas as pd
@@ -20,10 +19,8 @@ import pyarrow.parquet as pq
 from pydantic import Field
 from scipy import sparse
 
-import tables
-from folds import INTERACTIONS, WINDOWS
-from params import Strict, section
-from stage import InputError, report, run, whole
+from folds import tables
+from folds.history import INTERACTIONS, WINDOWS
 
 
 class Params(Strict):
@@ -122,4 +119,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_script(main)

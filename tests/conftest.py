@@ -1,9 +1,5 @@
 """The clone that the end-to-end tests share."""
 
-import process  # noqa: F401, before numpy: the tests run under the kernel that the stages pin
-
-# isort: split
-
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path

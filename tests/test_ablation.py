@@ -3,15 +3,16 @@
 import json
 from dataclasses import dataclass
 
+from harness.script import InputError
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from ablation import NOTEBOOK, judged_folds, only, select, teaching, variants
-from candidate_lists import Candidates
 from clone import Clone
-from families import FAMILIES
-from stage import InputError
+from families.all import FAMILIES
+from folds.candidate_lists import Candidates
 from test_ranker import examples_of, params_of
 
 SOURCES = ["als", "item_knn", "content"]

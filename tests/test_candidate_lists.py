@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
-import candidate_lists
-from candidate_lists import (
+from folds import candidate_lists
+from folds.candidate_lists import (
     CandidateParams,
     Candidates,
     Found,

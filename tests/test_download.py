@@ -17,10 +17,11 @@ import time
 import zipfile
 from pathlib import Path
 
+from harness import script
+
 import pytest
 
 import download
-import stage
 
 STAGES = Path(download.__file__).parent
 MOVIES = {"ml-1m.inter": b"interactions", "ml-1m.item": b"items" * 50_000, "ml-1m.user": b"users"}
@@ -44,7 +45,7 @@ def run_stage(capsys: pytest.CaptureFixture) -> tuple[int, str]:
     """Exit code and stderr of the stage in this process, for tests that replace parts of it."""
     capsys.readouterr()
     try:
-        stage.run(download.main)
+        script.run(download.main)
     except SystemExit as end:
         if not isinstance(end.code, str):
             return end.code, capsys.readouterr().err
@@ -236,7 +237,7 @@ def test_an_interrupt_ends_pip_too_and_leaves_nothing(wheels: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as index:  # which never answers
         index.settimeout(10)
         url = f"http://127.0.0.1:{index.getsockname()[1]}/simple"
-        code = "import download, stage; stage.run(download.main)"
+        code = "import download, stage; script.run(download.main)"
         process = start("-c", code, PIP_NO_INDEX="0", PIP_INDEX_URL=url)
         connection, _ = index.accept()
         with connection:
@@ -560,7 +561,7 @@ def http_get(url, file, **_):
     raise OSError({errno.ENOSPC}, "No space left on device")
 
 huggingface_hub.file_download.http_get = http_get
-stage.run(download.main)
+script.run(download.main)
 """
     process = start("-c", code)
     _, stderr = process.communicate(timeout=20)
@@ -604,7 +605,7 @@ def test_a_disk_too_small_is_known_before_the_download(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     folder = tmp_path / "new" / "folder"
     download.check_space(folder, {"a/b": 4_000_000, "a/c": 5_000_000})
-    with pytest.raises(stage.InputError, match="10 MB to fetch, 9 MB free"):
+    with pytest.raises(script.InputError, match="10 MB to fetch, 9 MB free"):
         download.check_space(folder, {"a/b": 4_000_000, "a/c": 6_000_000})
     (folder / "a").mkdir(parents=True)
     (folder / "a/.c.etag.tmp").write_bytes(bytes(1_000_000))  # there already

@@ -5,6 +5,8 @@ future.
 from dataclasses import replace
 from math import log
 
+from harness.params import Run
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -13,9 +15,7 @@ from scipy import sparse
 
 import als
 import candidates
-from candidate_lists import CandidateParams, Candidates
-from factors import Factors
-from families import (
+from families.all import (
     FAMILIES,
     Context,
     Rows,
@@ -26,12 +26,13 @@ from families import (
     rows_of,
     within_list,
 )
-from feature_context import metadata
-from folds import History
+from families.load import metadata
+from folds.candidate_lists import CandidateParams, Candidates
+from folds.factors import Factors
+from folds.history import History
 from histories import LIKED, SEEN, history_of
-from params import Run
-from retrieval import SOURCES, Inputs
-from source_settings import Ease, ItemKnn, RecentPopular, Sources
+from retrieval.params import Ease, ItemKnn, RecentPopular, Sources
+from retrieval.sources import SOURCES, Inputs
 
 NAN = np.nan
 S = 2  # smoothing

@@ -2,16 +2,17 @@
 
 from pathlib import Path
 
+from harness.script import InputError
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from history.history import Target
 
-import folds
-from folds import Target
+from folds import history
 from histories import LIKED, SEEN, arrays_of, fold_of, history_before, split_table, target_of
-from stage import InputError
 
 ROWS = [  # user, item, window, strength, in time order
     (5, 7, 0, LIKED),
@@ -24,7 +25,7 @@ ROWS = [  # user, item, window, strength, in time order
 ]
 
 
-def pairs_of(history: folds.History) -> list[tuple[int, int]]:
+def pairs_of(history: history.History) -> list[tuple[int, int]]:
     users, items = history.users[history.user], history.items[history.item]
     return list(zip(users.tolist(), items.tolist(), strict=True))
 
@@ -196,7 +197,7 @@ def test_the_comparison_of_bytes_sees_a_change() -> None:
     ("fold", "expected"), [("test", 9), ("validation", 8), ("label_1", 7), ("label_7", 1)]
 )
 def test_target_windows(fold: str, expected: int) -> None:
-    assert folds.target_window(fold, 10) == expected
+    assert history.target_window(fold, 10) == expected
 
 
 @pytest.mark.parametrize(
@@ -204,7 +205,7 @@ def test_target_windows(fold: str, expected: int) -> None:
 )
 def test_too_few_windows(fold: str, needed: int) -> None:
     with pytest.raises(InputError) as error:
-        folds.target_window(fold, 10)
+        history.target_window(fold, 10)
     assert str(error.value) == (
         f"params.yaml: folds has {fold}, which needs {needed} windows or more; the data has 10"
     )
@@ -212,16 +213,16 @@ def test_too_few_windows(fold: str, needed: int) -> None:
 
 def write_split(folder: Path, rows: list[tuple[int, int, int, int]], n_windows: int) -> None:
     (folder / "data/split").mkdir(parents=True)
-    pq.write_table(split_table(rows), folder / folds.INTERACTIONS)
-    pd.DataFrame({"window": range(n_windows)}).to_csv(folder / folds.WINDOWS, index=False)
+    pq.write_table(split_table(rows), folder / history.INTERACTIONS)
+    pd.DataFrame({"window": range(n_windows)}).to_csv(folder / history.WINDOWS, index=False)
 
 
 def test_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_split(tmp_path, ROWS, 3)
-    history, target = folds.load("test")
+    history, target = history.load("test")
     assert (history.n_windows, relevant(target)) == (2, [(2, 4, 3), (5, 9, LIKED)])
-    history, target = folds.load("validation")
+    history, target = history.load("validation")
     assert (history.n_windows, relevant(target)) == (1, [(2, 9, 2)])
 
 
@@ -251,7 +252,7 @@ def test_a_fold_with_nothing_to_judge_or_learn(
     monkeypatch.chdir(tmp_path)
     write_split(tmp_path, rows, 2)
     with pytest.raises(InputError) as error:
-        folds.load("test")
+        history.load("test")
     assert str(error.value) == expected
 
 
@@ -260,7 +261,7 @@ def test_a_label_fold_may_have_an_empty_target(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write_split(tmp_path, [(0, 1, 0, LIKED), (0, 2, 1, SEEN), (0, 3, 3, LIKED)], 4)
-    _, target = folds.load("label_1")
+    _, target = history.load("label_1")
     assert (target.users.tolist(), relevant(target)) == ([0], [])
 
 

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+from harness.script import InputError
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from ids import Collector, Ids
-from stage import InputError
+from readers.ids import Collector, Ids
 
 
 def column(values: list, kind: pa.DataType) -> pa.ChunkedArray:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from folds.similarity import item_knn, latest, normalised, transitions
 from histories import LIKED, SEEN, history_of
-from item_similarity import item_knn, latest, normalised, transitions
-from source_settings import ItemKnn
+from retrieval.params import ItemKnn
 
 
 def user_item(*rows: list[int], n_items: int) -> sparse.csr_array:

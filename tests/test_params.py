@@ -2,20 +2,21 @@
 
 from pathlib import Path
 
+from harness import params
+from harness.params import Strict
+from harness.script import InputError
+
 import pytest
 from ruamel.yaml import YAML
 
-import params
 from als import Params as AlsParams
-from candidate_lists import CandidateParams
-from dataset import Data
-from families import Settings
-from params import Strict
+from evaluation.top_lists import Evaluate
+from families.all import Settings
+from folds.candidate_lists import CandidateParams
 from ranker import Params as RankerParams
-from source_settings import Sources
+from readers.params import Data
+from retrieval.params import Sources
 from split import Params as SplitParams
-from stage import InputError
-from top_lists import Evaluate
 
 SHIPPED = Path(__file__).parent.parent / "params.yaml"
 MODELS: dict[str, type[Strict]] = {

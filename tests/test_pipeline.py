@@ -16,13 +16,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness import process
+
 import numpy as np
 import pandas as pd
 import psutil
 import pytest
 
 import movielens_like
-import process
 from clone import FOLDS, SMALL, Clone
 
 N_WINDOWS = SMALL["split.windows"]

@@ -1,12 +1,13 @@
 """The rule data.positive: what it means, and that every bad one ends in one line."""
 
+from harness.script import InputError
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
-import positive
-from positive import Rule
-from stage import InputError
+from readers import positive_rule
+from readers.positive_rule import Rule
 
 FEEDBACK = pa.table(
     {
@@ -148,4 +149,6 @@ def test_a_rule_that_does_not_fit_the_columns(text: str, part: str) -> None:
 def test_missing_values() -> None:
     expected = {"timespent": [0, 0, 1, 0], "rating": [0, 1, 0, 1], "nothing": [1, 1, 1, 1]}
     for name, is_missing in expected.items():
-        assert positive.values(FEEDBACK[name])[1].tolist() == [bool(value) for value in is_missing]
+        assert positive_rule.values(FEEDBACK[name])[1].tolist() == [
+            bool(value) for value in is_missing
+        ]

@@ -6,9 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
+from harness import process
 
-import process
+import pytest
 
 STAGES = Path(process.__file__).parent
 AVX2 = "processor : 0\nflags\t\t: fpu sse2 fma avx2\nbugs : none\n"

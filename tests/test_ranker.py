@@ -4,16 +4,17 @@ threads.
 
 from pathlib import Path
 
+from harness.params import Run
+
 import lightgbm as lgb
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
 import ranker
-import ranker_models
-from features_file import Examples
-from params import Run
-from training import Params, dataset, list_weights, sample_negatives, train
+from boosting import models
+from boosting.examples import Examples
+from boosting.training import Params, dataset, list_weights, sample_negatives, train
 
 SETTINGS = {
     "objective": "lambdarank",
@@ -156,7 +157,7 @@ def test_the_saved_model_is_the_same_at_any_number_of_threads(
     for threads in (1, 2):
         folder = tmp_path / str(threads)
         monkeypatch.setattr(ranker_models, "FOLDER", folder)
-        ranker_models.save("test", [trained(threads, objective=objective)])
+        models.save("test", [trained(threads, objective=objective)])
         texts.append((folder / "test_0.txt").read_text())
     assert texts[0] == texts[1]
     assert "Tree=5" in texts[0]  # six trees that split
@@ -191,18 +192,18 @@ def test_models_are_read_in_the_order_of_their_seeds(
     """10 comes after 2, and the models of another fold are none of these."""
     monkeypatch.setattr(ranker_models, "FOLDER", tmp_path)
     models = [trained(1, number, n_estimators=1 + number) for number in range(11)]
-    ranker_models.save("test", models)
-    ranker_models.save("validation", models[:1])
-    loaded = ranker_models.load("test")
+    models.save("test", models)
+    models.save("validation", models[:1])
+    loaded = models.load("test")
     assert [model.num_trees() for model in loaded] == [1 + number for number in range(11)]
     values = fold_of(3).values
     expected = np.mean([model.predict(values, raw_score=True) for model in models], axis=0)
-    np.testing.assert_allclose(ranker_models.predict(loaded, values, 1), expected, rtol=1e-12)
+    np.testing.assert_allclose(models.predict(loaded, values, 1), expected, rtol=1e-12)
 
 
 def test_the_mean_score_is_the_same_at_any_number_of_threads() -> None:
     models, values = [trained(1, number) for number in (0, 1)], fold_of(3).values
-    one, two = (ranker_models.predict(models, values, threads) for threads in (1, 2))
+    one, two = (models.predict(models, values, threads) for threads in (1, 2))
     assert one.tobytes() == two.tobytes()
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import ndcg_score
 
-import ranking
+from evaluation import metrics
 
 YES, NO = True, False
 
@@ -54,9 +54,9 @@ def test_metrics_equal_plain_loops(seed: int) -> None:
     for name, values in expected.items():
         np.testing.assert_allclose(getattr(ranking, name)(hits, n_relevant), values, rtol=1e-12)
     np.testing.assert_allclose(
-        ranking.notebook_average_precision(hits), [plain_notebook(row) for row, _ in users], 1e-12
+        metrics.notebook_average_precision(hits), [plain_notebook(row) for row, _ in users], 1e-12
     )
-    assert ranking.hit_rate(hits).tolist() == [float(sum(row) > 0) for row, _ in users]
+    assert metrics.hit_rate(hits).tolist() == [float(sum(row) > 0) for row, _ in users]
 
 
 @pytest.mark.parametrize("seed", range(50))
@@ -69,7 +69,7 @@ def test_ndcg_equals_scikit_learn_where_no_relevant_item_is_beyond_k(seed: int) 
     order = rng.permutation(n_items)
     score = np.empty((1, n_items))
     score[0, order] = -np.arange(n_items)
-    ours = ranking.ndcg(relevant[:, order[:k]] > 0, relevant.sum(axis=1).astype(int))
+    ours = metrics.ndcg(relevant[:, order[:k]] > 0, relevant.sum(axis=1).astype(int))
     np.testing.assert_allclose(ours, [ndcg_score(relevant, score, k=k)], rtol=1e-12)
 
 
@@ -85,7 +85,7 @@ def test_ndcg_equals_scikit_learn_where_no_relevant_item_is_beyond_k(seed: int) 
     ],
 )
 def test_average_precision_by_hand(row: list[bool], n_relevant: int, expected: float) -> None:
-    result = ranking.average_precision(np.array([row]), np.array([n_relevant]))
+    result = metrics.average_precision(np.array([row]), np.array([n_relevant]))
     assert result == pytest.approx([expected])
 
 
@@ -98,7 +98,7 @@ def test_average_precision_by_hand(row: list[bool], n_relevant: int, expected: f
     ],
 )
 def test_ndcg_by_hand(row: list[bool], n_relevant: int, expected: float) -> None:
-    assert ranking.ndcg(np.array([row]), np.array([n_relevant])) == pytest.approx([expected])
+    assert metrics.ndcg(np.array([row]), np.array([n_relevant])) == pytest.approx([expected])
 
 
 @pytest.mark.parametrize(
@@ -110,17 +110,17 @@ def test_ndcg_by_hand(row: list[bool], n_relevant: int, expected: float) -> None
     ],
 )
 def test_notebook_formula_by_hand(row: list[bool], expected: float) -> None:
-    assert ranking.notebook_average_precision(np.array([row])) == pytest.approx([expected])
+    assert metrics.notebook_average_precision(np.array([row])) == pytest.approx([expected])
 
 
 def test_notebook_formula_is_never_below_ap() -> None:
     hits = np.array([[YES, NO, NO]])
-    assert ranking.notebook_average_precision(hits).tolist() == [1.0]
-    assert ranking.average_precision(hits, np.array([10])).tolist() == [1 / 3]
+    assert metrics.notebook_average_precision(hits).tolist() == [1.0]
+    assert metrics.average_precision(hits, np.array([10])).tolist() == [1 / 3]
 
 
 def test_recall_counts_what_the_list_could_not_hold() -> None:
-    assert ranking.recall(np.array([[YES, YES]]), np.array([8])).tolist() == [2 / 8]
+    assert metrics.recall(np.array([[YES, YES]]), np.array([8])).tolist() == [2 / 8]
 
 
 def test_oracle_is_ap_with_every_found_item_on_top() -> None:
@@ -128,8 +128,8 @@ def test_oracle_is_ap_with_every_found_item_on_top() -> None:
     for found in range(6):
         for n_relevant in range(max(1, found), 8):
             best = np.array([[rank <= found for rank in range(1, k + 1)]])
-            expected = ranking.average_precision(best, np.array([n_relevant]))
-            result = ranking.oracle_average_precision(np.array([found]), np.array([n_relevant]), k)
+            expected = metrics.average_precision(best, np.array([n_relevant]))
+            result = metrics.oracle_average_precision(np.array([found]), np.array([n_relevant]), k)
             assert result == pytest.approx(expected)
 
 
@@ -147,7 +147,7 @@ def plain_bootstrap(difference: np.ndarray, n_resamples: int) -> tuple[float, fl
 
 def test_bootstrap_agrees_with_a_plain_loop() -> None:
     low, high, p_value = plain_bootstrap(DIFFERENCE, 20_000)
-    result = ranking.bootstrap(DIFFERENCE, 20_000, seed=1)
+    result = metrics.bootstrap(DIFFERENCE, 20_000, seed=1)
     # standard error of a quantile: sqrt(0.025 * 0.975 / 20 000) / density, and the density of the
     # means at their quantiles is 0.058 / 0.065: 0.0012, 0.0017 for two; 0.01 is six times that
     assert result["ci95_low"] == pytest.approx(low, abs=0.01)
@@ -156,14 +156,14 @@ def test_bootstrap_agrees_with_a_plain_loop() -> None:
 
 
 def test_bootstrap_is_seeded_and_blind_to_the_order_of_users() -> None:
-    first = ranking.bootstrap(DIFFERENCE, 1000, seed=1)
-    assert ranking.bootstrap(DIFFERENCE, 1000, seed=1) == first
-    assert ranking.bootstrap(DIFFERENCE[::-1], 1000, seed=1) == first
-    assert ranking.bootstrap(DIFFERENCE, 1000, seed=2) != first
+    first = metrics.bootstrap(DIFFERENCE, 1000, seed=1)
+    assert metrics.bootstrap(DIFFERENCE, 1000, seed=1) == first
+    assert metrics.bootstrap(DIFFERENCE[::-1], 1000, seed=1) == first
+    assert metrics.bootstrap(DIFFERENCE, 1000, seed=2) != first
 
 
 def test_bootstrap_mirrors_the_swapped_models() -> None:
-    one, other = (ranking.bootstrap(d, 20_000, seed=1) for d in (DIFFERENCE, -DIFFERENCE))
+    one, other = (metrics.bootstrap(d, 20_000, seed=1) for d in (DIFFERENCE, -DIFFERENCE))
     assert one["ci95_low"] == pytest.approx(-other["ci95_high"], abs=0.01)
     assert one["p_value"] == pytest.approx(other["p_value"], abs=0.02)
 
@@ -173,17 +173,17 @@ def test_bootstrap_in_blocks_covers_every_resample(monkeypatch: pytest.MonkeyPat
     mean is near zero, but a place left unfilled would be.
     """
     monkeypatch.setattr(np, "empty", np.zeros)
-    result = ranking.bootstrap(np.linspace(4, 6, 5000), 1700, seed=3)
+    result = metrics.bootstrap(np.linspace(4, 6, 5000), 1700, seed=3)
     assert result["p_value"] == 2 * (0 + 1) / (1700 + 1)
 
 
 def test_p_value_of_no_difference_is_one() -> None:
-    result = ranking.bootstrap(np.zeros(7), 100, seed=0)
+    result = metrics.bootstrap(np.zeros(7), 100, seed=0)
     assert result == {"ci95_low": 0.0, "ci95_high": 0.0, "p_value": 1.0}
 
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_p_value_is_never_zero(sign: int) -> None:
-    result = ranking.bootstrap(np.full(7, sign * 0.5), 100, seed=0)
+    result = metrics.bootstrap(np.full(7, sign * 0.5), 100, seed=0)
     assert result["p_value"] == 2 * (0 + 1) / (100 + 1)
     assert (result["ci95_low"], result["ci95_high"]) == (sign * 0.5, sign * 0.5)

@@ -3,15 +3,16 @@
 import zipfile
 from pathlib import Path
 
+from harness.script import InputError
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-import read_vk_lsvd
-from dataset import Data
-from stage import InputError
-from tables import Tables
+from folds.tables import Tables
+from readers import vk_lsvd
+from readers.params import Data
 
 WEEKS = {  # user_id, item_id, timespent
     "train/week_03": [(7, 30, 9), (5, 10, 2)],
@@ -67,7 +68,7 @@ def write_npz(folder: Path, **changes: object) -> None:
 
 
 def read(folder: Path, subsample: str = "", embedding_width: int = 0) -> Tables:
-    return read_vk_lsvd.read(
+    return vk_lsvd.read(
         Data(
             source="vk-lsvd",
             path=str(folder),

@@ -2,16 +2,17 @@
 
 from pathlib import Path
 
+from harness.script import InputError
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-import read_vk_notebook
-import tables
-from dataset import Data
-from stage import InputError
-from tables import Tables
+from folds import tables
+from folds.tables import Tables
+from readers import vk_notebook
+from readers.params import Data
 
 TRAIN = {
     "user_id": pa.array([7, 5, 7, 5], pa.uint32()),
@@ -68,7 +69,7 @@ def write(folder: Path, **changes: dict | None) -> Path:
 
 
 def read(folder: Path, positive: str = "timespent > 5", embedding_width: int = 0) -> Tables:
-    return read_vk_notebook.read(
+    return vk_notebook.read(
         Data(
             source="vk-notebook",
             path=str(folder),

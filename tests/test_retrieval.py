@@ -5,12 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from scipy import sparse
-
-import retrieval
-from factors import Factors
-from folds import History
-from histories import LIKED, SEEN, history_of
-from retrieval import (
+from sources.sources import (
     SOURCES,
     Inputs,
     by_ranking,
@@ -20,7 +15,11 @@ from retrieval import (
     popularity,
     recent_popularity,
 )
-from source_settings import Ease, ItemKnn, RecentPopular, Sources
+
+from folds.factors import Factors
+from folds.history import History
+from histories import LIKED, SEEN, history_of
+from retrieval.params import Ease, ItemKnn, RecentPopular, Sources
 
 SETTINGS = Sources(
     item_knn=ItemKnn(neighbours=5, weighting="cosine", last_items=10),

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from harness.script import InputError
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -10,7 +12,6 @@ import pytest
 
 import split
 from split import order_by_user, repeats, summary, window_of_rows
-from stage import InputError
 
 
 def interactions(n_rows: int, **columns: list) -> pa.Table:

@@ -7,13 +7,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from harness import process, script
+from harness.script import InputError, fold_argument, run, whole
+
 import pytest
 
-import process
-import stage
-from stage import InputError, fold_argument, run, whole
-
-STAGES = Path(stage.__file__).parent
+STAGES = Path(script.__file__).parent
 
 
 def names(folder: Path) -> list[str]:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from folds import Target
-from top_lists import TopLists, concatenate, top_k
+from evaluation.top_lists import TopLists, concatenate, top_k
+from folds.history import Target
 
 USER = np.array([2, 2, 2, 2, 7, 7, 9], dtype=np.int32)
 ITEM = np.array([10, 11, 12, 13, 10, 14, 11], dtype=np.int32)

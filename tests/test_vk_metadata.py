@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
+from harness.script import InputError
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-import read_vk_notebook
-import vk_metadata
-from ids import Ids
-from positive import Rule
-from stage import InputError
+from readers import vk_metadata, vk_notebook
+from readers.ids import Ids
+from readers.positive_rule import Rule
 
 
 def chunked(values: list, kind: pa.DataType | None = None) -> pa.ChunkedArray:
@@ -125,9 +125,9 @@ def test_embeddings_in_batches(tmp_path: Path) -> None:
     lists = [None, None, [1, 1], None, [3, 3], [4, 4, 4]]
     pq.write_table(pa.table({"item_id": [9, 1, 2, 3, 4, 5], "e": lists}).slice(0, 5), path)
     ids = Ids(pa.array([2, 3, 4]))
-    result = read_vk_notebook.read_embeddings(path, "e", ids, 1)
+    result = vk_notebook.read_embeddings(path, "e", ids, 1)
     assert result[[0, 2]].tolist() == [[1], [3]]
     assert np.isnan(result[1]).all()
     pq.write_table(pa.table({"item_id": [9, 1, 2, 3, 4, 5], "e": lists}), path)
     with pytest.raises(InputError, match=r"e has 3 numbers in row 5 \(counted from 0\)"):
-        read_vk_notebook.read_embeddings(path, "e", ids, 1)
+        vk_notebook.read_embeddings(path, "e", ids, 1)

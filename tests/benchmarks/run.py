@@ -26,7 +26,7 @@ TOP = Path(__file__).resolve().parents[2]
 HERE = TOP / "tests" / "benchmarks"
 sys.path[:0] = [str(TOP / "stages"), str(TOP / "tests"), str(HERE)]
 
-import process  # noqa: E402, F401, before all others
+from harness import process  # noqa: E402, F401, before all others
 
 # isort: split
 

@@ -9,6 +9,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from harness.params import Run, section
+from harness.params import run as run_params
+
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -16,23 +19,16 @@ from implicit.cpu.als import AlternatingLeastSquares
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-import candidate_lists
 import candidates
-import factors
-import families
-import feature_context
-import features_file
-import folds
 import notebook_way
 import ranker
-import ranking
 import recommend
-import retrieval
-import top_lists
-import training
-from params import Run, section
-from params import run as run_params
-from source_settings import Sources
+from boosting import examples, training
+from evaluation import metrics, top_lists
+from families import all, load
+from folds import candidate_lists, factors, history
+from retrieval import sources
+from retrieval.params import Sources
 
 FOLD = "validation"
 N_CANDIDATES, K = 100, 10
@@ -83,20 +79,20 @@ def compare(steps: list[Step], n_repeats: int) -> pd.DataFrame:
 def steps(n_candidates: int = N_CANDIDATES) -> list[Step]:
     """The steps between the fits, on the files in data/."""
     run = run_params()
-    table = pq.read_table(folds.INTERACTIONS)
-    window = folds.target_window(FOLD, len(pd.read_csv(folds.WINDOWS)))
-    history, target = folds.load(FOLD)
-    context = feature_context.load(FOLD, history)
+    table = pq.read_table(history.INTERACTIONS)
+    window = history.target_window(FOLD, len(pd.read_csv(history.WINDOWS)))
+    history, target = history.load(FOLD)
+    context = load.load(FOLD, history)
     settings = context.settings.model_copy(
         update={"groups": ["als", "user", "item", "embedding"]}  # those of the notebook
     )
     context = replace(context, settings=settings)
-    inputs = retrieval.Inputs(
+    inputs = sources.Inputs(
         history, section("sources", Sources), run.n_threads, context.embeddings, context.factors
     )
 
     # what a notebook would hold in memory, numbered as the history is
-    rows, _ = folds.cut([table], table.num_rows, window)
+    rows, _ = history.cut([table], table.num_rows, window)
     known = pd.DataFrame(rows)
     pairs_of = known.groupby(["user", "item"], sort=False)
     known = known.assign(is_positive=pairs_of["is_positive"].transform("any"))
@@ -131,7 +127,7 @@ def steps(n_candidates: int = N_CANDIDATES) -> list[Step]:
         )
 
     lists = named()
-    own = families.rows_of(lists, history)
+    own = all.rows_of(lists, history)
     pairs = pd.DataFrame(
         {
             "user": own.user,
@@ -144,7 +140,7 @@ def steps(n_candidates: int = N_CANDIDATES) -> list[Step]:
 
     def pipeline_features() -> list[tuple[np.ndarray, list[str]]]:
         return [
-            families.matrix(context, families.rows_of(block, history))
+            all.matrix(context, all.rows_of(block, history))
             for block in candidate_lists.split(lists, recommend.ROWS_AT_ONCE)
         ]
 
@@ -152,13 +148,13 @@ def steps(n_candidates: int = N_CANDIDATES) -> list[Step]:
         top = top_lists.top_k(lists.user, lists.item, lists.score["als"], K)
         hits = top.hits(target, history.users[judged], K)
         n_relevant = np.bincount(target.user, minlength=history.users.max() + 1)
-        return float(ranking.average_precision(hits, n_relevant[history.users[judged]]).mean())
+        return float(metrics.average_precision(hits, n_relevant[history.users[judged]]).mean())
 
     return [
         Step(
             "matrix: itertuples / arrays",
             lambda: notebook_way.user_item_matrix(known[["user", "item", "is_positive"]]),
-            lambda: folds.history_of(rows, window).positives,
+            lambda: history.history_of(rows, window).positives,
             lambda ours, theirs: same_matrix(ours, theirs, history),
         ),
         Step(
@@ -189,7 +185,7 @@ def steps(n_candidates: int = N_CANDIDATES) -> list[Step]:
 
 
 def same_matrix(
-    ours: tuple[sparse.csr_matrix, dict, dict], theirs: sparse.csr_array, history: folds.History
+    ours: tuple[sparse.csr_matrix, dict, dict], theirs: sparse.csr_array, history: history.History
 ) -> None:
     """The notebook numbers users and items as they come."""
     matrix, users, items = ours
@@ -201,7 +197,7 @@ def same_matrix(
 
 
 def same_candidates(
-    frame: pd.DataFrame, made: candidate_lists.Candidates, history: folds.History
+    frame: pd.DataFrame, made: candidate_lists.Candidates, history: history.History
 ) -> None:
     """The same items, but for neighbours of equal score; `recommend` fills up with seen items, at
     the lowest score there is.
@@ -218,7 +214,7 @@ def same_features(frame: pd.DataFrame, blocks: list[tuple[np.ndarray, list[str]]
     assert "als_score" in frame
     assert any(name.startswith("embedding_") for name in frame)
     for name in frame.columns.difference(["user", "item"]):
-        ours = families.codes(frame[name])
+        ours = all.codes(frame[name])
         theirs = next(
             column[known] for known in (name, f"user_{name}", f"item_{name}") if known in column
         )
@@ -228,13 +224,13 @@ def same_features(frame: pd.DataFrame, blocks: list[tuple[np.ndarray, list[str]]
 # --- the ranker's fit
 
 
-def every_list(fold: str, run: Run) -> features_file.Examples:
+def every_list(fold: str, run: Run) -> examples.Examples:
     """The examples of a fold as a notebook has them: of every warm user of the target window, with
     and without a relevant item, the features as in features.groups.
     """
-    history, target = folds.load(fold)
-    context = feature_context.load(fold, history)
-    inputs = retrieval.Inputs(
+    history, target = history.load(fold)
+    context = load.load(fold, history)
+    inputs = sources.Inputs(
         history, section("sources", Sources), run.n_threads, context.embeddings,
         factors.load(factors.FACTORS.format(fold=fold)),
     )  # fmt: skip
@@ -242,16 +238,16 @@ def every_list(fold: str, run: Run) -> features_file.Examples:
     lists = candidates.lists_of(
         inputs, users, section("candidates", candidate_lists.CandidateParams)
     )
-    values, names = families.matrix(context, families.rows_of(lists, history))
+    values, names = all.matrix(context, all.rows_of(lists, history))
     n_relevant = np.bincount(target.user, minlength=int(users.max()) + 1)[lists.user]
-    return features_file.Examples(
+    return examples.Examples(
         lists.user,
         lists.item,
         target.contains(lists.user, lists.item),
         n_relevant.astype(np.int32),
         values,
         names,
-        families.categorical(context),
+        all.categorical(context),
     )
 
 
@@ -262,7 +258,7 @@ def ranker_fit(n_repeats: int) -> tuple[pd.DataFrame, dict[str, float]]:
     run = run_params()
     params = section("ranker", training.Params)
     earlier = run.folds[run.folds.index(FOLD) + 1 :]
-    judged = features_file.read(FOLD)
+    judged = examples.read(FOLD)
     naive = [every_list(fold, run) for fold in earlier]
     frame = pd.DataFrame(
         np.concatenate([examples.values for examples in naive]), columns=naive[0].names
@@ -272,7 +268,7 @@ def ranker_fit(n_repeats: int) -> tuple[pd.DataFrame, dict[str, float]]:
     names = "n_estimators learning_rate num_leaves min_data_in_leaf feature_fraction lambda_l2"
     settings = {name: getattr(params, name) for name in names.split()}
     settings["n_jobs"] = run.n_threads
-    loaded = [features_file.read(fold) for fold in earlier]
+    loaded = [examples.read(fold) for fold in earlier]
 
     def pipeline() -> list:
         sampled = [

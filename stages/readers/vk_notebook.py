@@ -11,16 +11,17 @@ absent; where both have them, item_embeddings.parquet counts. Other columns are 
 
 from pathlib import Path
 
+from harness.script import InputError, report
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dataset import Data
-from ids import Ids
-from positive import Rule
-from stage import InputError, report
-from tables import Tables
-from vk_metadata import (
+from folds.tables import Tables
+from readers.ids import Ids
+from readers.params import Data
+from readers.positive_rule import Rule
+from readers.vk_metadata import (
     Finder,
     batches,
     check_metadata,

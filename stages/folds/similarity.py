@@ -14,8 +14,8 @@ from implicit.nearest_neighbours import (
 from implicit.utils import ParameterWarning
 from scipy import sparse
 
-from folds import History
-from source_settings import ItemKnn
+from folds.history import History
+from retrieval.params import ItemKnn
 
 MODELS = {
     "count": ItemItemRecommender,

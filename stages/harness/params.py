@@ -7,11 +7,11 @@ import os
 from pathlib import Path
 from typing import Annotated, TypeVar
 
+from harness.script import InputError
+
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
-
-from stage import InputError
 
 FILE = Path("params.yaml")
 SECTIONS = (
@@ -33,7 +33,7 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-class Run(Strict):
+class SharedParams(Strict):
     """The keys that stand outside the sections, since several stages read them."""
 
     seed: int = Field(ge=0, le=2**31 - 1)  # of ALS, the rankers, the samples and the bootstrap
@@ -71,8 +71,10 @@ def _load() -> dict:
     if not isinstance(tree, dict):
         raise InputError(f"{FILE}: must be a mapping of sections")
     for key in tree:
-        if key not in (*SECTIONS, *Run.model_fields):
-            raise InputError(f"{FILE}: {_unknown(str(key), [*Run.model_fields, *SECTIONS])}")
+        if key not in (*SECTIONS, *SharedParams.model_fields):
+            raise InputError(
+                f"{FILE}: {_unknown(str(key), [*SharedParams.model_fields, *SECTIONS])}"
+            )
     return tree
 
 
@@ -116,7 +118,7 @@ def section(name: str, model: type[Section]) -> Section:
     return _validate(tree[name], model, f"{name}.")
 
 
-def run() -> Run:
+def shared_params() -> SharedParams:
     """seed, threads and folds."""
     tree = _load()
-    return _validate({key: tree[key] for key in tree if key not in SECTIONS}, Run, "")
+    return _validate({key: tree[key] for key in tree if key not in SECTIONS}, SharedParams, "")

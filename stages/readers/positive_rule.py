@@ -19,10 +19,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
+from harness.script import InputError
+
 import numpy as np
 import pyarrow as pa
-
-from stage import InputError
 
 OPERATORS = {
     "<": operator.lt,

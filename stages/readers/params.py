@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from harness.params import Strict
 
-from params import Strict
+from pydantic import Field
 
 MOVIELENS = Path("data/raw")  # where `download` puts MovieLens-1M; data.path names it by default
 

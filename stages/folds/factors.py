@@ -3,9 +3,9 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
+from harness.script import whole
 
-from stage import whole
+import numpy as np
 
 FACTORS = "data/als/{fold}.npz"
 

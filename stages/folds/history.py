@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from harness.script import InputError
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy import sparse
-
-from stage import InputError
 
 INTERACTIONS = Path("data/split/interactions.parquet")
 WINDOWS = Path("data/split/windows.csv")

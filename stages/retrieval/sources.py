@@ -16,13 +16,13 @@ import numpy as np
 from scipy import linalg, sparse
 from threadpoolctl import threadpool_limits
 
-from candidate_lists import Found
-from factors import Factors
-from folds import History
-from item_similarity import item_knn as item_knn_similarity
-from item_similarity import normalised
-from selection import largest
-from source_settings import Sources
+from folds.candidate_lists import Found
+from folds.factors import Factors
+from folds.history import History
+from folds.selection import largest
+from folds.similarity import item_knn as item_knn_similarity
+from folds.similarity import normalised
+from retrieval.params import Sources
 
 BLOCK = 2_000_000  # scores held at once by each thread (8 MB)
 

@@ -16,15 +16,16 @@ import zipfile
 import zlib
 from pathlib import Path
 
+from harness.script import InputError
+
 import numpy as np
 import pyarrow as pa
 
-from dataset import Data
-from ids import Ids
-from positive import Rule
-from stage import InputError
-from tables import Tables
-from vk_metadata import (
+from folds.tables import Tables
+from readers.ids import Ids
+from readers.params import Data
+from readers.positive_rule import Rule
+from readers.vk_metadata import (
     Finder,
     check_metadata,
     chosen_width,

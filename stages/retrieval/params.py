@@ -4,9 +4,9 @@ baselines too.
 
 from typing import Literal
 
-from pydantic import Field
+from harness.params import Strict
 
-from params import Strict
+from pydantic import Field
 
 
 class ItemKnn(Strict):

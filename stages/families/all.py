@@ -14,17 +14,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from harness.params import Strict
+
 import numpy as np
 import pandas as pd
 from pydantic import Field, field_validator
 from scipy import sparse
 
-from candidate_lists import Candidates
-from factors import Factors
-from folds import History
-from item_similarity import item_knn, latest, normalised, transitions
-from params import Strict
-from source_settings import ItemKnn
+from folds.candidate_lists import Candidates
+from folds.factors import Factors
+from folds.history import History
+from folds.similarity import item_knn, latest, normalised, transitions
+from retrieval.params import ItemKnn
 
 Columns = dict[str, np.ndarray]
 Family = Literal[

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import process
+from harness import process
 
 
 class InputError(ValueError):
@@ -16,8 +16,8 @@ class InputError(ValueError):
     """
 
 
-def run(main: Callable[[], None]) -> None:
-    """Runs a stage's main(); bad input, a full disk or an interrupt ends in one line on stderr and
+def run_script(main: Callable[[], None]) -> None:
+    """Runs a script's main(); bad input, a full disk or an interrupt ends in one line on stderr and
     exit 1 (130).
     """
     name = Path(sys.argv[0]).stem

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from harness.params import Strict
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field, field_validator
-
-from params import Strict
 
 CANDIDATES = "data/candidates/{fold}.parquet"
 

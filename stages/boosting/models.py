@@ -3,10 +3,11 @@
 import re
 from pathlib import Path
 
+from harness.script import whole
+
 import numpy as np
 
-from lightgbm_alone import lightgbm as lgb
-from stage import whole
+from boosting.lean import lightgbm as lgb
 
 FOLDER = Path("data/ranker")
 GAIN = FOLDER / "feature_gain.csv"

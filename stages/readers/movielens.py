@@ -7,6 +7,8 @@ interaction.
 
 from pathlib import Path
 
+from harness.script import InputError
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,10 +17,9 @@ from scipy import sparse
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
-from dataset import Data
-from positive import Rule
-from stage import InputError
-from tables import Tables
+from folds.tables import Tables
+from readers.params import Data
+from readers.positive_rule import Rule
 
 EMBEDDING_WIDTH = 32
 

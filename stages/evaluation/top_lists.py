@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
+from harness.params import Strict
+
 import numpy as np
 from pydantic import Field
 
-from folds import Target
-from params import Strict
-from selection import largest
+from folds.history import Target
+from folds.selection import largest
 
 BASELINES = ("popular", "recent_popular", "item_knn", "ease", "content")
 BASELINE_LISTS = "data/baselines/{fold}.parquet"

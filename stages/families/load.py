@@ -1,17 +1,17 @@
 """Reads what the feature families may know of a fold."""
 
+from harness.params import run, section
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy import sparse
 
-import factors
-import tables
-from families import Context, Settings
-from folds import History
-from params import run, section
-from source_settings import Sources
+from families.all import Context, Settings
+from folds import factors, tables
+from folds.history import History
+from retrieval.params import Sources
 
 
 def load(fold: str, history: History) -> Context:

@@ -21,12 +21,12 @@ data/recommendations*.parquet is what `recommend` makes of them: see there.
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.script import whole
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy import sparse
-
-from stage import whole
 
 INTERACTIONS = Path("data/interactions.parquet")
 USERS = Path("data/users.parquet")

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.script import InputError, report
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,9 +22,8 @@ import pyarrow.parquet as pq
 from scipy import sparse
 from tqdm import tqdm
 
-from ids import Collector, Ids, plain
-from positive import Rule, values
-from stage import InputError, report
+from readers.ids import Collector, Ids, plain
+from readers.positive_rule import Rule, values
 
 ID_COLUMNS = ("user_id", "item_id")
 STRONG = ("like", "share", "bookmark")  # each adds 1 to the strength of a positive, 4 at most

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.script import InputError
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-
-from stage import InputError
 
 
 @dataclass(frozen=True)

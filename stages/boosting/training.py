@@ -2,13 +2,14 @@
 
 from typing import Literal
 
+from harness.params import SharedParams, Strict
+
 import numpy as np
 from pydantic import Field, model_validator
 from tqdm import tqdm
 
-from features_file import Examples
-from lightgbm_alone import lightgbm as lgb
-from params import Run, Strict
+from boosting.examples import Examples
+from boosting.lean import lightgbm as lgb
 
 
 class Params(Strict):
@@ -86,7 +87,7 @@ def dataset(folds: list[Examples], params: Params, seed: int) -> lgb.Dataset:
     )
 
 
-def train(data: lgb.Dataset, params: Params, run: Run, number: int) -> lgb.Booster:
+def train(data: lgb.Dataset, params: Params, shared: SharedParams, number: int) -> lgb.Booster:
     """Model `number` of n_seeds; deterministic at any number of threads."""
     names = (
         "objective",
@@ -100,14 +101,14 @@ def train(data: lgb.Dataset, params: Params, run: Run, number: int) -> lgb.Boost
     settings = {
         **{name: getattr(params, name) for name in names},
         "lambdarank_truncation_level": params.truncation_level,
-        "feature_fraction_seed": run.seed + number,
-        "bagging_seed": run.seed + number,
-        "objective_seed": run.seed + number,
-        "extra_seed": run.seed + number,
-        "data_random_seed": run.seed,
+        "feature_fraction_seed": shared.seed + number,
+        "bagging_seed": shared.seed + number,
+        "objective_seed": shared.seed + number,
+        "extra_seed": shared.seed + number,
+        "data_random_seed": shared.seed,
         "deterministic": True,
         "force_col_wise": True,
-        "num_threads": run.n_threads,
+        "num_threads": shared.n_threads,
         "verbosity": -1,
     }
     bar = tqdm(total=params.n_estimators, desc=f"trees, seed {number}", disable=None)
