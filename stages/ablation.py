@@ -35,12 +35,20 @@ import pandas as pd
 from tqdm import tqdm
 
 from boosting.examples import Examples
-from boosting.training import Params, dataset, sample_negatives, train
+from boosting.training import RankerParams, dataset, sample_negatives, train
 from evaluation import metrics
-from evaluation.top_lists import Evaluate, top_k
-from families import all, load
-from folds import candidate_lists, history
-from folds.candidate_lists import CandidateParams, Candidates
+from evaluation.top_lists import EvaluateParams, top_k
+from families import (
+    FAMILIES,
+    FeaturesParams,
+    families_of,
+    feature_matrix,
+    load_context,
+    rows_of,
+)
+from folds import candidate_lists
+from folds.candidate_lists import CandidateListParams, Candidates
+from folds.history import load_fold, training_users
 
 TABLE = Path("metrics/ablation.csv")
 PICTURE = Path("metrics/ablation.png")
@@ -64,7 +72,7 @@ class Variant:
     ranker: dict[str, object] = field(default_factory=dict)
 
 
-def variants(sources: list[str], groups: list[str], params: Params) -> list[Variant]:
+def variants(sources: list[str], groups: list[str], params: RankerParams) -> list[Variant]:
     """Those the docstring names; the full system first, the notebook's before its own variants."""
     full = Variant("full", "", "", tuple(sources), tuple(groups))
     notebook = Variant("notebook", "", "full", ("als",), NOTEBOOK)
@@ -84,7 +92,7 @@ def variants(sources: list[str], groups: list[str], params: Params) -> list[Vari
         rest = tuple(group for group in groups if group != name)
         if rest:
             found.append(replace(full, part="without family", name=name, base="full", groups=rest))
-    for name in all.FAMILIES:
+    for name in FAMILIES:
         if name not in groups:
             more = (*groups, name)
             found.append(replace(full, part="with family", name=name, base="full", groups=more))
@@ -100,7 +108,7 @@ def variants(sources: list[str], groups: list[str], params: Params) -> list[Vari
                 groups=(*NOTEBOOK, "sources"),
             )
         )
-    for name in all.FAMILIES:
+    for name in FAMILIES:
         if name not in NOTEBOOK:
             found.append(
                 replace(
@@ -120,48 +128,45 @@ class Fold:
     users int32, ascending: rows of users.parquet; n_relevant int64 (n_users,)
     """
 
-    def __init__(self, fold: str, most_users: int, seed: int) -> None:
-        history, self.target = history.load(fold)
-        self.users = history.teaching_users(history, self.target, most_users, seed)
+    def __init__(self, fold: str, params: FeaturesParams, max_users: int, seed: int) -> None:
+        self.history, self.target = load_fold(fold)
+        self.users = training_users(self.history, self.target, max_users, seed)
         self.n_relevant = np.bincount(
             self.target.user, minlength=int(self.users.max(initial=-1)) + 1
         )[self.users]
         self.lists = candidate_lists.concatenate(
             [
-                lists.take(np.isin(lists.user, self.users) & lists.is_named)
+                lists.take(np.isin(lists.user, self.users) & lists.is_retrieved)
                 for lists in candidate_lists.read(fold)
             ]
         )
-        context = load.load(fold, history)
-        self.used = context.settings.groups
-        every = context.settings.model_copy(update={"groups": list(all.FAMILIES)})
-        self.context = replace(context, settings=every)
+        context = load_context(fold, self.history, params)
+        self.families = dict(zip(FAMILIES, families_of(context, list(FAMILIES)), strict=True))
 
     def examples(self, sources: tuple[str, ...]) -> Examples:
         """The labelled lists of these sources, with the features of every family."""
         lists = only(self.lists, sources)
-        history = self.context.history
         blocks = [
-            all.matrix(self.context, all.rows_of(block, history))
+            feature_matrix(list(self.families.values()), rows_of(block, self.history))
             for block in candidate_lists.split(lists, ROWS_AT_ONCE)
         ]
         return Examples(
             lists.user,
             lists.item,
-            self.target.contains(lists.user, lists.item),
+            self.target.strength_of(lists.user, lists.item),
             self.n_relevant[np.searchsorted(self.users, lists.user)].astype(np.int32),
-            np.concatenate([values for values, _ in blocks]),
-            blocks[0][1],
-            all.categorical(self.context),
+            np.concatenate([block.values for block in blocks]),
+            blocks[0].names,
+            blocks[0].categorical,
         )
 
     def names(self, sources: tuple[str, ...], groups: tuple[str, ...]) -> list[str]:
         """The features of these families."""
-        none = all.rows_of(only(self.lists, sources).take(slice(0)), self.context.history)
-        return [name for group in groups for name in all.FAMILIES[group](self.context, none)]
+        none = rows_of(only(self.lists, sources).take(slice(0)), self.history)
+        return [name for group in groups for name in self.families[group](none)]
 
     def recall(self, examples: Examples) -> np.ndarray:
-        """float64 (n_users,): share of the relevant items that stand in the list."""
+        """Share of the relevant items that stand in the list, float64 (n_users,)."""
         row = np.searchsorted(self.users, examples.user)
         return np.bincount(row, examples.label > 0, len(self.users)) / self.n_relevant
 
@@ -179,7 +184,7 @@ def only(lists: Candidates, sources: tuple[str, ...]) -> Candidates:
         {name: lists.rank[name] for name in sources},
         {name: lists.score[name] for name in sources},
     )
-    return kept.take(kept.is_named)
+    return kept.take(kept.is_retrieved)
 
 
 def select(examples: Examples, names: list[str]) -> Examples:
@@ -191,11 +196,11 @@ def select(examples: Examples, names: list[str]) -> Examples:
     )
 
 
-def teaching(examples: Examples, params: Params, seed: int) -> Examples:
-    """What the ranker learns from: lists with a relevant item, negatives sampled."""
-    number = np.repeat(np.arange(len(examples.group)), examples.group)
-    teaches = np.bincount(number, examples.label > 0, len(examples.group)) > 0
-    return sample_negatives(examples.take(teaches[number]), params.negatives, seed)
+def training_examples(examples: Examples, params: RankerParams, seed: int) -> Examples:
+    """What a ranker is trained on: lists with a relevant item, negatives sampled."""
+    list_of_row = examples.list_of_row
+    has_relevant = np.bincount(list_of_row, examples.label > 0, len(examples.group)) > 0
+    return sample_negatives(examples.take(has_relevant[list_of_row]), params.negatives, seed)
 
 
 @dataclass(frozen=True)
@@ -223,7 +228,7 @@ def judge(
     loaded: dict[str, Fold],
     examples: dict[str, Examples],
     variant: Variant,
-    params: Params,
+    params: RankerParams,
     k: int,
     shared: SharedParams,
     n_models: int,
@@ -231,17 +236,19 @@ def judge(
     """Trains n_models per judged fold; judges each alone, and the first params.n_seeds together."""
     names = next(iter(loaded.values())).names(variant.sources, variant.groups)
     chosen = {fold: select(rows, names) for fold, rows in examples.items()}
-    taught = {fold: teaching(rows, params, shared.seed) for fold, rows in chosen.items()}
+    trained_on = {
+        fold: training_examples(rows, params, shared.seed) for fold, rows in chosen.items()
+    }
     order, ap, ap_of_one = list(loaded), {}, [{} for _ in range(n_models)]
     for fold in judged_folds(loaded):
-        earlier = [taught[name] for name in order[order.index(fold) + 1 :]]
+        earlier = [trained_on[name] for name in order[order.index(fold) + 1 :]]
         earlier = [rows for rows in earlier if len(rows.label)]
         if not earlier:
             raise InputError(f"no fold before {fold} has a list that holds a relevant item")
         data, rows = dataset(earlier, params, shared.seed), chosen[fold]
         total = np.zeros(len(rows.label))
         for number in range(n_models):
-            model = train(data, params, run, number)
+            model = train(data, params, shared, number)
             score = model.predict(rows.values, raw_score=True, num_threads=shared.n_threads)
             if number < params.n_seeds:
                 total += score
@@ -269,10 +276,10 @@ def row_of(part: str, name: str, result: Result, ap: dict[str, np.ndarray]) -> d
 
 
 def table(
-    loaded: dict[str, Fold], every: list[Variant], params: Params, shared: SharedParams
+    loaded: dict[str, Fold], every: list[Variant], params: RankerParams, shared: SharedParams
 ) -> pd.DataFrame:
     """A row per variant, those of single models after the full system."""
-    evaluate = section("evaluate", Evaluate)
+    evaluate = section("evaluate", EvaluateParams)
     rows, results, held = [], {}, ((), {})
     for variant in tqdm(every, "variants", disable=None):
         if held[0] != variant.sources:
@@ -282,7 +289,7 @@ def table(
             )
         own = params.model_copy(update=variant.ranker)
         n_models = max(own.n_seeds, N_SEEDS) if variant.part == "full" else own.n_seeds
-        result = judge(loaded, held[1], variant, own, evaluate.k, run, n_models)
+        result = judge(loaded, held[1], variant, own, evaluate.k, shared, n_models)
         row = row_of(variant.part, variant.name, result, result.ap)
         if variant.base:
             difference = all_users(result.ap) - all_users(results[variant.base].ap)
@@ -331,15 +338,16 @@ def draw(frame: pd.DataFrame) -> plt.Figure:
 
 def main() -> None:
     shared = shared_params()
-    params = section("ranker", Params)
-    candidates = section("candidates", CandidateParams)
+    params = section("ranker", RankerParams)
+    candidates = section("candidates", CandidateListParams)
+    features = section("features", FeaturesParams)
     loaded = {
-        fold: Fold(fold, candidates.label_users, shared.seed)
+        fold: Fold(fold, features, candidates.label_users, shared.seed)
         for fold in shared.folds
         if fold != "test"
     }
-    groups = next(iter(loaded.values())).used
-    frame = table(loaded, variants(candidates.sources, groups, params), params, run)
+    every = variants(candidates.sources, features.groups, params)
+    frame = table(loaded, every, params, shared)
     with whole(TABLE) as path:
         frame.to_csv(path, index=False, lineterminator="\n", float_format="%.6f")
     plt.switch_backend("Agg")  # no screen is needed

@@ -17,11 +17,11 @@ from implicit.cpu.als import AlternatingLeastSquares
 from pydantic import Field
 from scipy import sparse
 
-from folds import history
 from folds.factors import FACTORS, Factors, save
+from folds.history import load_fold
 
 
-class Params(Strict):
+class AlsParams(Strict):
     """Parameters of ALS, by the names of the library `implicit`."""
 
     factors: int = Field(ge=1, le=4096)  # width of the factor vectors
@@ -31,10 +31,10 @@ class Params(Strict):
 
 
 def fit(
-    positives: sparse.csr_array, params: Params, shared: SharedParams
+    positives: sparse.csr_array, params: AlsParams, shared: SharedParams
 ) -> tuple[np.ndarray, np.ndarray]:
-    """float32 (n_users, factors) and (n_items, factors); zero for users and items without a
-    positive.
+    """The factors of users and of items: float32 (n_users, factors) and (n_items, factors), zero
+    for those without a positive.
     """
     model = AlternatingLeastSquares(
         **params.model_dump(), random_state=shared.seed, num_threads=shared.n_threads, use_cg=True
@@ -45,10 +45,10 @@ def fit(
 
 def main() -> None:
     shared = shared_params()
-    params = section("als", Params)
+    params = section("als", AlsParams)
     fold = fold_argument(shared.folds)
-    history, _ = history.load(fold)
-    user_factors, item_factors = fit(history.positives, params, run)
+    history, _ = load_fold(fold)
+    user_factors, item_factors = fit(history.positives, params, shared)
     save(
         FACTORS.format(fold=fold), Factors(user_factors, item_factors, history.users, history.items)
     )

@@ -5,9 +5,9 @@ in:    data/split/interactions.parquet, data/split/windows.csv, data/item_embedd
 out:   data/baselines/FOLD.parquet, by model, by user, best first: model string, user, item int32
        (rows in users.parquet and items.parquet), rank int16 (1 is best), score float32
 
-The models are the candidate sources of retrieval.py, with settings of their own. Every user of the
-target window is served; what a model leaves open, and every cold user, is filled up with recent
-popular items.
+The models are the sources that the section `baselines` names, with parameters of their own. Every
+user of the target window is served; what a model leaves open, and every cold user, is filled up
+with recent popular items.
 """
 
 from harness.params import section, shared_params
@@ -18,11 +18,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from evaluation.top_lists import BASELINE_LISTS, BASELINES, Evaluate
-from folds import history, tables
-from folds.candidate_lists import Found
-from retrieval.params import Sources
-from retrieval.sources import SOURCES, Inputs, recent_popular
+from evaluation.top_lists import BASELINE_LISTS, EvaluateParams
+from folds import tables
+from folds.candidate_lists import Retrieved
+from folds.history import JUDGED, History, load_fold
+from retrieval import BaselinesParams, Inputs, TopN, fit
 
 USERS_AT_ONCE = 8192
 SCHEMA = pa.schema(
@@ -36,13 +36,15 @@ SCHEMA = pa.schema(
 )
 
 
-def lists_of(name: str, inputs: Inputs, users: np.ndarray, recent: Found, k: int) -> Found:
+def lists_of(
+    history: History, baseline: TopN, users: np.ndarray, recent: Retrieved, k: int
+) -> Retrieved:
     """The top k of these rows of users.parquet; items of the history, -1 where there are fewer
     than k unseen ones. `recent`, for the same users, fills up what the baseline leaves open.
     """
-    known = inputs.history.user_of(users)
-    is_warm = inputs.history.n_positives_of(users) > 0
-    found = SOURCES[name](inputs, known[is_warm], k)
+    known = history.user_of(users)
+    is_warm = history.n_positives_of(users) > 0
+    found = baseline(known[is_warm], k)
     item = np.concatenate([np.full((len(users), k), -1), recent.item], axis=1)
     item[is_warm, :k] = found.item
     score = np.concatenate([np.zeros((len(users), k)), np.zeros_like(recent.score)], axis=1)
@@ -50,7 +52,7 @@ def lists_of(name: str, inputs: Inputs, users: np.ndarray, recent: Found, k: int
     return first_k(item, score, k)
 
 
-def first_k(item: np.ndarray, score: np.ndarray, k: int) -> Found:
+def first_k(item: np.ndarray, score: np.ndarray, k: int) -> Retrieved:
     """The first k distinct items of each row, -1 skipped."""
     order = np.argsort(item, axis=1, kind="stable")
     ordered = np.take_along_axis(item, order, 1)
@@ -59,10 +61,10 @@ def first_k(item: np.ndarray, score: np.ndarray, k: int) -> Found:
     np.put_along_axis(keep, order, is_first & (ordered >= 0), 1)
     place = np.argsort(~keep, axis=1, kind="stable")[:, :k]
     item = np.where(np.take_along_axis(keep, place, 1), np.take_along_axis(item, place, 1), -1)
-    return Found(item, np.take_along_axis(score, place, 1))
+    return Retrieved(item, np.take_along_axis(score, place, 1))
 
 
-def table(name: str, users: np.ndarray, found: Found, items: np.ndarray) -> pa.Table:
+def table(name: str, users: np.ndarray, found: Retrieved, items: np.ndarray) -> pa.Table:
     """The rows of one model."""
     row, place = np.nonzero(found.item >= 0)
     columns = [
@@ -77,19 +79,21 @@ def table(name: str, users: np.ndarray, found: Found, items: np.ndarray) -> pa.T
 
 def main() -> None:
     shared = shared_params()
-    fold = fold_argument(list(history.JUDGED))
-    k = section("evaluate", Evaluate).k
-    history, target = history.load(fold)
-    embeddings = np.load(tables.EMBEDDINGS)[history.items]
-    inputs = Inputs(history, section("baselines", Sources), shared.n_threads, embeddings)
+    fold = fold_argument(list(JUDGED))
+    k = section("evaluate", EvaluateParams).k
+    params = section("baselines", BaselinesParams)
+    history, target = load_fold(fold)
+    inputs = Inputs(history, np.load(tables.EMBEDDINGS)[history.items], shared.n_threads)
+    recent_popular = fit("recent_popular", inputs, params)
     blocks = [
-        (users, recent_popular(inputs, history.user_of(users), 2 * k))
+        (users, recent_popular(history.user_of(users), 2 * k))
         for users in np.split(target.users, range(USERS_AT_ONCE, len(target.users), USERS_AT_ONCE))
     ]
     with whole(BASELINE_LISTS.format(fold=fold)) as path, pq.ParquetWriter(path, SCHEMA) as file:
-        for name in tqdm(BASELINES, fold, disable=None):
+        for name in tqdm(params.names, fold, disable=None):
+            baseline = fit(name, inputs, params)
             for users, recent in blocks:
-                found = lists_of(name, inputs, users, recent, k)
+                found = lists_of(history, baseline, users, recent, k)
                 file.write_table(table(name, users, found, history.items))
 
 

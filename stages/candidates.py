@@ -1,4 +1,5 @@
-"""Names the candidates of a fold's users, with the rank and score of every source that named them.
+"""Retrieves the candidates of a fold's users, with the rank and score of every source that
+retrieved them.
 
 usage: python stages/candidates.py FOLD
 in:    data/split/interactions.parquet, data/split/windows.csv, data/als/FOLD.npz,
@@ -7,11 +8,11 @@ out:   data/candidates/FOLD.parquet, by user, best first (by the best rank any s
        in the order of the sources):
          user, item int32: rows in users.parquet and items.parquet
          SOURCE_rank int16, SOURCE_score float32 for each of candidates.sources: 1 is best; 0 and
-         NaN where the source did not name the item
+         NaN where the source did not retrieve the item
 
 The judged folds serve every user of the target window. A cold user (no positive in the history)
 gets recent popular items, all ranks 0. A label fold serves warm users with a relevant item only,
-at most candidates.label_users of them, since only those can teach the ranker.
+at most candidates.label_users of them, since only those can train the ranker.
 """
 
 from dataclasses import replace
@@ -22,41 +23,42 @@ from harness.script import InputError, fold_argument, run_script, whole
 import numpy as np
 from tqdm import tqdm
 
-from folds import factors, history, tables
+from folds import factors, tables
 from folds.candidate_lists import (
     CANDIDATES,
-    CandidateParams,
     Candidates,
     append,
     concatenate,
+    fallback_lists,
     merge,
-    unnamed,
     writer,
 )
-from folds.factors import FACTORS
-from retrieval.params import Sources
-from retrieval.sources import SOURCES, Inputs, recent_popular
+from folds.history import JUDGED, History, load_fold, training_users
+from retrieval import CandidatesParams, Inputs, SourcesParams, TopN, fit
 
 USERS_AT_ONCE = 8192  # what is held in memory grows with this, not with the number of users
 
 
-def lists_of(inputs: Inputs, users: np.ndarray, params: CandidateParams) -> Candidates:
-    """The lists of these rows of users.parquet, ascending; users and items as in the file."""
-    history = inputs.history
+def lists_of(
+    history: History, sources: dict[str, TopN], fallback: TopN, users: np.ndarray, n: int
+) -> Candidates:
+    """The lists of these rows of users.parquet, ascending; users and items as in the file.
+
+    sources   the fitted sources, n items of each; fallback  what cold users are served
+    """
     warm = users[history.n_positives_of(users) > 0]
     cold = np.setdiff1d(users, warm)
     known = history.user_of(warm)
-    found = {name: SOURCES[name](inputs, known, params.per_source) for name in params.sources}
-    cold_users = history.user_of(cold)
-    fallback = recent_popular(inputs, cold_users, params.per_source)
+    retrieved = {name: top_n(known, n) for name, top_n in sources.items()}
+    for_cold = fallback(history.user_of(cold), n)
     lists = concatenate(
-        [merge(warm, found, history.n_items), unnamed(cold, fallback, params.sources)]
+        [merge(warm, retrieved, history.n_items), fallback_lists(cold, for_cold, list(sources))]
     )
     lists = lists.take(np.argsort(lists.user, kind="stable"))
     return replace(lists, item=history.items[lists.item])
 
 
-def check_ease(params: CandidateParams, settings: Sources, n_items: int) -> None:
+def check_ease(params: CandidatesParams, settings: SourcesParams, n_items: int) -> None:
     """InputError where EASE is asked for candidates of a catalogue it is too large for."""
     if "ease" in params.sources and n_items > settings.ease.max_items:
         raise InputError(
@@ -68,24 +70,27 @@ def check_ease(params: CandidateParams, settings: Sources, n_items: int) -> None
 
 def main() -> None:
     shared = shared_params()
-    params = section("candidates", CandidateParams)
+    params = section("candidates", CandidatesParams)
     fold = fold_argument(shared.folds)
-    history, target = history.load(fold)
-    settings = section("sources", Sources)
+    history, target = load_fold(fold)
+    settings = section("sources", SourcesParams)
     check_ease(params, settings, history.n_items)
     embeddings = np.load(tables.EMBEDDINGS, mmap_mode="r")[history.items]
     inputs = Inputs(
-        history, settings, shared.n_threads, embeddings, factors.load(FACTORS.format(fold=fold))
+        history, embeddings, shared.n_threads, factors.load(factors.FACTORS.format(fold=fold))
     )
+    sources = {name: fit(name, inputs, settings) for name in params.sources}
+    fallback = fit("recent_popular", inputs, settings)
     users = (
         target.users
-        if fold in history.JUDGED
-        else history.teaching_users(history, target, params.label_users, shared.seed)
+        if fold in JUDGED
+        else training_users(history, target, params.label_users, shared.seed)
     )
     starts = range(0, len(users), USERS_AT_ONCE)
     with whole(CANDIDATES.format(fold=fold)) as path, writer(path, params.sources) as file:
         for start in tqdm(starts, fold, disable=None):
-            append(file, lists_of(inputs, users[start : start + USERS_AT_ONCE], params))
+            block = users[start : start + USERS_AT_ONCE]
+            append(file, lists_of(history, sources, fallback, block, params.per_source))
 
 
 if __name__ == "__main__":

@@ -17,10 +17,10 @@ from harness.script import InputError, report, run_script, whole
 import numpy as np
 import pandas as pd
 
-from boosting import examples
+from boosting import examples, models
 from boosting.examples import Examples
-from boosting.lean import lightgbm as lgb
-from boosting.training import Params, dataset, sample_negatives, train
+from boosting.lean_lightgbm import lightgbm as lgb
+from boosting.training import RankerParams, dataset, sample_negatives, train
 from evaluation.metrics import average_precision
 from evaluation.top_lists import top_k
 from folds.history import JUDGED
@@ -29,48 +29,47 @@ CURVE_POINTS = 20
 CURVE_K = 10
 
 
-def learning_curve(models: list[lgb.Booster], examples: Examples, n_trees: int) -> pd.DataFrame:
+def learning_curve(boosters: list[lgb.Booster], judged: Examples, n_trees: int) -> pd.DataFrame:
     """trees and map, after about CURVE_POINTS equal steps; scores of several models are
     averaged.
     """
     step = max(1, n_trees // CURVE_POINTS)
-    score = np.zeros(len(examples.label))
+    score = np.zeros(len(judged.label))
     rows = []
     for start in range(0, n_trees, step):
-        for model in models:
-            score += model.predict(
-                examples.values, start_iteration=start, num_iteration=step, raw_score=True
+        for booster in boosters:
+            score += booster.predict(
+                judged.values, start_iteration=start, num_iteration=step, raw_score=True
             )
-        rows.append((min(start + step, n_trees), mean_average_precision(examples, score)))
+        rows.append((min(start + step, n_trees), mean_average_precision(judged, score)))
     return pd.DataFrame(rows, columns=["trees", "map"])
 
 
-def mean_average_precision(examples: Examples, score: np.ndarray) -> float:
+def mean_average_precision(judged: Examples, score: np.ndarray) -> float:
     """Mean AP@CURVE_K over the lists, in the order of the score."""
-    lists = np.repeat(np.arange(len(examples.group)), examples.group)
-    top = top_k(examples.user, np.arange(len(lists)), score, CURVE_K)  # .item: rows of examples
-    hits = np.zeros((len(examples.group), CURVE_K), dtype=bool)
-    hits[lists[top.item], top.rank - 1] = examples.label[top.item] > 0
-    n_relevant = examples.n_relevant[np.cumsum(examples.group) - examples.group]
-    return float(average_precision(hits, n_relevant).mean())
+    list_of_row = judged.list_of_row
+    top = top_k(judged.user, np.arange(len(list_of_row)), score, CURVE_K)  # .item: rows of judged
+    hits = np.zeros((len(judged.group), CURVE_K), dtype=bool)
+    hits[list_of_row[top.item], top.rank - 1] = judged.label[top.item] > 0
+    return float(average_precision(hits, judged.n_relevant[judged.starts]).mean())
 
 
-def feature_gain(models: list[lgb.Booster]) -> pd.DataFrame:
+def feature_gain(boosters: list[lgb.Booster]) -> pd.DataFrame:
     """feature and gain, the largest first; the gains sum to 1."""
-    gain = sum(model.feature_importance("gain") for model in models)
+    gain = sum(booster.feature_importance("gain") for booster in boosters)
     frame = pd.DataFrame(
-        {"feature": models[0].feature_name(), "gain": gain / max(gain.sum(), 1e-12)}
+        {"feature": boosters[0].feature_name(), "gain": gain / max(gain.sum(), 1e-12)}
     )
     return frame.sort_values("gain", ascending=False, kind="stable")
 
 
 def main() -> None:
     shared = shared_params()
-    params = section("ranker", Params)
-    folds = {fold: examples.read(fold) for fold in shared.folds if fold != "test"}
+    params = section("ranker", RankerParams)
+    of_fold = {fold: examples.read(fold) for fold in shared.folds if fold != "test"}
     sampled = {
-        fold: sample_negatives(examples, params.negatives, shared.seed)
-        for fold, examples in folds.items()
+        fold: sample_negatives(found, params.negatives, shared.seed)
+        for fold, found in of_fold.items()
     }
     for judged in JUDGED:
         earlier = [
@@ -84,22 +83,22 @@ def main() -> None:
                 "add label folds to folds"
             )
         data = dataset(earlier, params, shared.seed)
-        models = [train(data, params, run, number) for number in range(params.n_seeds)]
-        models.save(judged, models)
+        boosters = [train(data, params, shared, number) for number in range(params.n_seeds)]
+        models.save(judged, boosters)
         report(
             f"{judged}: {data.num_data():,} candidates in "
-            f"{sum(len(examples.group) for examples in earlier):,} lists"
+            f"{sum(len(found.group) for found in earlier):,} lists"
         )
         if judged == "validation":
-            write_plots(models, folds["validation"], params.n_estimators)
+            write_plots(boosters, of_fold["validation"], params.n_estimators)
 
 
-def write_plots(models: list[lgb.Booster], validation: Examples, n_trees: int) -> None:
+def write_plots(boosters: list[lgb.Booster], validation: Examples, n_trees: int) -> None:
     """feature_gain.csv and learning_curve.csv."""
     with whole(models.GAIN) as path:
-        feature_gain(models).to_csv(path, index=False)
+        feature_gain(boosters).to_csv(path, index=False)
     with whole(models.CURVE) as path:
-        learning_curve(models[:1], validation, n_trees).to_csv(path, index=False)
+        learning_curve(boosters[:1], validation, n_trees).to_csv(path, index=False)
 
 
 if __name__ == "__main__":

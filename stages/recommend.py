@@ -20,37 +20,50 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from boosting import models
-from evaluation.top_lists import Evaluate, TopLists, concatenate, top_k
-from families import all, load
-from folds import candidate_lists, history, tables
+from evaluation.top_lists import EvaluateParams, TopLists, concatenate, top_k
+from families import (
+    FamilyOfFold,
+    FeaturesParams,
+    families_of,
+    feature_matrix,
+    load_context,
+    rows_of,
+)
+from folds import candidate_lists, tables
 from folds.candidate_lists import Candidates
-from folds.tables import RECOMMENDATIONS
+from folds.history import JUDGED, History, load_fold
 
 ROWS_AT_ONCE = 100_000  # what is held in memory grows with this, not with the number of users
 
 
-def scores(lists: Candidates, context: all.Context, models: list, n_threads: int) -> np.ndarray:
-    """float64 (n_rows,): the ranker's score of every row; for rows of cold users 1 / place in the
+def scores(
+    lists: Candidates,
+    history: History,
+    families: list[FamilyOfFold],
+    boosters: list,
+    n_threads: int,
+) -> np.ndarray:
+    """The ranker's score of every row, float64 (n_rows,); for rows of cold users 1 / place in the
     list.
     """
     start = np.repeat(lists.starts, lists.group)
     score = 1 / (np.arange(len(lists.user)) - start + 1)
-    is_warm = lists.is_named
+    is_warm = lists.is_retrieved
     if is_warm.any():
-        warm = lists.take(is_warm)
-        values, _ = all.matrix(context, all.rows_of(warm, context.history))
-        score[is_warm] = models.predict(models, values, n_threads)
+        features = feature_matrix(families, rows_of(lists.take(is_warm), history))
+        score[is_warm] = models.predict(boosters, features.values, n_threads)
     return score
 
 
 def recommend(fold: str, k: int, n_threads: int) -> TopLists:
     """The top k of every user of the fold's target window."""
-    history, _ = history.load(fold)
-    context = load.load(fold, history)
-    models = models.load(fold)
+    history, _ = load_fold(fold)
+    params = section("features", FeaturesParams)
+    families = families_of(load_context(fold, history, params), params.groups)
+    boosters = models.load(fold)
     return concatenate(
         [
-            top_k(lists.user, lists.item, scores(lists, context, models, n_threads), k)
+            top_k(lists.user, lists.item, scores(lists, history, families, boosters, n_threads), k)
             for lists in tqdm(candidate_lists.read(fold, ROWS_AT_ONCE), fold, disable=None)
         ]
     )
@@ -58,10 +71,10 @@ def recommend(fold: str, k: int, n_threads: int) -> TopLists:
 
 def main() -> None:
     shared = shared_params()
-    k = section("evaluate", Evaluate).k
+    k = section("evaluate", EvaluateParams).k
     user_ids = pq.read_table(tables.USERS, columns=["user_id"])["user_id"]
     item_ids = pq.read_table(tables.ITEMS, columns=["item_id"])["item_id"]
-    for fold in history.JUDGED:
+    for fold in JUDGED:
         top = recommend(fold, k, shared.n_threads)
         columns = {
             "user_id": user_ids.take(top.user),
@@ -69,7 +82,7 @@ def main() -> None:
             "rank": top.rank,
             "score": top.score,
         }
-        tables.write_parquet(RECOMMENDATIONS[fold], pa.table(columns))
+        tables.write_parquet(tables.RECOMMENDATIONS[fold], pa.table(columns))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""The ranker: labelled examples, training and models of LightGBM."""

@@ -1,4 +1,4 @@
-"""The labelled features of a fold as a file, data/features/FOLD.parquet."""
+"""Training examples: candidate lists with features and labels, and the file of a fold's."""
 
 import json
 from dataclasses import dataclass, replace
@@ -7,13 +7,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from folds.lists import Lists
+
 FEATURES = "data/features/{fold}.parquet"
 KEYS = {"user": pa.int32(), "item": pa.int32(), "label": pa.uint8(), "n_relevant": pa.int32()}
 
 
 @dataclass(frozen=True)
-class Examples:
-    """Rows of a list are contiguous, lists in the order of the candidates.
+class Examples(Lists):
+    """Candidates with features and labels; the rows of a list are contiguous, the lists in the
+    order of the candidates.
 
     user, item   int32 (n_rows,): rows in users.parquet and items.parquet
     label        uint8 (n_rows,): 0, or the strength of the feedback in the target window
@@ -30,12 +33,6 @@ class Examples:
     names: list[str]
     categorical: list[str]
 
-    @property
-    def group(self) -> np.ndarray:
-        """int64 (n_lists,): the length of every list."""
-        starts = np.flatnonzero(np.diff(self.user, prepend=-1))
-        return np.diff(np.append(starts, len(self.user)))
-
     def take(self, rows: np.ndarray) -> "Examples":
         """The given rows, a mask."""
         kept = {name: getattr(self, name)[rows] for name in KEYS}
@@ -49,7 +46,7 @@ def schema(names: list[str], categorical: list[str]) -> pa.Schema:
 
 
 def read(fold: str) -> Examples:
-    """Reads a fold's file."""
+    """The examples of a fold, from its file."""
     table = pq.read_table(FEATURES.format(fold=fold))
     names = table.column_names[len(KEYS) :]
     values = np.empty((len(names), table.num_rows), dtype=np.float32)

@@ -7,7 +7,7 @@ from harness.script import whole
 
 import numpy as np
 
-from boosting.lean import lightgbm as lgb
+from boosting.lean_lightgbm import lightgbm as lgb
 
 FOLDER = Path("data/ranker")
 GAIN = FOLDER / "feature_gain.csv"
@@ -30,7 +30,7 @@ def load(fold: str) -> list[lgb.Booster]:
 
 
 def predict(models: list[lgb.Booster], values: np.ndarray, n_threads: int) -> np.ndarray:
-    """float64 (n_rows,): the mean raw score of the models, higher is better."""
+    """The mean raw score of the models, higher is better: float64 (n_rows,)."""
     return np.mean(
         [model.predict(values, raw_score=True, num_threads=n_threads) for model in models], axis=0
     )

@@ -9,10 +9,11 @@ from pydantic import Field, model_validator
 from tqdm import tqdm
 
 from boosting.examples import Examples
-from boosting.lean import lightgbm as lgb
+from boosting.lean_lightgbm import lightgbm as lgb
+from folds.lists import list_of_row
 
 
-class Params(Strict):
+class RankerParams(Strict):
     """Parameters of the ranker, by LightGBM's names where it has one."""
 
     objective: Literal["lambdarank", "rank_xendcg", "binary"]
@@ -30,44 +31,44 @@ class Params(Strict):
     n_seeds: int = Field(ge=1, le=100)  # models whose scores are averaged
 
     @model_validator(mode="after")
-    def _graded_needs_ranking(self) -> "Params":
+    def _graded_needs_ranking(self) -> "RankerParams":
         if self.label == "graded" and self.objective == "binary":
             raise ValueError("ranker.label graded needs the objective lambdarank or rank_xendcg")
         return self
 
 
-def sample_negatives(examples: Examples, most: int, seed: int) -> Examples:
-    """All relevant rows, and `most` irrelevant rows of each list at random (0 = all), in the same
-    order.
+def sample_negatives(examples: Examples, n_negatives: int, seed: int) -> Examples:
+    """All relevant rows, and n_negatives irrelevant rows of each list at random (0 = all), in the
+    same order.
     """
-    if not most:
+    if not n_negatives:
         return examples
-    lists = np.repeat(np.arange(len(examples.group)), examples.group)
-    draw = np.random.default_rng(seed).random(len(lists))
+    list_of_row = examples.list_of_row
+    draw = np.random.default_rng(seed).random(len(list_of_row))
     draw[examples.label > 0] = -1
-    order = np.lexsort((draw, lists))
-    starts = np.concatenate([[0], np.cumsum(examples.group)])[:-1]
-    place = np.empty(len(lists), dtype=np.int64)
-    place[order] = np.arange(len(lists)) - np.repeat(starts, examples.group)
-    n_relevant = np.bincount(lists, examples.label > 0)
-    return examples.take(place < n_relevant[lists] + most)
+    order = np.lexsort((draw, list_of_row))
+    place = np.empty(len(list_of_row), dtype=np.int64)
+    place[order] = np.arange(len(list_of_row)) - np.repeat(examples.starts, examples.group)
+    n_relevant = np.bincount(list_of_row, examples.label > 0)
+    return examples.take(place < n_relevant[list_of_row] + n_negatives)
 
 
-def list_weights(label: np.ndarray, group: np.ndarray, power: float) -> np.ndarray:
-    """float64 (n_rows,), mean 1: proportional to n ** -power, n = relevant rows of the row's list.
+def list_weights(label: np.ndarray, group: np.ndarray, exponent: float) -> np.ndarray:
+    """The weight of each row, float64 (n_rows,), mean 1: proportional to n ** -exponent, with n the
+    number of relevant rows in the row's list.
 
     MAP is a mean over users, a loss is a sum over rows: without weights a few users with many
-    relevant items decide what is learned. power 0 leaves that so; the larger, the more alike do
-    users count.
+    relevant items decide what is learned. exponent 0 leaves that so; the larger, the more alike
+    do users count.
     """
-    lists = np.repeat(np.arange(len(group)), group)
-    n_relevant = np.bincount(lists, label > 0)
-    weight = np.maximum(n_relevant, 1.0)[lists] ** -power
+    rows = list_of_row(group)
+    n_relevant = np.bincount(rows, label > 0)
+    weight = np.maximum(n_relevant, 1.0)[rows] ** -exponent
     return weight / weight.mean()
 
 
-def dataset(folds: list[Examples], params: Params, seed: int) -> lgb.Dataset:
-    """The rows of all folds, fold after fold, lists contiguous."""
+def dataset(folds: list[Examples], params: RankerParams, seed: int) -> lgb.Dataset:
+    """What LightGBM is trained on: the rows of all folds, fold after fold, lists contiguous."""
     label = np.concatenate([examples.label for examples in folds])
     group = np.concatenate([examples.group for examples in folds])
     return lgb.Dataset(
@@ -87,8 +88,10 @@ def dataset(folds: list[Examples], params: Params, seed: int) -> lgb.Dataset:
     )
 
 
-def train(data: lgb.Dataset, params: Params, shared: SharedParams, number: int) -> lgb.Booster:
-    """Model `number` of n_seeds; deterministic at any number of threads."""
+def train(
+    data: lgb.Dataset, params: RankerParams, shared: SharedParams, number: int
+) -> lgb.Booster:
+    """Trains model `number` of n_seeds, counted from 0; the same one at any number of threads."""
     names = (
         "objective",
         "learning_rate",

@@ -1,0 +1,1 @@
+"""Top-k lists and what they are worth: metrics, intervals and pictures."""

@@ -8,13 +8,13 @@ import numpy as np
 from pydantic import Field
 
 from folds.history import Target
+from folds.lists import group_of, list_of_row, starts_of
 from folds.selection import largest
 
-BASELINES = ("popular", "recent_popular", "item_knn", "ease", "content")
 BASELINE_LISTS = "data/baselines/{fold}.parquet"
 
 
-class Evaluate(Strict):
+class EvaluateParams(Strict):
     """Parameters of the evaluation."""
 
     k: int = Field(ge=1, le=1000)  # length of the lists, and cut-off of every metric
@@ -23,8 +23,10 @@ class Evaluate(Strict):
 
 @dataclass(frozen=True)
 class TopLists:
-    """Rows by user, best first. user, item int32: rows in users.parquet and items.parquet; rank
-    int16, 1 is best; score float32.
+    """The top k of each user as columns: rows by user, best first.
+
+    user, item  int32: rows in users.parquet and items.parquet
+    rank        int16, 1 is best; score float32
     """
 
     user: np.ndarray
@@ -33,15 +35,15 @@ class TopLists:
     score: np.ndarray
 
     def hits(self, target: Target, judged: np.ndarray, k: int) -> np.ndarray:
-        """bool (len(judged), k): whether the item at each rank of these users (ascending) is
-        relevant.
+        """Whether the item at each rank of these users (ascending) is relevant: bool (len(judged),
+        k).
         """
         hits = np.zeros((len(judged), k), dtype=bool)
         row = np.searchsorted(judged, self.user)
         row[row == len(judged)] = 0
         is_judged = judged[row] == self.user
         hits[row[is_judged], self.rank[is_judged] - 1] = (
-            target.contains(self.user[is_judged], self.item[is_judged]) > 0
+            target.strength_of(self.user[is_judged], self.item[is_judged]) > 0
         )
         return hits
 
@@ -50,14 +52,13 @@ def top_k(user: np.ndarray, item: np.ndarray, score: np.ndarray, k: int) -> TopL
     """The k rows of each user (contiguous) with the largest score; ties keep the order of the
     rows.
     """
-    starts = np.flatnonzero(np.diff(user, prepend=-1))
-    group = np.diff(np.append(starts, len(user)))
-    number = np.repeat(np.arange(len(starts)), group)
-    place = np.arange(len(user)) - starts[number]
+    starts, group = starts_of(user), group_of(user)
+    row = list_of_row(group)
+    place = np.arange(len(user)) - starts[row]
     scores = np.full((len(starts), group.max(initial=0)), -np.inf)
-    scores[number, place] = score
-    number, rank, place = largest(scores, k)
-    best = starts[number] + place
+    scores[row, place] = score
+    row, rank, place = largest(scores, k)
+    best = starts[row] + place
     return TopLists(
         user[best], item[best], (rank + 1).astype(np.int16), score[best].astype(np.float32)
     )

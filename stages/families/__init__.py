@@ -1,0 +1,98 @@
+"""Families of features, each in a file of its own or with its like; FAMILIES is the only list of
+their names.
+
+To add one: write its file, import it here, add a line to FAMILIES, name it in params.yaml
+(stages/README.md has an example). NaN means unknown, and LightGBM treats it as such.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from pydantic import field_validator
+
+from families.activity import activity
+from families.affinity import affinity
+from families.als import als
+from families.columns import codes, is_category
+from families.context import (
+    Context,
+    Family,
+    FamilyOfFold,
+    FamilyParams,
+    Rows,
+    load_context,
+    rows_of,
+)
+from families.demographics import demographics
+from families.metadata import embedding, item, user
+from families.popularity import popularity
+from families.similarity import similarity
+from families.sources import sources
+
+__all__ = [
+    "FAMILIES",
+    "FamilyOfFold",
+    "FeatureMatrix",
+    "FeaturesParams",
+    "families_of",
+    "feature_matrix",
+    "load_context",
+    "rows_of",
+]
+
+FAMILIES: dict[str, Family] = {
+    "als": als,
+    "user": user,
+    "item": item,
+    "embedding": embedding,
+    "popularity": popularity,
+    "activity": activity,
+    "affinity": affinity,
+    "similarity": similarity,
+    "demographics": demographics,
+    "sources": sources,
+}
+
+
+class FeaturesParams(FamilyParams):
+    """The section `features`: the families in use, and the parameters they share."""
+
+    groups: list[Literal[*FAMILIES]]  # in this order
+
+    @field_validator("groups")
+    @classmethod
+    def _are_distinct(cls, groups: list[str]) -> list[str]:
+        if not groups or len(set(groups)) < len(groups):
+            raise ValueError("must name at least one family, and each once")
+        return groups
+
+
+@dataclass(frozen=True)
+class FeatureMatrix:
+    """Features of a block of candidates.
+
+    values       float32 (n_rows, n_features), one column after the other in memory
+    names        of its columns; categorical: those that are codes of categories
+    """
+
+    values: np.ndarray
+    names: list[str]
+    categorical: list[str]
+
+
+def families_of(context: Context, groups: list[str]) -> list[FamilyOfFold]:
+    """The families in use, ready for blocks of candidates of the context's fold."""
+    return [FAMILIES[group](context) for group in groups]
+
+
+def feature_matrix(families: list[FamilyOfFold], rows: Rows) -> FeatureMatrix:
+    """The columns of all families, one family after the other."""
+    columns = {}
+    for family in families:
+        columns |= family(rows)
+    return FeatureMatrix(
+        np.stack([codes(values) for values in columns.values()], dtype=np.float32).T,
+        list(columns),
+        [name for name, values in columns.items() if is_category(values)],
+    )

@@ -1,9 +1,8 @@
-"""Candidate lists: merged from the sources, by user, best first; data/candidates/FOLD.parquet."""
+"""Candidate lists as tables and as files: merged from several sources, by user, best first."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from harness.params import Strict
 
@@ -12,25 +11,29 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field, field_validator
 
+from folds.lists import Lists
+
 CANDIDATES = "data/candidates/{fold}.parquet"
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a source named. item int32 (n_users, n), best first, -1 where it has no more; score
-    float32 (n_users, n).
+class Retrieved:
+    """What a source retrieved for each user, best first: item int32 (n_users, n), -1 where it has
+    no more; score float32 (n_users, n).
     """
 
     item: np.ndarray
     score: np.ndarray
 
 
-class CandidateParams(Strict):
-    """Parameters of the candidate generation."""
+class CandidateListParams(Strict):
+    """The section `candidates`, for those who read the lists; retrieval.CandidatesParams checks
+    that the sources exist, too.
+    """
 
-    sources: list[Literal["als", "item_knn", "ease", "popular", "recent_popular", "content"]]
-    per_source: int = Field(ge=10, le=10_000)  # items each source names for a user
-    label_users: int = Field(ge=0)  # most users a label fold teaches with, drawn by seed; 0 = all
+    sources: list[str]  # names in retrieval.SOURCES
+    per_source: int = Field(ge=10, le=10_000)  # items each source retrieves for a user
+    label_users: int = Field(ge=0)  # most users a label fold trains with, drawn by seed; 0 = all
 
     @field_validator("sources")
     @classmethod
@@ -41,12 +44,12 @@ class CandidateParams(Strict):
 
 
 @dataclass(frozen=True)
-class Candidates:
-    """Rows by user, best first within a user.
+class Candidates(Lists):
+    """Candidate lists as columns: rows by user, best first within a user.
 
     user, item   int32 (n_rows,)
-    rank         dict of source -> int16 (n_rows,): 1 is best, 0 where it did not name the item
-    score        dict of source -> float32 (n_rows,): NaN where it did not name the item
+    rank         dict of source -> int16 (n_rows,): 1 is best, 0 where it did not retrieve the item
+    score        dict of source -> float32 (n_rows,): NaN where it did not retrieve the item
     """
 
     user: np.ndarray
@@ -55,18 +58,8 @@ class Candidates:
     score: dict[str, np.ndarray]
 
     @property
-    def starts(self) -> np.ndarray:
-        """int64 (n_lists,): the first row of every list."""
-        return np.flatnonzero(np.diff(self.user, prepend=-1))
-
-    @property
-    def group(self) -> np.ndarray:
-        """int64 (n_lists,): the length of every list."""
-        return np.diff(np.append(self.starts, len(self.user)))
-
-    @property
-    def is_named(self) -> np.ndarray:
-        """bool (n_rows,): whether any source named the item; none did for cold users."""
+    def is_retrieved(self) -> np.ndarray:
+        """bool (n_rows,): whether any source retrieved the item; none did for cold users."""
         return np.any([rank > 0 for rank in self.rank.values()], axis=0)
 
     def take(self, rows: np.ndarray) -> "Candidates":
@@ -86,21 +79,21 @@ class Candidates:
         return pa.table(columns)
 
 
-def merge(users: np.ndarray, found: dict[str, Found], n_items: int) -> Candidates:
-    """One list for each of `users` (ascending) from what every source found for them.
+def merge(users: np.ndarray, retrieved: dict[str, Retrieved], n_items: int) -> Candidates:
+    """One list for each of `users` (ascending) from what every source retrieved for them.
 
     Order within a list: the best rank that any source gave, then the order of the sources, then
     the item.
     """
-    names = list(found)
+    names = list(retrieved)
     row, source, item, rank, score = [], [], [], [], []
     for number, name in enumerate(names):
-        user_row, place = np.nonzero(found[name].item >= 0)
+        user_row, place = np.nonzero(retrieved[name].item >= 0)
         row.append(user_row)
         source.append(np.full(len(user_row), number))
-        item.append(found[name].item[user_row, place])
+        item.append(retrieved[name].item[user_row, place])
         rank.append(place + 1)
-        score.append(found[name].score[user_row, place])
+        score.append(retrieved[name].score[user_row, place])
     row, source, item, rank, score = (
         np.concatenate(parts) for parts in (row, source, item, rank, score)
     )
@@ -108,10 +101,10 @@ def merge(users: np.ndarray, found: dict[str, Found], n_items: int) -> Candidate
     ranks = np.zeros((len(names), len(key)), dtype=np.int16)
     scores = np.full((len(names), len(key)), np.nan, dtype=np.float32)
     ranks[source, pair], scores[source, pair] = rank, score
-    unnamed = np.where(ranks == 0, np.iinfo(np.int16).max, ranks)
-    first = unnamed.argmin(axis=0)
+    best = np.where(ranks == 0, np.iinfo(np.int16).max, ranks)
+    first = best.argmin(axis=0)
     row, item = np.divmod(key, n_items)
-    place = (row << 16 | unnamed.min(axis=0)) * len(names) + first  # of one pair only, so no ties
+    place = (row << 16 | best.min(axis=0)) * len(names) + first  # of one pair only, so no ties
     order = np.argsort(place)
     return Candidates(
         users[row[order]].astype(np.int32),
@@ -121,12 +114,12 @@ def merge(users: np.ndarray, found: dict[str, Found], n_items: int) -> Candidate
     )
 
 
-def unnamed(users: np.ndarray, found: Found, names: list[str]) -> Candidates:
-    """Lists in the order of `found`, as if none of the sources `names` had named an item."""
-    row, place = np.nonzero(found.item >= 0)
+def fallback_lists(users: np.ndarray, fallback: Retrieved, names: list[str]) -> Candidates:
+    """Lists in the order of `fallback`, in which none of the sources `names` retrieved an item."""
+    row, place = np.nonzero(fallback.item >= 0)
     return Candidates(
         users[row].astype(np.int32),
-        found.item[row, place],
+        fallback.item[row, place],
         {name: np.zeros(len(row), dtype=np.int16) for name in names},
         {name: np.full(len(row), np.nan, dtype=np.float32) for name in names},
     )
@@ -145,7 +138,8 @@ def concatenate(parts: list[Candidates]) -> Candidates:
 def writer(path: Path, names: list[str]) -> pq.ParquetWriter:
     """A parquet file for lists of these sources, written block by block."""
     none = np.zeros(0, dtype=np.int64)
-    empty = unnamed(none, Found(np.zeros((0, 0), np.int32), np.zeros((0, 0), np.float32)), names)
+    nothing = Retrieved(np.zeros((0, 0), np.int32), np.zeros((0, 0), np.float32))
+    empty = fallback_lists(none, nothing, names)
     return pq.ParquetWriter(path, empty.table().schema, compression="lz4")
 
 

@@ -125,8 +125,8 @@ class Target:
         order = np.argsort(pair)
         return pair[order], self.strength[order]
 
-    def contains(self, user: np.ndarray, item: np.ndarray) -> np.ndarray:
-        """uint8: the strength of each pair, 0 where it is not relevant."""
+    def strength_of(self, user: np.ndarray, item: np.ndarray) -> np.ndarray:
+        """The label of each pair: uint8, its strength, 0 where it is not relevant."""
         known, strength = self._sorted_pairs
         if not len(known):
             return np.zeros(len(user), dtype=np.uint8)
@@ -149,8 +149,8 @@ def target_window(fold: str, n_windows: int) -> int:
     return n_windows - behind
 
 
-def load(fold: str) -> tuple[History, Target]:
-    """History and target of a fold, from the two files of `split`.
+def load_fold(fold: str) -> tuple[History, Target]:
+    """The history and the target of a fold, from the two files of `split`.
 
     InputError where a judged fold has nobody to judge, or a fold's history has nothing positive.
     """
@@ -172,15 +172,20 @@ def load(fold: str) -> tuple[History, Target]:
     return history, target
 
 
-def teaching_users(history: History, target: Target, most: int, seed: int) -> np.ndarray:
-    """int32, ascending: rows of users.parquet of warm users with a relevant item; at most `most`,
-    0 = all, drawn by seed.
+def training_users(history: History, target: Target, max_users: int, seed: int) -> np.ndarray:
+    """The users whose lists can train a ranker: warm ones with a relevant item.
+
+    int32, ascending: rows of users.parquet; at most max_users, see draw_users.
     """
     users = np.unique(target.user)
-    users = users[history.n_positives_of(users) > 0]
-    if most and len(users) > most:
-        users = np.sort(np.random.default_rng(seed).choice(users, most, replace=False))
-    return users
+    return draw_users(users[history.n_positives_of(users) > 0], max_users, seed)
+
+
+def draw_users(users: np.ndarray, max_users: int, seed: int) -> np.ndarray:
+    """At most max_users of the given users (ascending, distinct), drawn by seed; 0 = all."""
+    if not max_users or len(users) <= max_users:
+        return users
+    return np.sort(np.random.default_rng(seed).choice(users, max_users, replace=False))
 
 
 def cut(tables: Iterable[pa.Table], n_rows: int, window: int) -> tuple[Columns, Columns]:

@@ -1,28 +1,23 @@
-"""Item-item similarities of a history: by co-occurrence of positives, and by the order in which
-users watch.
+"""Item-item similarity by co-occurrence of positives, and what it is made of: both a source of
+candidates and a family of features need it.
 """
 
 import warnings
+from typing import Literal
+
+from harness.params import Strict
 
 import numpy as np
-from implicit.nearest_neighbours import (
-    BM25Recommender,
-    CosineRecommender,
-    ItemItemRecommender,
-    TFIDFRecommender,
-)
-from implicit.utils import ParameterWarning
+from pydantic import Field
 from scipy import sparse
 
-from folds.history import History
-from retrieval.params import ItemKnn
 
-MODELS = {
-    "count": ItemItemRecommender,
-    "cosine": CosineRecommender,
-    "tfidf": TFIDFRecommender,
-    "bm25": BM25Recommender,
-}
+class ItemKnnParams(Strict):
+    """Item-item nearest neighbours over co-occurring positives."""
+
+    neighbours: int = Field(ge=1, le=10_000)  # kept per item
+    weighting: Literal["count", "cosine", "tfidf", "bm25"]  # of users and items before the product
+    last_items: int = Field(ge=2)  # of each user, the latest; the cost grows with its square
 
 
 def latest(user_item: sparse.csr_array, most: int) -> sparse.csr_array:
@@ -36,11 +31,22 @@ def latest(user_item: sparse.csr_array, most: int) -> sparse.csr_array:
     return sparse.csr_array((np.ones(len(item), np.float32), item, indptr), shape=user_item.shape)
 
 
-def item_knn(user_item: sparse.csr_array, params: ItemKnn, n_threads: int) -> sparse.csr_matrix:
-    """CSR float32 (n_items, n_items), sorted: the most similar items of each item (a column),
-    itself left out.
+def item_knn_similarity(
+    user_item: sparse.csr_array, params: ItemKnnParams, n_threads: int
+) -> sparse.csr_matrix:
+    """The most similar items of each item (a column), itself left out: CSR float32 (n_items,
+    n_items), sorted.
     """
-    model = MODELS[params.weighting](K=params.neighbours + 1, num_threads=n_threads)
+    from implicit import nearest_neighbours as models  # late: 0.3 s that few of the users need
+    from implicit.utils import ParameterWarning
+
+    model_of = {
+        "count": models.ItemItemRecommender,
+        "cosine": models.CosineRecommender,
+        "tfidf": models.TFIDFRecommender,
+        "bm25": models.BM25Recommender,
+    }
+    model = model_of[params.weighting](K=params.neighbours + 1, num_threads=n_threads)
     positives = sparse.csr_matrix(latest(user_item, params.last_items), dtype=np.float64)
     with warnings.catch_warnings(category=ParameterWarning, action="ignore"):
         model.fit(positives, show_progress=False)  # weights in COO, then warns of that
@@ -49,26 +55,6 @@ def item_knn(user_item: sparse.csr_array, params: ItemKnn, n_threads: int) -> sp
     similarity.eliminate_zeros()
     similarity.sort_indices()
     return similarity
-
-
-def transitions(history: History, reach: int = 3, most: int = 500) -> sparse.csr_matrix:
-    """CSR float32 (n_items, n_items): how often j came d <= reach positives after i, weighted
-    1 / d, over sqrt(n_i n_j).
-
-    Counts the latest `most` positives of each user; n is how often an item stands among them.
-    """
-    positives = latest(history.positives, most)
-    user = np.repeat(np.arange(positives.shape[0]), np.diff(positives.indptr))
-    size = (history.n_items, history.n_items)
-    counts = sparse.csr_matrix(size, dtype=np.float32)
-    for lag in range(1, reach + 1):
-        follows = user[lag:] == user[:-lag]
-        pairs = (positives.indices[:-lag][follows], positives.indices[lag:][follows])
-        weight = np.full(len(pairs[0]), 1 / lag, dtype=np.float32)
-        counts = counts + sparse.coo_matrix((weight, pairs), shape=size).tocsr()
-    n = np.bincount(positives.indices, minlength=history.n_items)
-    scale = sparse.diags(1 / np.sqrt(np.maximum(n, 1)), dtype=np.float32)
-    return sparse.csr_matrix(scale @ counts @ scale, dtype=np.float32)
 
 
 def normalised(vectors: np.ndarray) -> np.ndarray:

@@ -109,13 +109,20 @@ def _validate(values: object, model: type[Section], prefix: str) -> Section:
 
 
 def section(name: str, model: type[Section]) -> Section:
-    """The section `name` of params.yaml as `model`; InputError with one line per finding."""
+    """The section `name` of params.yaml, such as als or sources.item_knn, as `model`; InputError
+    with one line per finding.
+    """
     tree = _load()
-    if name not in tree:
-        raise InputError(f"{FILE}: the section {name} is missing")
-    if not isinstance(tree[name], dict):
-        raise InputError(f"{FILE}: {name} is {tree[name]!r}: must be a section")
-    return _validate(tree[name], model, f"{name}.")
+    path = ""
+    for key in name.split("."):
+        path += key
+        if key not in tree:
+            raise InputError(f"{FILE}: the section {path} is missing")
+        if not isinstance(tree[key], dict):
+            raise InputError(f"{FILE}: {path} is {tree[key]!r}: must be a section")
+        tree = tree[key]
+        path += "."
+    return _validate(tree, model, path)
 
 
 def shared_params() -> SharedParams:

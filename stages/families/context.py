@@ -1,0 +1,165 @@
+"""What a family of features may know of a fold, and the candidate lists it describes.
+
+A family is a function (context) -> (rows) -> columns: called once per fold with all that is known
+before the target window, it returns a function that gives the columns of a block of candidates.
+Notation of the formulas: n windows of history; recent = the last `recent_windows` of them; P(x),
+E(x) = number of positives and of exposures of x; r = the share of all exposures that are positive;
+smoothed rate of x = (P(x) + s r) / (E(x) + s), s = `smoothing`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from harness.params import Strict, section, shared_params
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import Field
+from scipy import sparse
+
+from families.columns import Columns
+from folds import factors, tables
+from folds.candidate_lists import Candidates
+from folds.factors import Factors
+from folds.history import History
+from folds.similarity import ItemKnnParams, latest
+
+
+class FamilyParams(Strict):
+    """The parameters that the families share; families.FeaturesParams adds which are in use."""
+
+    recent_windows: int = Field(ge=1)  # windows that count as recent
+    smoothing: float = Field(gt=0)  # exposures' worth of the overall rate added to every rate
+    last_items: int = Field(ge=1, le=1000)  # latest positives that make up the short-term profile
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A block of whole candidate lists, with the users and items of the history.
+
+    user, item  int32 (n_rows,); starts int64 (n_lists,): the first row of each list; rank, score:
+    source -> (n_rows,), as in folds.candidate_lists.Candidates
+    """
+
+    user: np.ndarray
+    item: np.ndarray
+    starts: np.ndarray
+    rank: dict[str, np.ndarray]
+    score: dict[str, np.ndarray]
+
+
+def rows_of(lists: Candidates, history: History) -> Rows:
+    """The same lists with the history's own users and items."""
+    return Rows(
+        history.user_of(lists.user),
+        history.item_of(lists.item),
+        lists.starts,
+        lists.rank,
+        lists.score,
+    )
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the families may know of a fold: its history, and metadata of the history's users and
+    items in their order. What several families compute from it is cached here.
+
+    users, items  one column per feature, float32 or category
+    tags          CSR float32 (n_items, n_tags): the item's author or genres, each row sums to 1
+    embeddings    float32 (n_items, d)
+    """
+
+    history: History
+    factors: Factors
+    users: pd.DataFrame
+    items: pd.DataFrame
+    tags: sparse.csr_array
+    embeddings: np.ndarray
+    params: FamilyParams
+    knn: ItemKnnParams
+    n_threads: int
+
+    @cached_property
+    def rate(self) -> float:
+        """The share of all exposures that are positive."""
+        return float(self.history.is_positive.mean())
+
+    def smoothed(
+        self, positives: np.ndarray, exposures: np.ndarray, prior: np.ndarray | float | None = None
+    ) -> np.ndarray:
+        """(positives + s prior) / (exposures + s), float32; the prior is r unless given."""
+        s = self.params.smoothing
+        return ((positives + s * (self.rate if prior is None else prior)) / (exposures + s)).astype(
+            np.float32
+        )
+
+    @property
+    def n_recent(self) -> int:
+        """How many windows of the history count as recent."""
+        return min(self.history.n_windows, self.params.recent_windows)
+
+    def counts(self, of: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """Exposures, and positives, of each of 0..n-1 in each window: int64 (n, n_windows) twice;
+        `of` int32 (n_rows,) belongs to the rows of the history.
+        """
+        n_windows = self.history.n_windows
+        counts = np.zeros(2 * n * n_windows, dtype=np.int64)
+        step = max(2_000_000, len(counts))
+        for start in range(0, len(of), step):  # in parts that stay in the cache
+            rows = slice(start, start + step)
+            cell = of[rows] * np.int64(2 * n_windows)
+            cell += 2 * self.history.window[rows] + self.history.is_positive[rows]
+            counts += np.bincount(cell, minlength=len(counts))
+        counts = counts.reshape(n, n_windows, 2)
+        return counts.sum(axis=2), counts[:, :, 1]
+
+    @cached_property
+    def item_counts(self) -> tuple[np.ndarray, np.ndarray]:
+        """Exposures, and positives, of each item in each window: int64 (n_items, n_windows)."""
+        return self.counts(self.history.item, self.history.n_items)
+
+    @cached_property
+    def user_counts(self) -> tuple[np.ndarray, np.ndarray]:
+        """Exposures, and positives, of each user in each window: int64 (n_users, n_windows)."""
+        return self.counts(self.history.user, self.history.n_users)
+
+    @cached_property
+    def last_positives(self) -> sparse.csr_array:
+        """1 / (1 + age) for each user's last positives, age 0 for the latest one: CSR float32
+        (n_users, n_items).
+        """
+        last = latest(self.history.positives, self.params.last_items)
+        age = np.repeat(last.indptr[1:], np.diff(last.indptr)) - 1 - np.arange(last.nnz)
+        last.data = (1 / (1 + age)).astype(np.float32)
+        return last
+
+
+FamilyOfFold = Callable[[Rows], Columns]
+Family = Callable[[Context], FamilyOfFold]
+
+
+def load_context(fold: str, history: History, params: FamilyParams) -> Context:
+    """The context of a fold, from the outputs of `ingest` and `als` and from params.yaml."""
+    with tables.EMBEDDINGS.open("rb") as file:
+        embeddings = np.load(file)[history.items]
+    return Context(
+        history,
+        factors.load(factors.FACTORS.format(fold=fold)),
+        metadata(pq.read_table(tables.USERS), history.users),
+        metadata(pq.read_table(tables.ITEMS), history.items),
+        sparse.csr_array(sparse.load_npz(tables.TAGS))[history.items],
+        embeddings,
+        params,
+        section("sources.item_knn", ItemKnnParams),
+        shared_params().n_threads,
+    )
+
+
+def metadata(table: pa.Table, rows: np.ndarray) -> pd.DataFrame:
+    """The feature columns (all but the first, which is the id) of these rows: float32, or
+    category.
+    """
+    return table.select(table.column_names[1:]).take(rows).to_pandas()

@@ -1,0 +1,34 @@
+"""How often an item was shown and liked, overall and recently."""
+
+import numpy as np
+
+from families.columns import float32
+from families.context import Context, FamilyOfFold
+
+
+def popularity(context: Context) -> FamilyOfFold:
+    """Of the item: log(1 + P), log(1 + E), smoothed rate, overall and recent; trend = log of
+    recent positives per window over positives per window of its life; the same for the last window
+    over the one before; age in windows since its first exposure."""
+    shown, likes = context.item_counts
+    n_windows, recent = context.history.n_windows, context.n_recent
+    exposures, positives = shown.sum(axis=1), likes.sum(axis=1)
+    recent_exposures, recent_positives = (m[:, -recent:].sum(axis=1) for m in (shown, likes))
+    last = likes[:, -1]
+    before = likes[:, -2] if n_windows > 1 else np.zeros_like(last)
+    age = n_windows - (shown > 0).argmax(axis=1)
+    columns = float32(
+        {
+            "item_positives": np.log1p(positives),
+            "item_exposures": np.log1p(exposures),
+            "item_rate": context.smoothed(positives, exposures),
+            "item_recent_positives": np.log1p(recent_positives),
+            "item_recent_rate": context.smoothed(recent_positives, recent_exposures),
+            "item_last_positives": np.log1p(last),
+            "item_trend": np.log((recent_positives + 1) / recent)
+            - np.log((positives + 1) / np.maximum(age, recent)),
+            "item_last_trend": np.log((last + 1) / (before + 1)),
+            "item_age_windows": age,
+        }
+    )
+    return lambda rows: {name: values[rows.item] for name, values in columns.items()}

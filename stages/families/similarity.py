@@ -1,0 +1,69 @@
+"""How similar an item is to what the user liked."""
+
+import numpy as np
+from scipy import sparse
+
+from families.columns import Columns, canonical, elements, float32, z_scores
+from families.context import Context, FamilyOfFold, Rows
+from folds.history import History
+from folds.similarity import item_knn_similarity, latest, normalised
+
+
+def similarity(context: Context) -> FamilyOfFold:
+    """To what the user liked. S = item-item similarity by co-occurrence, T = by order of watching,
+    c = cosine of embeddings, q = ALS factors; "last" = the last positives, weighted 1, 1/2, 1/3, …
+
+    knn_all, knn_last, knn_disliked: sum of S over all positives, the last ones, and the exposures
+    that were not liked; next_last: sum of T over the last ones; content_all, content_last: c with
+    the mean of all and of the last positives; als_last: q_i times the normalised sum of q over the
+    last ones; NAME_z: z-score within the list.
+    """
+    history, last = context.history, context.last_positives
+    knn = item_knn_similarity(history.positives, context.knn, context.n_threads)
+    by_matrix = {
+        "knn_all": (history.positives, knn),
+        "knn_last": (last, knn),
+        "knn_disliked": (history.negatives, knn),
+        "next_last": (last, transitions(history)),
+    }
+    vectors, item_factors = normalised(context.embeddings), context.factors.item_factors
+    by_vectors = {
+        "content_all": (history.positives, vectors),
+        "content_last": (last, vectors),
+        "als_last": (last, item_factors),
+    }
+
+    def columns(rows: Rows) -> Columns:
+        users, at = np.unique(rows.user, return_inverse=True)
+        columns = {
+            name: elements(canonical(profile[users] @ matrix), at, rows.item)
+            for name, (profile, matrix) in by_matrix.items()
+        }
+        for name, (profile, items) in by_vectors.items():
+            means = normalised(profile[users] @ items)
+            columns[name] = np.einsum("ij,ij->i", means[at], items[rows.item])
+        for name in ("knn_all", "knn_last", "next_last", "content_all", "als_last"):
+            columns[f"{name}_z"] = z_scores(columns[name], rows.starts)
+        return float32(columns)
+
+    return columns
+
+
+def transitions(history: History, reach: int = 3, most: int = 500) -> sparse.csr_matrix:
+    """CSR float32 (n_items, n_items): how often j came d <= reach positives after i, weighted
+    1 / d, over sqrt(n_i n_j).
+
+    Counts the latest `most` positives of each user; n is how often an item stands among them.
+    """
+    positives = latest(history.positives, most)
+    user = np.repeat(np.arange(positives.shape[0]), np.diff(positives.indptr))
+    size = (history.n_items, history.n_items)
+    counts = sparse.csr_matrix(size, dtype=np.float32)
+    for lag in range(1, reach + 1):
+        follows = user[lag:] == user[:-lag]
+        pairs = (positives.indices[:-lag][follows], positives.indices[lag:][follows])
+        weight = np.full(len(pairs[0]), 1 / lag, dtype=np.float32)
+        counts = counts + sparse.coo_matrix((weight, pairs), shape=size).tocsr()
+    n = np.bincount(positives.indices, minlength=history.n_items)
+    scale = sparse.diags(1 / np.sqrt(np.maximum(n, 1)), dtype=np.float32)
+    return sparse.csr_matrix(scale @ counts @ scale, dtype=np.float32)
