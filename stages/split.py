@@ -23,7 +23,7 @@ from folds import tables
 from folds.history import INTERACTIONS, WINDOWS
 
 
-class Params(Strict):
+class SplitParams(Strict):
     """Parameters of the split."""
 
     windows: int = Field(ge=3, le=1000)  # parts of equal size, for sources without weeks
@@ -95,7 +95,7 @@ def summary(window: np.ndarray, n_windows: int, interactions: pa.Table) -> pd.Da
 
 
 def main() -> None:
-    params = section("split", Params)
+    params = section("split", SplitParams)
     interactions = pq.read_table(tables.INTERACTIONS)
     window, n_windows = window_of_rows(interactions, params.windows)
     counts = summary(window, n_windows, interactions)

@@ -1,8 +1,12 @@
-"""The clone that the end-to-end tests share."""
+"""The clone that the end-to-end tests share. The tests run under the settings that the stages make
+before numpy is loaded.
+"""
 
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+
+from harness import process
 
 import psutil
 import pytest
@@ -17,6 +21,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write tests/outs.json anew, after a change that is meant to change results",
     )
+
+
+def pytest_report_header() -> str:
+    return f"BLAS kernel: {process.KERNEL or 'not pinned'}"
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,9 @@ import itertools
 
 import numpy as np
 import pyarrow as pa
-from history.history import History, Target
 
-from folds import history
+from folds import history as folds_history
+from folds.history import History, Target
 from split import order_by_user, repeats
 
 LIKED, SEEN = 1, 0  # of a row; 2 and more are stronger feedback
@@ -33,8 +33,8 @@ def fold_of(table: pa.Table, window: int, n_parts: int = 1) -> tuple[History, Ta
     """History and target of the fold that targets `window`, of a table read in parts."""
     ends = np.linspace(0, table.num_rows, n_parts + 1).astype(int)
     parts = [table.slice(start, end - start) for start, end in itertools.pairwise(ends.tolist())]
-    known, wanted = history.cut(parts, table.num_rows, window)
-    return history.history_of(known, window), history.target_of(wanted)
+    known, wanted = folds_history.cut(parts, table.num_rows, window)
+    return folds_history.history_of(known, window), folds_history.target_of(wanted)
 
 
 def history_before(table: pa.Table, window: int) -> History:

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ablation import NOTEBOOK, judged_folds, only, select, teaching, variants
+from ablation import NOTEBOOK, judged_folds, only, select, training_examples, variants
 from clone import Clone
-from families.all import FAMILIES
+from families import FAMILIES
 from folds.candidate_lists import Candidates
 from test_ranker import examples_of, params_of
 
@@ -86,7 +86,7 @@ def test_select_keeps_the_columns_by_name() -> None:
 
 def test_lists_without_a_relevant_item_do_not_teach() -> None:
     examples = examples_of([[0, 1], [0, 0, 0], [1, 0]])
-    assert teaching(examples, params_of(), 0).user.tolist() == [0, 0, 2, 2]
+    assert training_examples(examples, params_of(), 0).user.tolist() == [0, 0, 2, 2]
 
 
 @pytest.fixture(scope="module")

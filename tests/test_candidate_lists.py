@@ -1,4 +1,4 @@
-"""Merging what the sources found, cutting into blocks of whole lists, and the file."""
+"""Merging what the sources retrieved, cutting into blocks of whole lists, and the file."""
 
 from pathlib import Path
 
@@ -9,23 +9,23 @@ from pydantic import ValidationError
 
 from folds import candidate_lists
 from folds.candidate_lists import (
-    CandidateParams,
+    CandidateListParams,
     Candidates,
-    Found,
+    Retrieved,
     append,
+    fallback_lists,
     merge,
     read,
     split,
-    unnamed,
     writer,
 )
 
 NAN = np.nan
 
 
-def found(item: list[list[int]], score: list[list[float]] | None = None) -> Found:
+def found(item: list[list[int]], score: list[list[float]] | None = None) -> Retrieved:
     items = np.array(item, dtype=np.int32)
-    return Found(items, np.array(score if score else items * 10, dtype=np.float32))
+    return Retrieved(items, np.array(score if score else items * 10, dtype=np.float32))
 
 
 def assert_same(one: Candidates, other: Candidates) -> None:
@@ -88,7 +88,7 @@ def test_merge_equals_a_plain_loop(seed: int) -> None:
         item = np.stack([rng.permutation(n_items)[:n] for _ in users]).astype(np.int32)
         for row, end in enumerate(rng.integers(0, n + 1, len(users))):
             item[row, end:] = -1
-        sources[name] = Found(item, rng.random(item.shape, dtype=np.float32))
+        sources[name] = Retrieved(item, rng.random(item.shape, dtype=np.float32))
     rows = []
     for row, user in enumerate(users.tolist()):
         best = {}
@@ -109,13 +109,13 @@ def test_merge_equals_a_plain_loop(seed: int) -> None:
 
 
 def test_merge_of_nothing() -> None:
-    nothing = Found(np.zeros((0, 4), np.int32), np.zeros((0, 4), np.float32))
+    nothing = Retrieved(np.zeros((0, 4), np.int32), np.zeros((0, 4), np.float32))
     lists = merge(np.zeros(0, dtype=np.int32), {"als": nothing}, n_items=3)
     assert (len(lists.user), lists.starts.tolist(), lists.group.tolist()) == (0, [], [])
 
 
-def test_unnamed_keeps_the_order_and_names_no_source() -> None:
-    lists = unnamed(np.array([4, 6]), found([[7, 1, -1], [0, 5, 9]]), ["als", "knn"])
+def test_fallback_lists_keep_the_order_and_no_source_retrieved_them() -> None:
+    lists = fallback_lists(np.array([4, 6]), found([[7, 1, -1], [0, 5, 9]]), ["als", "knn"])
     assert_same(
         lists,
         Candidates(
@@ -227,4 +227,4 @@ def test_take() -> None:
 @pytest.mark.parametrize("sources", [["item_knn"], ["ease", "als"], ["als", "ease", "ease"], []])
 def test_als_comes_first_and_each_source_once(sources: list[str]) -> None:
     with pytest.raises(ValidationError, match="must start with als and name each source once"):
-        CandidateParams(sources=sources, per_source=10, label_users=0)
+        CandidateListParams(sources=sources, per_source=10, label_users=0)

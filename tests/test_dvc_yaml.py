@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -25,11 +26,16 @@ STAGES: dict[str, dict] = {
     for path in ("dvc.yaml", EXTRA)
     for name, entry in YAML(typ="safe").load(TOP / path)["stages"].items()
 }
-MODULES = sorted(path.stem for path in SCRIPTS.glob("*.py"))
+# dotted name -> path; the module of a package is its __init__.py
+MODULES: dict[str, Path] = {
+    ".".join(path.relative_to(SCRIPTS).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(SCRIPTS.rglob("*.py"))
+}
+NAMES_OF_SCRIPTS = sorted(path.stem for path in SCRIPTS.glob("*.py"))
 
 
 def tree_of(module: str) -> ast.Module:
-    return ast.parse((SCRIPTS / f"{module}.py").read_text(encoding="utf-8"))
+    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
 
 
 def has_main(module: str) -> bool:
@@ -38,15 +44,27 @@ def has_main(module: str) -> bool:
     )
 
 
+def has_code(module: str) -> bool:
+    """Whether there is more in it than a docstring."""
+    return any(
+        not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        for node in tree_of(module).body
+    )
+
+
 def local_imports(module: str) -> set[str]:
-    """The modules of stages/ that a module imports itself, at any depth of its code."""
+    """The modules of stages/ that a module imports itself, at any depth of its code; with each, the
+    packages it stands in, whose __init__.py runs first.
+    """
     names = set()
     for node in ast.walk(tree_of(module)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            names.add(node.module)
-    return names & set(MODULES)
+            assert node.level == 0, f"{module}: imports are absolute"
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    parents = {".".join(name.split(".")[:n]) for name in names for n in range(1, 4)}
+    return parents & MODULES.keys()
 
 
 def closure(module: str) -> set[str]:
@@ -57,6 +75,15 @@ def closure(module: str) -> set[str]:
         found.add(name)
         waiting |= local_imports(name) - found
     return found
+
+
+def code_files(path: str) -> set[str]:
+    """The files that a declared path of code means: a folder is all the code in it."""
+    if path.endswith(".py"):
+        return {path}
+    files = {str(file.relative_to(TOP)) for file in (TOP / path).rglob("*.py")}
+    assert files, f"{path}: no such code"
+    return files
 
 
 def script_of(stage: str) -> str:
@@ -86,7 +113,7 @@ def attributes(modules: set[str], name: str) -> set[str]:
 
 
 def sections_read(modules: set[str]) -> set[str]:
-    """The sections of params.yaml that are read: `section("als", Params)` gives als."""
+    """The sections of params.yaml that are read: `section("als", AlsParams)` gives als."""
     return {
         node.args[0].value
         for module in modules
@@ -101,14 +128,52 @@ def sections_read(modules: set[str]) -> set[str]:
 # --- scripts and modules
 
 
-def test_modules_with_a_main_are_the_stages() -> None:
-    assert [module for module in MODULES if has_main(module)] == sorted(map(script_of, STAGES))
+def test_scripts_stand_in_stages_and_modules_below() -> None:
+    assert sorted(map(script_of, STAGES)) == NAMES_OF_SCRIPTS
+    assert sorted(filter(has_main, MODULES)) == NAMES_OF_SCRIPTS
+
+
+def test_no_package_bears_the_name_of_another() -> None:
+    """Of a script, a distribution that is installed, or a module of Python."""
+    packages = {name.split(".")[0] for name in MODULES} - set(NAMES_OF_SCRIPTS)
+    others = {*NAMES_OF_SCRIPTS, *sys.stdlib_module_names, *metadata.packages_distributions()}
+    assert packages & others == set()
+    assert all((SCRIPTS / package / "__init__.py").exists() for package in packages)
+
+
+def test_packages_have_no_circle() -> None:
+    """A package imports packages of lower floors alone."""
+    below = {
+        name.split(".")[0]: {
+            other.split(".")[0]
+            for module in MODULES
+            if module.split(".")[0] == name.split(".")[0]
+            for other in local_imports(module)
+        }
+        - {name.split(".")[0]}
+        for name in MODULES
+    }
+    while free := [name for name, others in below.items() if not others & below.keys()]:
+        for name in free:
+            del below[name]
+    assert below == {}
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_module_deps_are_the_imports(stage: str) -> None:
-    declared = [path for path in paths(stage, "deps") if path.startswith("stages")]
-    assert sorted(declared) == sorted(f"stages/{name}.py" for name in closure(script_of(stage)))
+def test_code_deps_are_the_imports(stage: str) -> None:
+    """No more and no less, folders expanded. An __init__.py that is a docstring alone changes
+    nothing, so it may be declared or not.
+    """
+    declared = {
+        file
+        for path in paths(stage, "deps")
+        if path.startswith("stages")
+        for file in code_files(path)
+    }
+    used = closure(script_of(stage))
+    files = {name: str(MODULES[name].relative_to(TOP)) for name in MODULES}
+    idle = {files[name] for name in MODULES if not has_code(name)}
+    assert sorted(declared - idle) == sorted({files[name] for name in used} - idle)
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -129,19 +194,20 @@ def test_nothing_is_declared_twice(stage: str) -> None:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_params_are_what_the_script_reads(stage: str) -> None:
-    """Sections, and seed and folds of run(). Two that are read change no byte, so they stand
-    nowhere: `threads`; and `folds` where the matrix is made of it, since such a stage only checks
-    that its own fold is one of them.
+    """Sections, and seed and folds of shared_params(). Two that are read change no byte, so they
+    stand nowhere: `threads`; and `folds` where the matrix is made of it, since such a stage only
+    checks that its own fold is one of them.
     """
-    modules = closure(script_of(stage)) - {"params"}
-    read = sections_read(modules) | (attributes(modules, "run") & {"seed", "folds"})
+    modules = {name for name in closure(script_of(stage)) if not name.startswith("harness")}
+    read = sections_read(modules) | (attributes(modules, "shared") & {"seed", "folds"})
     if "matrix" in STAGES[stage]:
         read.discard("folds")
-    declared = STAGES[stage].get("params", [])
-    assert {name.split(".")[0] for name in declared} == read
-    for name in read & {name.split(".")[0] for name in declared if "." in name}:
-        used = {f"{name}.{key}" for key in attributes({script_of(stage)}, name)}
+    declared = set(STAGES[stage].get("params", []))
+    for name in read - declared:  # a section of which only some keys are used
+        used = {f"{name}.{key}" for key in attributes(modules, name)}
         assert {key for key in declared if key.startswith(f"{name}.")} == used
+        declared -= used
+    assert declared - read == set()
 
 
 # --- files

@@ -5,7 +5,7 @@ future.
 from dataclasses import replace
 from math import log
 
-from harness.params import Run
+from harness.params import SharedParams
 
 import numpy as np
 import pandas as pd
@@ -15,29 +15,23 @@ from scipy import sparse
 
 import als
 import candidates
-from families.all import (
-    FAMILIES,
-    Context,
-    Rows,
-    Settings,
-    categorical,
-    levels,
-    matrix,
-    rows_of,
-    within_list,
-)
-from families.load import metadata
-from folds.candidate_lists import CandidateParams, Candidates
+from families import FAMILIES, FeatureMatrix, FeaturesParams, families_of, feature_matrix
+from families.columns import Columns, codes, is_category, z_scores
+from families.context import Context, Rows, metadata, rows_of
+from families.demographics import levels
+from folds.candidate_lists import Candidates
 from folds.factors import Factors
 from folds.history import History
+from folds.similarity import ItemKnnParams
 from histories import LIKED, SEEN, history_of
-from retrieval.params import Ease, ItemKnn, RecentPopular, Sources
-from retrieval.sources import SOURCES, Inputs
+from retrieval import SOURCES, Inputs, SourcesParams, fit
+from retrieval.ease import EaseParams
+from retrieval.popular import RecentPopularParams
 
 NAN = np.nan
 S = 2  # smoothing
-KNN = ItemKnn(neighbours=10, weighting="count", last_items=10)
-SETTINGS = Settings(groups=list(FAMILIES), recent_windows=2, smoothing=S, last_items=10)
+KNN = ItemKnnParams(neighbours=10, weighting="count", last_items=10)
+PARAMS = FeaturesParams(groups=list(FAMILIES), recent_windows=2, smoothing=S, last_items=10)
 
 ROWS = [  # user, item, window, strength; windows 1 and 2 are the recent ones
     (0, 0, 0, LIKED),
@@ -74,7 +68,7 @@ def context_of(history: History | None = None, **changed: object) -> Context:
         pd.DataFrame(items),
         sparse.csr_array(np.array([[1, 0], [1 / 2, 1 / 2], [0, 0]], dtype=np.float32)),
         np.array([[2, 0], [1, 1], [0, 3]], dtype=np.float32),
-        SETTINGS,
+        PARAMS,
         KNN,
         n_threads=1,
     )
@@ -90,12 +84,24 @@ def rows(*pairs: tuple[int, int], rank: list[int] | None = None) -> Rows:
     return Rows(user, item, starts, {"als": ranks}, {"als": score})
 
 
+def columns_of(family: str, of: Rows, context: Context | None = None) -> Columns:
+    """The columns of one family, of the context of these tests unless another is given."""
+    return FAMILIES[family](context_of() if context is None else context)(of)
+
+
+def matrix_of(of: Rows, groups: list[str], context: Context | None = None) -> FeatureMatrix:
+    """The columns of these families, of the context of these tests unless another is given."""
+    return feature_matrix(families_of(context_of() if context is None else context, groups), of)
+
+
 def check(family: str, of: Rows, expected: dict[str, list[float]], **changed: object) -> None:
-    """The named columns, and that they are float32."""
-    columns = FAMILIES[family](context_of(**changed), of)
+    """The named columns, and that they are float32 or categories."""
+    columns = columns_of(family, of, context_of(**changed))
     for name, values in expected.items():
-        np.testing.assert_allclose(columns[name], values, rtol=2e-6, atol=1e-7, err_msg=name)
-    assert {values.dtype for values in columns.values()} == {np.dtype(np.float32)}
+        found = codes(columns[name])
+        np.testing.assert_allclose(found, values, rtol=2e-6, atol=1e-7, err_msg=name)
+    numbers = [values for values in columns.values() if not is_category(values)]
+    assert {values.dtype for values in numbers} <= {np.dtype(np.float32)}
 
 
 ITEMS = rows((0, 0), (0, 1), (0, 2))
@@ -119,13 +125,13 @@ def test_popularity() -> None:
         ],
     }
     check("popularity", ITEMS, expected)
-    assert set(FAMILIES["popularity"](context_of(), ITEMS)) == set(expected)
+    assert set(columns_of("popularity", ITEMS)) == set(expected)
 
 
 def test_trend_of_a_history_shorter_than_the_recent_windows() -> None:
-    settings = SETTINGS.model_copy(update={"recent_windows": 9})
+    params = PARAMS.model_copy(update={"recent_windows": 9})
     expected = [log((p + 1) / 3) - log((p + 1) / 3) for p in (1, 1, 2)]
-    check("popularity", ITEMS, {"item_trend": expected}, settings=settings)
+    check("popularity", ITEMS, {"item_trend": expected}, params=params)
 
 
 def test_popularity_of_quiet_last_windows() -> None:
@@ -150,7 +156,7 @@ def test_activity() -> None:
         "user_active_windows": [3, 2, 1],
     }
     check("activity", USERS, expected)
-    assert set(FAMILIES["activity"](context_of(), USERS)) == set(expected)
+    assert set(columns_of("activity", USERS)) == set(expected)
 
 
 def test_a_user_who_begins_in_the_window_where_another_ends() -> None:
@@ -180,7 +186,7 @@ def test_affinity() -> None:
 
 def test_affinity_distances() -> None:
     """User 0 liked 1990 and then 2000, user 1 an unknown year and then 2000, user 2 nothing."""
-    columns = FAMILIES["affinity"](context_of(), rows((0, 0), (0, 1), (1, 0), (2, 0)))
+    columns = columns_of("affinity", rows((0, 0), (0, 1), (1, 0), (2, 0)))
     weighted = (2000 * 1 + 1990 * 1 / 2) / (1 + 1 / 2)
     expected = {
         "year_from_all": [1990 - (1990 + 2000) / 2, NAN, 1990 - 2000, NAN],
@@ -214,17 +220,17 @@ def test_demographics() -> None:
 
 
 def test_levels_of_few_values() -> None:
-    level, n_levels = levels(np.array([7.5, NAN, -1.0, 7.5]), is_category=False)
+    level, n_levels = levels(np.array([7.5, NAN, -1.0, 7.5]), is_categorical=False)
     assert (level.tolist(), n_levels) == ([1, 2, 0, 1], 2 + 1)
 
 
 def test_levels_of_many_values_are_eighths() -> None:
-    level, n_levels = levels(np.append(np.arange(80) * 10.0, NAN), is_category=False)
+    level, n_levels = levels(np.append(np.arange(80) * 10.0, NAN), is_categorical=False)
     assert (level.tolist(), n_levels) == ([*np.repeat(np.arange(8), 10).tolist(), 8], 8 + 1)
 
 
 def test_levels_of_many_categories_are_the_categories() -> None:
-    level, n_levels = levels(np.arange(50.0), is_category=True)
+    level, n_levels = levels(np.arange(50.0), is_categorical=True)
     assert (level.tolist(), n_levels) == (list(range(50)), 50 + 1)
 
 
@@ -235,23 +241,23 @@ def test_a_category_absent_from_the_history_does_not_merge_the_others() -> None:
     regions = pd.Categorical(names[40:] + names[1:40], categories=names)
     context = context_of(history=history, users=pd.DataFrame({"region": regions}))
     share = 1 / 40  # of the positives come from a region: one, of item 0
-    values = FAMILIES["demographics"](context, rows((3, 0), (3, 1)))["region_lift"]
+    values = columns_of("demographics", rows((3, 0), (3, 1)), context)["region_lift"]
     expected = [log((1 + S * share) / (14 + S) / share), log((0 + S * share) / (13 + S) / share)]
     np.testing.assert_allclose(values, expected, rtol=1e-5)
 
 
-def test_within_list() -> None:
+def test_z_scores() -> None:
     values = np.array([1.0, 3.0, 7.0, 7.0, 5.0])
-    result = within_list(values, np.array([0, 2, 4]))
+    result = z_scores(values, np.array([0, 2, 4]))
     np.testing.assert_allclose(result, [(1 - 2) / 1, (3 - 2) / 1, 0, 0, 0], atol=1e-9)
 
 
-def test_within_list_is_the_z_score() -> None:
+def test_z_scores_is_the_z_score() -> None:
     values = np.array([2.0, 3.0, 7.0])
     np.testing.assert_allclose(
-        within_list(values, np.array([0])), (values - 4) / ((4 + 1 + 9) / 3) ** 0.5
+        z_scores(values, np.array([0])), (values - 4) / ((4 + 1 + 9) / 3) ** 0.5
     )
-    assert within_list(values[:0], np.zeros(0, dtype=np.int64)).tolist() == []
+    assert z_scores(values[:0], np.zeros(0, dtype=np.int64)).tolist() == []
 
 
 LAST = [(0, 2, 0, LIKED), (0, 0, 0, LIKED), (0, 1, 1, SEEN), (0, 3, 1, LIKED), (1, 1, 1, SEEN)]
@@ -266,8 +272,8 @@ LAST = [(0, 2, 0, LIKED), (0, 0, 0, LIKED), (0, 1, 1, SEEN), (0, 3, 1, LIKED), (
     ],
 )
 def test_last_positives(last_items: int, expected: list[list[float]]) -> None:
-    settings = SETTINGS.model_copy(update={"last_items": last_items})
-    context = context_of(history=history_of(LAST, 2), settings=settings)
+    params = PARAMS.model_copy(update={"last_items": last_items})
+    context = context_of(history=history_of(LAST, 2), params=params)
     np.testing.assert_allclose(context.last_positives.toarray(), expected, rtol=1e-6)
     np.testing.assert_array_equal(context.history.positives.data, [1, 1, 1])  # left as it was
 
@@ -342,10 +348,10 @@ def test_sources() -> None:
 
 
 def test_matrix_is_the_families_in_the_order_of_groups() -> None:
-    settings = SETTINGS.model_copy(update={"groups": ["sources", "user", "popularity"]})
-    context, of = context_of(settings=settings), rows((0, 1), (1, 0), rank=[1, 0])
-    values, names = matrix(context, of)
-    assert names[:6] == [
+    groups = ["sources", "user", "popularity"]
+    of = rows((0, 1), (1, 0), rank=[1, 0])
+    matrix = matrix_of(of, groups)
+    assert matrix.names[:6] == [
         "als_source_rank",
         "als_source_score",
         "n_sources",
@@ -353,48 +359,47 @@ def test_matrix_is_the_families_in_the_order_of_groups() -> None:
         "user_gender",
         "user_age",
     ]
-    assert (values.shape, values.dtype) == ((2, len(names)), np.float32)
-    assert values.flags.f_contiguous
-    columns = {
-        name: v for group in settings.groups for name, v in FAMILIES[group](context, of).items()
-    }
-    for number, name in enumerate(names):
-        np.testing.assert_array_equal(values[:, number], columns[name])
+    assert (matrix.values.shape, matrix.values.dtype) == ((2, len(matrix.names)), np.float32)
+    assert matrix.values.flags.f_contiguous
+    columns = {name: v for group in groups for name, v in columns_of(group, of).items()}
+    for number, name in enumerate(matrix.names):
+        np.testing.assert_array_equal(matrix.values[:, number], codes(columns[name]))
 
 
 def test_no_two_features_have_one_name() -> None:
     """The later one would silently replace the other."""
-    context, of = context_of(), rows((0, 1), (1, 0), rank=[1, 0])
-    names = [name for family in FAMILIES.values() for name in family(context, of)]
+    of = rows((0, 1), (1, 0), rank=[1, 0])
+    names = [name for family in FAMILIES for name in columns_of(family, of)]
     assert sorted(set(names)) == sorted(names)
-    assert matrix(context, of)[1] == names
+    assert matrix_of(of, list(FAMILIES)).names == names
 
 
 def test_matrix_of_no_rows_has_the_same_columns() -> None:
-    values, names = matrix(context_of(), rows())
-    assert values.shape == (0, len(names))
-    assert names == matrix(context_of(), ITEMS)[1]
+    none, some = (matrix_of(of, list(FAMILIES)) for of in (rows(), ITEMS))
+    assert none.values.shape == (0, len(none.names))
+    assert (none.names, none.categorical) == (some.names, some.categorical)
 
 
 def test_matrix_of_a_block_is_a_block_of_the_matrix() -> None:
     of = rows((0, 0), (0, 1), (0, 2), (1, 0), (1, 2))
-    whole = matrix(context_of(), of)[0]
+    whole = matrix_of(of, list(FAMILIES)).values
     blocks = [rows((0, 0), (0, 1), (0, 2)), rows((1, 0), (1, 2))]
-    parts = [matrix(context_of(), block)[0] for block in blocks]
+    parts = [matrix_of(block, list(FAMILIES)).values for block in blocks]
     assert np.concatenate(parts).tobytes() == whole.tobytes()
 
 
-def test_categorical_names_the_categories_in_use() -> None:
-    assert categorical(context_of()) == ["user_gender", "item_author"]
-    settings = SETTINGS.model_copy(update={"groups": ["item", "als"]})
-    assert categorical(context_of(settings=settings)) == ["item_author"]
+def test_what_is_a_category_follows_from_the_dtype() -> None:
+    assert matrix_of(ITEMS, list(FAMILIES)).categorical == ["user_gender", "item_author"]
+    assert matrix_of(ITEMS, ["item", "als"]).categorical == ["item_author"]
 
 
 # The future: users 0..11 and items 0..14 exist, 3, 7 and 4, 9 in the future alone.
 
 N_USERS, N_ITEMS, WINDOW = 12, 15, 4
-SOURCE_SETTINGS = Sources(
-    item_knn=KNN, recent_popular=RecentPopular(windows=2), ease=Ease(l2=2.0, max_items=10)
+SOURCES_PARAMS = SourcesParams(
+    item_knn=KNN,
+    recent_popular=RecentPopularParams(windows=2),
+    ease=EaseParams(l2=2.0, max_items=10),
 )
 
 
@@ -425,14 +430,15 @@ def lists_and_context(interactions: list[tuple]) -> tuple[dict, Candidates, Cont
     embeddings = rng.normal(size=(N_ITEMS, 3)).astype(np.float32)
 
     history = history_of(interactions, WINDOW)
-    run = Run(seed=1, threads=1, folds=["test", "validation", "label_1"])
-    settings = als.Params(factors=4, alpha=1.0, regularization=0.1, iterations=3)
-    factors = Factors(*als.fit(history.positives, settings, run), history.users, history.items)
-    inputs = Inputs(history, SOURCE_SETTINGS, 1, embeddings[history.items], factors)
+    shared = SharedParams(seed=1, threads=1, folds=["test", "validation", "label_1"])
+    params = als.AlsParams(factors=4, alpha=1.0, regularization=0.1, iterations=3)
+    factors = Factors(*als.fit(history.positives, params, shared), history.users, history.items)
+    inputs = Inputs(history, embeddings[history.items], 1, factors)
+    sources = {name: fit(name, inputs, SOURCES_PARAMS) for name in SOURCES}
     known = np.flatnonzero(history.n_positives)
-    found = {name: source(inputs, known, 5) for name, source in SOURCES.items()}
-    params = CandidateParams(sources=list(SOURCES), per_source=10, label_users=0)
-    lists = candidates.lists_of(inputs, np.arange(N_USERS), params)
+    found = {name: top_n(known, 5) for name, top_n in sources.items()}
+    fallback = sources["recent_popular"]
+    lists = candidates.lists_of(history, sources, fallback, np.arange(N_USERS), 10)
     context = Context(
         history,
         factors,
@@ -440,7 +446,7 @@ def lists_and_context(interactions: list[tuple]) -> tuple[dict, Candidates, Cont
         metadata(items, history.items),
         tags[history.items],
         embeddings[history.items],
-        SETTINGS,
+        PARAMS,
         KNN,
         n_threads=1,
     )
@@ -461,10 +467,11 @@ def everything(
     warm = lists.take(np.any([rank > 0 for rank in lists.rank.values()], axis=0))
     of = rows_of(warm, context.history)
     families = {
-        name: b"".join(values.tobytes() for values in family(context, of).values())
-        for name, family in FAMILIES.items()
+        name: b"".join(codes(v).tobytes() for v in columns_of(name, of, context).values())
+        for name in FAMILIES
     }
-    return sources, table, families | {"matrix": matrix(context, of)[0].tobytes()}
+    matrix = matrix_of(of, list(FAMILIES), context).values.tobytes()
+    return sources, table, families | {"matrix": matrix}
 
 
 @pytest.fixture(scope="module")
@@ -512,4 +519,4 @@ def test_the_comparison_sees_another_past(alone: tuple, other_past: tuple) -> No
 @pytest.mark.parametrize("groups", [[], ["als", "als"]])
 def test_groups_are_distinct_and_not_empty(groups: list[str]) -> None:
     with pytest.raises(ValueError, match="at least one family, and each once"):
-        Settings(groups=groups, recent_windows=2, smoothing=S, last_items=10)
+        FeaturesParams(groups=groups, recent_windows=2, smoothing=S, last_items=10)

@@ -10,11 +10,12 @@ from harness import process
 
 import pytest
 
-STAGES = Path(process.__file__).parent
+STAGES = Path(process.__file__).parents[1]
 AVX2 = "processor : 0\nflags\t\t: fpu sse2 fma avx2\nbugs : none\n"
 SETTINGS = ("OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS", "NPY_DISABLE_CPU_FEATURES")
 SHOW = """
-import process, json, os
+import json
+from harness import process
 import numpy, scipy.linalg, threadpoolctl
 found = [p for p in threadpoolctl.threadpool_info() if p["internal_api"] == "openblas"]
 print(json.dumps([[p["architecture"], p["num_threads"]] for p in found]))

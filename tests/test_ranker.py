@@ -4,7 +4,7 @@ threads.
 
 from pathlib import Path
 
-from harness.params import Run
+from harness.params import SharedParams
 
 import lightgbm as lgb
 import numpy as np
@@ -14,7 +14,8 @@ from pydantic import ValidationError
 import ranker
 from boosting import models
 from boosting.examples import Examples
-from boosting.training import Params, dataset, list_weights, sample_negatives, train
+from boosting.models import load, predict, save
+from boosting.training import RankerParams, dataset, list_weights, sample_negatives, train
 
 SETTINGS = {
     "objective": "lambdarank",
@@ -34,8 +35,8 @@ SETTINGS = {
 FOLDS = ["test", "validation", "label_1"]
 
 
-def params_of(**changed: object) -> Params:
-    return Params(**{**SETTINGS, **changed})
+def params_of(**changed: object) -> RankerParams:
+    return RankerParams(**{**SETTINGS, **changed})
 
 
 def examples_of(lists: list[list[int]], first_user: int = 0, seed: int = 0) -> Examples:
@@ -145,8 +146,8 @@ def fold_of(seed: int, n_lists: int = 30) -> Examples:
 
 def trained(threads: int, number: int = 0, **changed: object) -> lgb.Booster:
     params = params_of(**changed)
-    run = Run(seed=5, threads=threads, folds=FOLDS)
-    return train(dataset([fold_of(1), fold_of(2)], params, run.seed), params, run, number)
+    shared = SharedParams(seed=5, threads=threads, folds=FOLDS)
+    return train(dataset([fold_of(1), fold_of(2)], params, shared.seed), params, shared, number)
 
 
 @pytest.mark.parametrize("objective", ["lambdarank", "rank_xendcg", "binary"])
@@ -156,8 +157,8 @@ def test_the_saved_model_is_the_same_at_any_number_of_threads(
     texts = []
     for threads in (1, 2):
         folder = tmp_path / str(threads)
-        monkeypatch.setattr(ranker_models, "FOLDER", folder)
-        models.save("test", [trained(threads, objective=objective)])
+        monkeypatch.setattr(models, "FOLDER", folder)
+        save("test", [trained(threads, objective=objective)])
         texts.append((folder / "test_0.txt").read_text())
     assert texts[0] == texts[1]
     assert "Tree=5" in texts[0]  # six trees that split
@@ -175,8 +176,8 @@ def test_many_rows_give_the_same_model_at_any_number_of_threads() -> None:
     params = params_of(objective="binary", n_estimators=60, num_leaves=15, learning_rate=1.0)
     scores = []
     for threads in (1, 2):
-        run = Run(seed=5, threads=threads, folds=FOLDS)
-        model = train(dataset([examples], params, run.seed), params, run, 0)
+        shared = SharedParams(seed=5, threads=threads, folds=FOLDS)
+        model = train(dataset([examples], params, shared.seed), params, shared, 0)
         scores.append(model.predict(examples.values[:1000], num_threads=1).tobytes())
     assert scores[0] == scores[1]
 
@@ -190,20 +191,20 @@ def test_models_are_read_in_the_order_of_their_seeds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """10 comes after 2, and the models of another fold are none of these."""
-    monkeypatch.setattr(ranker_models, "FOLDER", tmp_path)
-    models = [trained(1, number, n_estimators=1 + number) for number in range(11)]
-    models.save("test", models)
-    models.save("validation", models[:1])
-    loaded = models.load("test")
+    monkeypatch.setattr(models, "FOLDER", tmp_path)
+    boosters = [trained(1, number, n_estimators=1 + number) for number in range(11)]
+    save("test", boosters)
+    save("validation", boosters[:1])
+    loaded = load("test")
     assert [model.num_trees() for model in loaded] == [1 + number for number in range(11)]
     values = fold_of(3).values
-    expected = np.mean([model.predict(values, raw_score=True) for model in models], axis=0)
-    np.testing.assert_allclose(models.predict(loaded, values, 1), expected, rtol=1e-12)
+    expected = np.mean([model.predict(values, raw_score=True) for model in boosters], axis=0)
+    np.testing.assert_allclose(predict(loaded, values, 1), expected, rtol=1e-12)
 
 
 def test_the_mean_score_is_the_same_at_any_number_of_threads() -> None:
     models, values = [trained(1, number) for number in (0, 1)], fold_of(3).values
-    one, two = (models.predict(models, values, threads) for threads in (1, 2))
+    one, two = (predict(models, values, threads) for threads in (1, 2))
     assert one.tobytes() == two.tobytes()
 
 

@@ -5,26 +5,21 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from scipy import sparse
-from sources.sources import (
-    SOURCES,
-    Inputs,
-    by_ranking,
-    by_vectors,
-    grid_bits,
-    on_grid,
-    popularity,
-    recent_popularity,
-)
 
+from folds.candidate_lists import Retrieved
 from folds.factors import Factors
 from folds.history import History
+from folds.similarity import ItemKnnParams, item_knn_similarity
 from histories import LIKED, SEEN, history_of
-from retrieval.params import Ease, ItemKnn, RecentPopular, Sources
+from retrieval import SOURCES, Inputs, SourcesParams, fit, top_n
+from retrieval.ease import EaseParams, ease_weights, most_popular
+from retrieval.popular import RecentPopularParams, popularity, recent_popularity
+from retrieval.top_n import by_ranking, by_vectors, grid_bits, on_grid
 
-SETTINGS = Sources(
-    item_knn=ItemKnn(neighbours=5, weighting="cosine", last_items=10),
-    recent_popular=RecentPopular(windows=1),
-    ease=Ease(l2=2.0, max_items=100),
+PARAMS = SourcesParams(
+    item_knn=ItemKnnParams(neighbours=5, weighting="cosine", last_items=10),
+    recent_popular=RecentPopularParams(windows=1),
+    ease=EaseParams(l2=2.0, max_items=100),
 )
 
 
@@ -38,14 +33,27 @@ def random_history(seed: int, n_users: int = 12, n_items: int = 15) -> History:
     return history_of(sorted(rows, key=lambda row: row[2]), 3)
 
 
-def inputs_of(history: History, settings: Sources = SETTINGS, n_threads: int = 1) -> Inputs:
+def inputs_of(history: History, n_threads: int = 1) -> Inputs:
     rng = np.random.default_rng(7)
     embeddings = rng.normal(size=(history.n_items, 3)).astype(np.float32)
     embeddings[1] = np.nan  # an item without one
     users = rng.normal(size=(history.n_users, 4)).astype(np.float32)
     items = rng.normal(size=(history.n_items, 4)).astype(np.float32)
     factors = Factors(users, items, history.users, history.items)
-    return Inputs(history, settings, n_threads, embeddings, factors)
+    return Inputs(history, embeddings, n_threads, factors)
+
+
+def retrieve(
+    name: str, inputs: Inputs, users: np.ndarray, n: int, params: SourcesParams = PARAMS
+) -> Retrieved:
+    """The n best of a source, fitted for these users alone."""
+    return fit(name, inputs, params)(users, n)
+
+
+def ease_of(history: History, params: EaseParams) -> tuple[np.ndarray, np.ndarray]:
+    """The items EASE knows, and its weights between them."""
+    items = most_popular(popularity(history), params.max_items)
+    return items, ease_weights(history.positives[:, items], params.l2, n_threads=1)
 
 
 def best_unseen(history: History, scores: np.ndarray, n: int) -> list[list[int]]:
@@ -65,7 +73,7 @@ def test_no_source_names_an_exposed_item(name: str, n: int) -> None:
     """Nor an item twice; best first, and -1 with NaN in the places it cannot fill."""
     history = random_history(0)
     users = np.arange(history.n_users)
-    found = SOURCES[name](inputs_of(history), users, n)
+    found = retrieve(name, inputs_of(history), users, n)
     assert found.item.shape == found.score.shape == (history.n_users, n)
     assert (found.item.dtype, found.score.dtype) == (np.int32, np.float32)
     assert (found.item >= 0).any()
@@ -83,20 +91,20 @@ def test_no_source_names_an_exposed_item(name: str, n: int) -> None:
 def test_sources_serve_the_users_asked_for(name: str) -> None:
     """In any order, one alone, and nobody: to the last bit, whoever else is served."""
     inputs = inputs_of(random_history(1, n_items=40))
-    all_users = SOURCES[name](inputs, np.arange(inputs.history.n_users), 5)
+    all_users = retrieve(name, inputs, np.arange(inputs.history.n_users), 5)
     for users in (np.array([7, 2, 11]), np.array([3])):
-        found = SOURCES[name](inputs, users, 5)
+        found = retrieve(name, inputs, users, 5)
         assert found.item.tobytes() == all_users.item[users].tobytes()
         assert found.score.tobytes() == all_users.score[users].tobytes()
-    assert SOURCES[name](inputs, users[:0], 5).item.shape == (0, 5)
+    assert retrieve(name, inputs, users[:0], 5).item.shape == (0, 5)
 
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_blocks_of_users_change_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     users = np.arange(12)
-    whole = SOURCES[name](inputs_of(random_history(2)), users, 5)
-    monkeypatch.setattr(retrieval, "BLOCK", 100)  # 2 to 20 users at a time
-    found = SOURCES[name](inputs_of(random_history(2)), users, 5)
+    whole = retrieve(name, inputs_of(random_history(2)), users, 5)
+    monkeypatch.setattr(top_n, "BLOCK", 100)  # 2 to 20 users at a time
+    found = retrieve(name, inputs_of(random_history(2)), users, 5)
     assert found.item.tobytes() == whole.item.tobytes()
     assert found.score.tobytes() == whole.score.tobytes()
 
@@ -137,14 +145,16 @@ def test_scores_by_vectors_are_exact_sums_in_any_order_and_block(
     block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """To the last bit of a float32; a row of a product of BLAS alone is not, under any kernel."""
-    monkeypatch.setattr(retrieval, "BLOCK", block)
+    monkeypatch.setattr(top_n, "BLOCK", block)
     history = random_history(4, n_users=25, n_items=40)
     rng = np.random.default_rng(1)
     users = rng.permutation(history.n_users)
     vectors, items = (
         rng.normal(size=(n, 32)).astype(np.float32) for n in (len(users), history.n_items)
     )
-    found = by_vectors(inputs_of(history, n_threads=2), vectors, items, users, 7)
+    place = np.argsort(users)  # vectors[i] is that of users[i]
+    retrieved = by_vectors(history, lambda asked: vectors[place[asked]], items, n_threads=2)
+    found = retrieved(users, 7)
     n_bits = grid_bits(32) // 2
     vectors, items = on_grid(vectors, n_bits).tolist(), on_grid(items, n_bits).tolist()
     for row in range(len(users)):
@@ -160,15 +170,15 @@ def test_scores_of_ease_are_exact_sums(is_dense: bool) -> None:
     if not is_dense:  # most items are in nobody's positives
         rows = [(int(u), int(u) % 3, 0, LIKED) for u in range(30)]
         history = history_of([*rows, *((0, item, 0, SEEN) for item in range(3, 90))], 1)
-    inputs = inputs_of(history)
-    positives = inputs.ease_positives.toarray()
+    known, weights = ease_of(history, PARAMS.ease)
+    positives = history.positives[:, known].toarray()
     assert (positives.mean() > 0.1) == is_dense
-    found = SOURCES["ease"](inputs, np.arange(history.n_users), 5)
-    place = {item: number for number, item in enumerate(inputs.ease_items.tolist())}
+    found = retrieve("ease", inputs_of(history), np.arange(history.n_users), 5)
+    place = {item: number for number, item in enumerate(known.tolist())}
     for row, items in enumerate(found.item.tolist()):
         for number, item in enumerate(items):
             if item >= 0:
-                column = inputs.ease_weights[:, place[item]]
+                column = weights[:, place[item]]
                 expected = np.float32(exact_sum(positives[row].tolist(), column.tolist()))
                 assert found.score[row, number] == expected
 
@@ -176,7 +186,7 @@ def test_scores_of_ease_are_exact_sums(is_dense: bool) -> None:
 @pytest.mark.parametrize("name", SOURCES)
 def test_sources_are_the_same_at_any_number_of_threads(name: str) -> None:
     one, three = (
-        SOURCES[name](inputs_of(random_history(3), n_threads=n), np.arange(12), 5) for n in (1, 3)
+        retrieve(name, inputs_of(random_history(3), n_threads=n), np.arange(12), 5) for n in (1, 3)
     )
     assert one.item.tobytes() == three.item.tobytes()
     assert one.score.tobytes() == three.score.tobytes()
@@ -188,7 +198,7 @@ def test_als_equals_all_dot_products(seed: int, n: int) -> None:
     history = random_history(seed)
     inputs = inputs_of(history)
     scores = inputs.factors.user_factors.astype(float) @ inputs.factors.item_factors.T.astype(float)
-    found = SOURCES["als"](inputs, np.arange(history.n_users), n)
+    found = retrieve("als", inputs, np.arange(history.n_users), n)
     assert found.item.tolist() == best_unseen(history, scores, n)
     for user in range(history.n_users):
         is_named = found.item[user] >= 0
@@ -204,8 +214,8 @@ def test_als_breaks_ties_by_item() -> None:
     users = np.zeros((history.n_users, 4), dtype=np.float32)
     users[:, 1], users[:, 2] = 1, -1
     factors = Factors(users, items, history.users, history.items)
-    inputs = Inputs(history, SETTINGS, 1, np.zeros((history.n_items, 1), np.float32), factors)
-    found = SOURCES["als"](inputs, np.arange(history.n_users), 12)
+    inputs = Inputs(history, np.zeros((history.n_items, 1), np.float32), 1, factors)
+    found = retrieve("als", inputs, np.arange(history.n_users), 12)
     assert found.item.tolist() == best_unseen(history, users @ items.T, 12)
 
 
@@ -217,10 +227,9 @@ def test_ease_equals_the_closed_formula(seed: int, n_items: int) -> None:
     inverse = np.linalg.inv(positives.T @ positives + 2.0 * np.eye(history.n_items))
     weights = -inverse / np.diag(inverse)
     np.fill_diagonal(weights, 0)
-    inputs = inputs_of(history)
-    np.testing.assert_allclose(inputs.ease_weights, weights, atol=1e-5)
+    np.testing.assert_allclose(ease_of(history, PARAMS.ease)[1], weights, atol=1e-5)
     scores = positives @ weights
-    found = SOURCES["ease"](inputs, np.arange(history.n_users), 6)
+    found = retrieve("ease", inputs_of(history), np.arange(history.n_users), 6)
     for user, item in enumerate(best_unseen(history, scores, 6)):
         is_named = np.array(item) >= 0
         np.testing.assert_allclose(
@@ -234,22 +243,17 @@ def test_ease_equals_the_closed_formula(seed: int, n_items: int) -> None:
 def test_ease_of_two_items_by_hand() -> None:
     """X'X + 2 I = [[2 + 2, 1], [1, 1 + 2]]; its inverse is [[3, -1], [-1, 4]] / 11."""
     history = history_of([(0, 0, 0, LIKED), (1, 0, 0, LIKED), (1, 1, 0, LIKED)], 1)
-    weights = inputs_of_two(history).ease_weights
+    weights = ease_of(history, PARAMS.ease)[1]
     np.testing.assert_allclose(weights, [[0, 1 / 4], [1 / 3, 0]], rtol=1e-5)
-
-
-def inputs_of_two(history: History) -> Inputs:
-    return Inputs(history, SETTINGS, 1, np.zeros((history.n_items, 1), dtype=np.float32))
 
 
 def test_ease_keeps_to_the_popular_items_of_a_large_catalogue() -> None:
     """Items 0, 1, 2, 3 have 1, 3, 1, 2 positives; the tie is broken by item."""
     liked = [(0, 1), (1, 1), (2, 1), (0, 3), (1, 3), (2, 0), (1, 2)]
     history = history_of([(*pair, 0, LIKED) for pair in liked], 1)
-    settings = SETTINGS.model_copy(update={"ease": Ease(l2=2.0, max_items=3)})
-    inputs = Inputs(history, settings, 1, np.zeros((4, 1), dtype=np.float32))
-    assert inputs.ease_items.tolist() == [0, 1, 3]
-    found = SOURCES["ease"](inputs, np.arange(3), 4)
+    params = PARAMS.model_copy(update={"ease": EaseParams(l2=2.0, max_items=3)})
+    assert ease_of(history, params.ease)[0].tolist() == [0, 1, 3]
+    found = retrieve("ease", inputs_of(history), np.arange(3), 4, params)
     assert set(found.item.ravel().tolist()) <= {-1, 0, 1, 3}
     assert found.item[0].tolist()[1:] == [-1, -1, -1]  # unseen: 0, 2, and 2 is not known
 
@@ -258,9 +262,10 @@ def test_ease_keeps_to_the_popular_items_of_a_large_catalogue() -> None:
 def test_item_knn_sums_the_similarities_to_the_positives(seed: int) -> None:
     history = random_history(seed)
     inputs = inputs_of(history)
-    scores = history.positives.toarray() @ inputs.knn_similarity.toarray()
+    similarity = item_knn_similarity(history.positives, PARAMS.item_knn, n_threads=1)
+    scores = history.positives.toarray() @ similarity.toarray()
     scores[scores <= 0] = -np.inf
-    found = SOURCES["item_knn"](inputs, np.arange(history.n_users), 6)
+    found = retrieve("item_knn", inputs, np.arange(history.n_users), 6)
     expected = np.array(best_unseen(history, scores, 6))
     np.testing.assert_array_equal(found.item == -1, expected == -1)
     row, place = np.nonzero(expected >= 0)
@@ -279,15 +284,14 @@ def test_item_knn_of_a_large_catalogue(seed: int, n: int) -> None:
     pairs = sorted({(u, int(u % 4 * 100 + rng.integers(15))) for u in range(40) for _ in range(4)})
     pairs += [(0, item) for item in range(400, 1000)]  # user 0 only saw these
     history = history_of([(u, i, 0, LIKED if i < 400 else SEEN) for u, i in pairs], 1)
-    settings = SETTINGS.model_copy(
-        update={"item_knn": ItemKnn(neighbours=50, weighting="count", last_items=10)}
-    )
-    inputs = inputs_of(history, settings)
-    product = sparse.csr_matrix(history.positives) @ inputs.knn_similarity
+    item_knn = ItemKnnParams(neighbours=50, weighting="count", last_items=10)
+    params = PARAMS.model_copy(update={"item_knn": item_knn})
+    similarity = item_knn_similarity(history.positives, item_knn, n_threads=1)
+    product = sparse.csr_matrix(history.positives) @ similarity
     assert 4 * product.nnz < product.shape[0] * product.shape[1]  # or this tests nothing new
     scores = product.toarray()
     scores[scores <= 0] = -np.inf
-    found = SOURCES["item_knn"](inputs, np.arange(history.n_users), n)
+    found = retrieve("item_knn", inputs_of(history), np.arange(history.n_users), n, params)
     assert found.item.tolist() == best_unseen(history, scores, n)
     row, place = np.nonzero(found.item >= 0)
     np.testing.assert_array_equal(found.score[row, place], scores[row, found.item[row, place]])
@@ -298,7 +302,7 @@ def test_item_knn_names_only_similar_items() -> None:
     history = history_of(
         [(0, 0, 0, LIKED), (1, 0, 0, LIKED), (1, 1, 0, LIKED), (2, 2, 0, LIKED)], 1
     )
-    found = SOURCES["item_knn"](inputs_of_two(history), np.array([0]), 3)
+    found = retrieve("item_knn", inputs_of(history), np.array([0]), 3)
     assert found.item.tolist() == [[1, -1, -1]]
     np.testing.assert_allclose(found.score[0, 0], 1 / (2 * 1) ** 0.5, rtol=1e-6)
 
@@ -342,7 +346,7 @@ def test_by_ranking_skips_what_was_seen_and_breaks_ties_by_item() -> None:
     """User 0 has seen 0, 1, 2; user 1 has seen 0, 3; -1 is unknown."""
     history = history_of(ROWS, 3)
     scores = np.array([5.0, 1.0, 7.0, 1.0])
-    found = by_ranking(history, scores, np.array([-1, 0, 1, -1]), 3, 1)
+    found = by_ranking(history, scores, n_threads=1)(np.array([-1, 0, 1, -1]), 3)
     assert found.item.tolist() == [[2, 0, 1], [3, -1, -1], [2, 1, -1], [2, 0, 1]]
     np.testing.assert_array_equal(
         found.score, [[7, 5, 1], [1, np.nan, np.nan], [7, 1, np.nan], [7, 5, 1]]
@@ -351,9 +355,8 @@ def test_by_ranking_skips_what_was_seen_and_breaks_ties_by_item() -> None:
 
 @pytest.mark.parametrize("users", [[-1, -1], []])
 def test_by_ranking_of_unknown_users_alone(users: list[int]) -> None:
-    found = by_ranking(
-        history_of(ROWS, 3), np.array([0.0, 1.0, 2.0, 3.0]), np.array(users, int), 6, 2
-    )
+    retrieved = by_ranking(history_of(ROWS, 3), np.array([0.0, 1.0, 2.0, 3.0]), n_threads=2)
+    found = retrieved(np.array(users, int), 6)
     assert found.item.tolist() == [[3, 2, 1, 0, -1, -1]] * len(users)
     assert found.score.shape == (len(users), 6)
 
@@ -363,13 +366,13 @@ def test_by_ranking_of_unknown_users_alone(users: list[int]) -> None:
 def test_by_ranking_equals_a_plain_loop(
     seed: int, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retrieval, "BLOCK", block)
+    monkeypatch.setattr(top_n, "BLOCK", block)
     history = random_history(seed)
     scores = np.random.default_rng(seed).integers(0, 4, history.n_items).astype(np.float32)
     expected = best_unseen(history, np.tile(scores, (history.n_users, 1)), 5)
     users = np.append(np.arange(history.n_users), -1)
     unknown = sorted(range(history.n_items), key=lambda item: (-scores[item], item))[:5]
-    assert by_ranking(history, scores, users, 5, 1).item.tolist() == [*expected, unknown]
+    assert by_ranking(history, scores, n_threads=1)(users, 5).item.tolist() == [*expected, unknown]
 
 
 def test_by_ranking_goes_as_deep_as_it_must() -> None:
@@ -377,7 +380,7 @@ def test_by_ranking_goes_as_deep_as_it_must() -> None:
     rows = [(0, item, 0, LIKED) for item in range(50)] + [(1, 60, 0, LIKED)]
     rows += [(2, item, 0, SEEN) for item in range(61)]
     history = history_of(rows, 1)
-    found = by_ranking(history, -np.arange(61.0), np.array([0, 1, 2]), 3, 2)
+    found = by_ranking(history, -np.arange(61.0), n_threads=2)(np.array([0, 1, 2]), 3)
     assert found.item.tolist() == [[50, 51, 52], [0, 1, 2], [-1, -1, -1]]
 
 
@@ -385,7 +388,7 @@ def test_content_is_the_cosine_with_the_mean_of_the_positives() -> None:
     """User 0 likes items 0 and 1 at right angles; item 3 has no embedding."""
     rows = [(0, 0, 0, LIKED), (0, 1, 0, LIKED), (1, 2, 0, LIKED), (1, 3, 0, LIKED)]
     embeddings = np.array([[2, 0], [0, 3], [0, 5], [np.nan, np.nan]], dtype=np.float32)
-    inputs = Inputs(history_of(rows, 1), SETTINGS, 1, embeddings)
-    found = SOURCES["content"](inputs, np.array([0]), 3)
+    inputs = Inputs(history_of(rows, 1), embeddings, 1)
+    found = retrieve("content", inputs, np.array([0]), 3)
     assert found.item.tolist() == [[2, 3, -1]]
     np.testing.assert_allclose(found.score[0, :2], [1 / 2**0.5, 0], rtol=1e-6)

@@ -107,7 +107,7 @@ def main() -> None:
     clock = Clock()
     clock.watch()
     start = time.perf_counter()
-    module.run(module.main)
+    module.run_script(module.main)
     whole = time.perf_counter() - start
     shares = {"start-up": start_up, **clock.seconds}
     shares["else"] = whole - sum(clock.seconds.values())

@@ -7,28 +7,36 @@ validation: ALS names 100 unseen items for every user of its history.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from harness.params import Run, section
-from harness.params import run as run_params
+from harness.params import SharedParams, section, shared_params
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 from implicit.cpu.als import AlternatingLeastSquares
 from scipy import sparse
-from threadpoolctl import threadpool_limits
 
 import candidates
 import notebook_way
 import ranker
 import recommend
 from boosting import examples, training
+from boosting.examples import Examples
 from evaluation import metrics, top_lists
-from families import all, load
-from folds import candidate_lists, factors, history
-from retrieval import sources
-from retrieval.params import Sources
+from families import (
+    FeatureMatrix,
+    FeaturesParams,
+    families_of,
+    feature_matrix,
+    load_context,
+    rows_of,
+)
+from families.columns import codes
+from folds import candidate_lists
+from folds.candidate_lists import CandidateListParams, Candidates
+from folds.history import INTERACTIONS, WINDOWS, History, cut, history_of, load_fold, target_window
+from retrieval import Inputs, SourcesParams, fit
 
 FOLD = "validation"
 N_CANDIDATES, K = 100, 10
@@ -78,21 +86,17 @@ def compare(steps: list[Step], n_repeats: int) -> pd.DataFrame:
 
 def steps(n_candidates: int = N_CANDIDATES) -> list[Step]:
     """The steps between the fits, on the files in data/."""
-    run = run_params()
-    table = pq.read_table(history.INTERACTIONS)
-    window = history.target_window(FOLD, len(pd.read_csv(history.WINDOWS)))
-    history, target = history.load(FOLD)
-    context = load.load(FOLD, history)
-    settings = context.settings.model_copy(
-        update={"groups": ["als", "user", "item", "embedding"]}  # those of the notebook
-    )
-    context = replace(context, settings=settings)
-    inputs = sources.Inputs(
-        history, section("sources", Sources), run.n_threads, context.embeddings, context.factors
-    )
+    shared = shared_params()
+    table = pq.read_table(INTERACTIONS)
+    window = target_window(FOLD, len(pd.read_csv(WINDOWS)))
+    history, target = load_fold(FOLD)
+    context = load_context(FOLD, history, section("features", FeaturesParams))
+    families = families_of(context, ["als", "user", "item", "embedding"])  # the notebook's
+    inputs = Inputs(history, context.embeddings, shared.n_threads, context.factors)
+    als = {"als": fit("als", inputs, section("sources", SourcesParams))}
 
     # what a notebook would hold in memory, numbered as the history is
-    rows, _ = history.cut([table], table.num_rows, window)
+    rows, _ = cut([table], table.num_rows, window)
     known = pd.DataFrame(rows)
     pairs_of = known.groupby(["user", "item"], sort=False)
     known = known.assign(is_positive=pairs_of["is_positive"].transform("any"))
@@ -102,8 +106,7 @@ def steps(n_candidates: int = N_CANDIDATES) -> list[Step]:
     embeddings = pd.DataFrame(
         {"item": np.arange(history.n_items), "embedding": list(context.embeddings)}
     )
-    with threadpool_limits(1, "blas"):  # or it warns
-        model = AlternatingLeastSquares(factors=context.factors.user_factors.shape[1])
+    model = AlternatingLeastSquares(factors=context.factors.user_factors.shape[1])
     model.user_factors = context.factors.user_factors
     model.item_factors = context.factors.item_factors
     seen = sparse.csr_matrix(history.exposures)
@@ -117,17 +120,11 @@ def steps(n_candidates: int = N_CANDIDATES) -> list[Step]:
     relevant_pairs = {(u, i) for u, liked in relevant.items() for i in liked}
     judged = np.array(sorted(relevant), dtype=np.int32)
 
-    def named() -> candidate_lists.Candidates:
-        return candidates.lists_of(
-            inputs,
-            warm,
-            candidate_lists.CandidateParams(
-                sources=["als"], per_source=n_candidates, label_users=0
-            ),
-        )
+    def retrieved() -> Candidates:
+        return candidates.lists_of(history, als, als["als"], warm, n_candidates)
 
-    lists = named()
-    own = all.rows_of(lists, history)
+    lists = retrieved()
+    own = rows_of(lists, history)
     pairs = pd.DataFrame(
         {
             "user": own.user,
@@ -138,9 +135,9 @@ def steps(n_candidates: int = N_CANDIDATES) -> list[Step]:
     )
     scored = pairs[["user", "item"]].assign(score=pairs["als_score"])
 
-    def pipeline_features() -> list[tuple[np.ndarray, list[str]]]:
+    def pipeline_features() -> list[FeatureMatrix]:
         return [
-            all.matrix(context, all.rows_of(block, history))
+            feature_matrix(families, rows_of(block, history))
             for block in candidate_lists.split(lists, recommend.ROWS_AT_ONCE)
         ]
 
@@ -154,19 +151,19 @@ def steps(n_candidates: int = N_CANDIDATES) -> list[Step]:
         Step(
             "matrix: itertuples / arrays",
             lambda: notebook_way.user_item_matrix(known[["user", "item", "is_positive"]]),
-            lambda: history.history_of(rows, window).positives,
+            lambda: history_of(rows, window).positives,
             lambda ours, theirs: same_matrix(ours, theirs, history),
         ),
         Step(
             "candidates: recommend a user at a time / all users",
             lambda: notebook_way.candidates(model, seen, n_candidates),
-            named,
+            retrieved,
             lambda frame, made: same_candidates(frame[frame["user"].isin(own.user)], made, history),
         ),
         Step(
             "labels: apply / search",
             lambda: notebook_way.labels(pairs, relevant_pairs),
-            lambda: target.contains(lists.user, lists.item),
+            lambda: target.strength_of(lists.user, lists.item),
             lambda ours, theirs: np.testing.assert_array_equal(ours.to_numpy() > 0, theirs > 0),
         ),
         Step(
@@ -185,7 +182,7 @@ def steps(n_candidates: int = N_CANDIDATES) -> list[Step]:
 
 
 def same_matrix(
-    ours: tuple[sparse.csr_matrix, dict, dict], theirs: sparse.csr_array, history: history.History
+    ours: tuple[sparse.csr_matrix, dict, dict], theirs: sparse.csr_array, history: History
 ) -> None:
     """The notebook numbers users and items as they come."""
     matrix, users, items = ours
@@ -196,9 +193,7 @@ def same_matrix(
     assert (again != sparse.csr_matrix(theirs)).nnz == 0
 
 
-def same_candidates(
-    frame: pd.DataFrame, made: candidate_lists.Candidates, history: history.History
-) -> None:
+def same_candidates(frame: pd.DataFrame, made: Candidates, history: History) -> None:
     """The same items, but for neighbours of equal score; `recommend` fills up with seen items, at
     the lowest score there is.
     """
@@ -207,14 +202,14 @@ def same_candidates(
     np.testing.assert_allclose(frame["als_score"], made.score["als"], rtol=1e-4, atol=1e-6)
 
 
-def same_features(frame: pd.DataFrame, blocks: list[tuple[np.ndarray, list[str]]]) -> None:
+def same_features(frame: pd.DataFrame, blocks: list[FeatureMatrix]) -> None:
     """Every column of the notebook, under the pipeline's names."""
-    values, names = np.concatenate([values for values, _ in blocks]), blocks[0][1]
-    column = {name: values[:, number] for number, name in enumerate(names)}
+    values = np.concatenate([block.values for block in blocks])
+    column = {name: values[:, number] for number, name in enumerate(blocks[0].names)}
     assert "als_score" in frame
     assert any(name.startswith("embedding_") for name in frame)
     for name in frame.columns.difference(["user", "item"]):
-        ours = all.codes(frame[name])
+        ours = codes(frame[name])
         theirs = next(
             column[known] for known in (name, f"user_{name}", f"item_{name}") if known in column
         )
@@ -224,30 +219,30 @@ def same_features(frame: pd.DataFrame, blocks: list[tuple[np.ndarray, list[str]]
 # --- the ranker's fit
 
 
-def every_list(fold: str, run: Run) -> examples.Examples:
+def every_list(fold: str, shared: SharedParams) -> Examples:
     """The examples of a fold as a notebook has them: of every warm user of the target window, with
     and without a relevant item, the features as in features.groups.
     """
-    history, target = history.load(fold)
-    context = load.load(fold, history)
-    inputs = sources.Inputs(
-        history, section("sources", Sources), run.n_threads, context.embeddings,
-        factors.load(factors.FACTORS.format(fold=fold)),
-    )  # fmt: skip
+    history, target = load_fold(fold)
+    params = section("features", FeaturesParams)
+    context = load_context(fold, history, params)
+    inputs = Inputs(history, context.embeddings, shared.n_threads, context.factors)
+    generation = section("candidates", CandidateListParams)
+    settings = section("sources", SourcesParams)
+    sources = {name: fit(name, inputs, settings) for name in generation.sources}
+    fallback = fit("recent_popular", inputs, settings)
     users = target.users[history.n_positives_of(target.users) > 0]
-    lists = candidates.lists_of(
-        inputs, users, section("candidates", candidate_lists.CandidateParams)
-    )
-    values, names = all.matrix(context, all.rows_of(lists, history))
+    lists = candidates.lists_of(history, sources, fallback, users, generation.per_source)
+    features = feature_matrix(families_of(context, params.groups), rows_of(lists, history))
     n_relevant = np.bincount(target.user, minlength=int(users.max()) + 1)[lists.user]
-    return examples.Examples(
+    return Examples(
         lists.user,
         lists.item,
-        target.contains(lists.user, lists.item),
+        target.strength_of(lists.user, lists.item),
         n_relevant.astype(np.int32),
-        values,
-        names,
-        all.categorical(context),
+        features.values,
+        features.names,
+        features.categorical,
     )
 
 
@@ -255,11 +250,11 @@ def ranker_fit(n_repeats: int) -> tuple[pd.DataFrame, dict[str, float]]:
     """The fit of the rankers of the fold validation both ways, and the MAP@10 of both on its lists
     with a relevant item.
     """
-    run = run_params()
-    params = section("ranker", training.Params)
-    earlier = run.folds[run.folds.index(FOLD) + 1 :]
+    shared = shared_params()
+    params = section("ranker", training.RankerParams)
+    earlier = shared.folds[shared.folds.index(FOLD) + 1 :]
     judged = examples.read(FOLD)
-    naive = [every_list(fold, run) for fold in earlier]
+    naive = [every_list(fold, shared) for fold in earlier]
     frame = pd.DataFrame(
         np.concatenate([examples.values for examples in naive]), columns=naive[0].names
     )
@@ -267,15 +262,16 @@ def ranker_fit(n_repeats: int) -> tuple[pd.DataFrame, dict[str, float]]:
     label = np.concatenate([examples.label for examples in naive])
     names = "n_estimators learning_rate num_leaves min_data_in_leaf feature_fraction lambda_l2"
     settings = {name: getattr(params, name) for name in names.split()}
-    settings["n_jobs"] = run.n_threads
+    settings["n_jobs"] = shared.n_threads
     loaded = [examples.read(fold) for fold in earlier]
 
     def pipeline() -> list:
         sampled = [
-            training.sample_negatives(examples, params.negatives, run.seed) for examples in loaded
+            training.sample_negatives(examples, params.negatives, shared.seed)
+            for examples in loaded
         ]
-        data = training.dataset(sampled, params, run.seed)
-        return [training.train(data, params, run, number) for number in range(params.n_seeds)]
+        data = training.dataset(sampled, params, shared.seed)
+        return [training.train(data, params, shared, number) for number in range(params.n_seeds)]
 
     scores = {}
 
@@ -290,7 +286,7 @@ def ranker_fit(n_repeats: int) -> tuple[pd.DataFrame, dict[str, float]]:
 
     step = Step(
         f"ranker, {params.n_seeds} fits: every row / rows that teach, one Dataset",
-        lambda: notebook_way.rankers(frame, label, settings, params.n_seeds, run.seed),
+        lambda: notebook_way.rankers(frame, label, settings, params.n_seeds, shared.seed),
         pipeline,
         agree,
         is_fit=True,

@@ -52,7 +52,7 @@ def test_metrics_equal_plain_loops(seed: int) -> None:
         "recall": [sum(row) / n for row, n in users],
     }
     for name, values in expected.items():
-        np.testing.assert_allclose(getattr(ranking, name)(hits, n_relevant), values, rtol=1e-12)
+        np.testing.assert_allclose(getattr(metrics, name)(hits, n_relevant), values, rtol=1e-12)
     np.testing.assert_allclose(
         metrics.notebook_average_precision(hits), [plain_notebook(row) for row, _ in users], 1e-12
     )

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from folds.similarity import item_knn, latest, normalised, transitions
+from families.similarity import transitions
+from folds.similarity import ItemKnnParams, item_knn_similarity, latest, normalised
 from histories import LIKED, SEEN, history_of
-from retrieval.params import ItemKnn
 
 
 def user_item(*rows: list[int], n_items: int) -> sparse.csr_array:
@@ -34,8 +34,8 @@ MATRIX = user_item([0, 1], [0, 1, 2], [0, 3], [2], n_items=4)
 
 
 def knn(weighting: str, neighbours: int = 10, last_items: int = 10) -> np.ndarray:
-    params = ItemKnn(neighbours=neighbours, weighting=weighting, last_items=last_items)
-    similarity = item_knn(MATRIX, params, n_threads=1)
+    params = ItemKnnParams(neighbours=neighbours, weighting=weighting, last_items=last_items)
+    similarity = item_knn_similarity(MATRIX, params, n_threads=1)
     assert similarity.dtype == np.float32
     assert similarity.has_sorted_indices
     return similarity.toarray()
@@ -77,8 +77,8 @@ def test_only_the_latest_positives_count() -> None:
 def test_similarity_is_the_same_at_any_number_of_threads() -> None:
     rng = np.random.default_rng(0)
     matrix = sparse.csr_array(rng.random((60, 25)) < 0.2, dtype=np.float32)
-    params = ItemKnn(neighbours=5, weighting="cosine", last_items=10)
-    one, two = (item_knn(matrix, params, n) for n in (1, 2))
+    params = ItemKnnParams(neighbours=5, weighting="cosine", last_items=10)
+    one, two = (item_knn_similarity(matrix, params, n) for n in (1, 2))
     for part in ("indptr", "indices", "data"):
         assert getattr(one, part).tobytes() == getattr(two, part).tobytes()
 

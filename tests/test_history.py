@@ -9,9 +9,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from history.history import Target
 
-from folds import history
+from folds.history import INTERACTIONS, WINDOWS, History, Target, load_fold, target_window
 from histories import LIKED, SEEN, arrays_of, fold_of, history_before, split_table, target_of
 
 ROWS = [  # user, item, window, strength, in time order
@@ -25,7 +24,7 @@ ROWS = [  # user, item, window, strength, in time order
 ]
 
 
-def pairs_of(history: history.History) -> list[tuple[int, int]]:
+def pairs_of(history: History) -> list[tuple[int, int]]:
     users, items = history.users[history.user], history.items[history.item]
     return list(zip(users.tolist(), items.tolist(), strict=True))
 
@@ -83,30 +82,30 @@ def test_contains_is_the_strength_of_a_relevant_pair() -> None:
     target = target_of(split_table(ROWS), 2)
     user = np.array([5, 2, 2, 8, 5, 2], dtype=np.int32)
     item = np.array([9, 4, 9, 3, 4, 100_000], dtype=np.int32)
-    assert target.contains(user, item).tolist() == [1, 3, 0, 0, 0, 0]
-    assert target.contains(user, item).dtype == np.uint8
-    assert target.contains(user[:0], item[:0]).tolist() == []
+    assert target.strength_of(user, item).tolist() == [1, 3, 0, 0, 0, 0]
+    assert target.strength_of(user, item).dtype == np.uint8
+    assert target.strength_of(user[:0], item[:0]).tolist() == []
 
 
 def test_contains_does_not_confuse_pairs_of_large_numbers() -> None:
     """With 65 536 items the users 1 and 65 537 would be 2**32 apart."""
     user, item = np.array([7, 65_537], np.int32), np.array([65_535, 5], np.int32)
     target = Target(user, user, item, np.array([1, 2], np.uint8))
-    assert target.contains(user, item).tolist() == [1, 2]
-    assert target.contains(np.array([1], np.int32), np.array([5], np.int32)).tolist() == [0]
+    assert target.strength_of(user, item).tolist() == [1, 2]
+    assert target.strength_of(np.array([1], np.int32), np.array([5], np.int32)).tolist() == [0]
 
 
 def test_contains_does_not_confuse_items_beyond_the_target() -> None:
     """With 5 items in the target, (0, 9) would be 0 * 5 + 9, and (1, 4) is 1 * 5 + 4."""
     user, item = np.array([1], np.int32), np.array([4], np.int32)
     target = Target(user, user, item, np.array([1], np.uint8))
-    assert target.contains(np.array([0, 1]), np.array([9, 4])).tolist() == [0, 1]
+    assert target.strength_of(np.array([0, 1]), np.array([9, 4])).tolist() == [0, 1]
 
 
 def test_an_empty_target_contains_nothing() -> None:
     none = np.zeros(0, dtype=np.int32)
     target = Target(none, none, none, none.astype(np.uint8))
-    assert target.contains(np.array([3]), np.array([4])).tolist() == [0]
+    assert target.strength_of(np.array([3]), np.array([4])).tolist() == [0]
 
 
 @pytest.mark.parametrize(
@@ -197,7 +196,7 @@ def test_the_comparison_of_bytes_sees_a_change() -> None:
     ("fold", "expected"), [("test", 9), ("validation", 8), ("label_1", 7), ("label_7", 1)]
 )
 def test_target_windows(fold: str, expected: int) -> None:
-    assert history.target_window(fold, 10) == expected
+    assert target_window(fold, 10) == expected
 
 
 @pytest.mark.parametrize(
@@ -205,7 +204,7 @@ def test_target_windows(fold: str, expected: int) -> None:
 )
 def test_too_few_windows(fold: str, needed: int) -> None:
     with pytest.raises(InputError) as error:
-        history.target_window(fold, 10)
+        target_window(fold, 10)
     assert str(error.value) == (
         f"params.yaml: folds has {fold}, which needs {needed} windows or more; the data has 10"
     )
@@ -213,16 +212,16 @@ def test_too_few_windows(fold: str, needed: int) -> None:
 
 def write_split(folder: Path, rows: list[tuple[int, int, int, int]], n_windows: int) -> None:
     (folder / "data/split").mkdir(parents=True)
-    pq.write_table(split_table(rows), folder / history.INTERACTIONS)
-    pd.DataFrame({"window": range(n_windows)}).to_csv(folder / history.WINDOWS, index=False)
+    pq.write_table(split_table(rows), folder / INTERACTIONS)
+    pd.DataFrame({"window": range(n_windows)}).to_csv(folder / WINDOWS, index=False)
 
 
 def test_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_split(tmp_path, ROWS, 3)
-    history, target = history.load("test")
+    history, target = load_fold("test")
     assert (history.n_windows, relevant(target)) == (2, [(2, 4, 3), (5, 9, LIKED)])
-    history, target = history.load("validation")
+    history, target = load_fold("validation")
     assert (history.n_windows, relevant(target)) == (1, [(2, 9, 2)])
 
 
@@ -252,7 +251,7 @@ def test_a_fold_with_nothing_to_judge_or_learn(
     monkeypatch.chdir(tmp_path)
     write_split(tmp_path, rows, 2)
     with pytest.raises(InputError) as error:
-        history.load("test")
+        load_fold("test")
     assert str(error.value) == expected
 
 
@@ -261,7 +260,7 @@ def test_a_label_fold_may_have_an_empty_target(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write_split(tmp_path, [(0, 1, 0, LIKED), (0, 2, 1, SEEN), (0, 3, 3, LIKED)], 4)
-    _, target = history.load("label_1")
+    _, target = load_fold("label_1")
     assert (target.users.tolist(), relevant(target)) == ([0], [])
 
 

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from harness import process, script
-from harness.script import InputError, fold_argument, run, whole
+from harness.script import InputError, fold_argument, run_script, whole
 
 import pytest
 
-STAGES = Path(script.__file__).parent
+STAGES = Path(script.__file__).parents[1]
 
 
 def names(folder: Path) -> list[str]:
@@ -104,21 +104,21 @@ def raising(error: BaseException) -> Callable[[], None]:
 @pytest.mark.usefixtures("_as_stage")
 def test_bad_input_is_one_line() -> None:
     with pytest.raises(SystemExit) as stop:
-        run(raising(InputError("params.yaml: als.factors is 0")))
+        run_script(raising(InputError("params.yaml: als.factors is 0")))
     assert stop.value.code == "als: params.yaml: als.factors is 0"  # python: to stderr, exit 1
 
 
 @pytest.mark.usefixtures("_as_stage")
 def test_two_findings_are_two_lines() -> None:
     with pytest.raises(SystemExit) as stop:
-        run(raising(InputError("one\ntwo")))
+        run_script(raising(InputError("one\ntwo")))
     assert stop.value.code == "als: one\nals: two"
 
 
 @pytest.mark.usefixtures("_as_stage")
 def test_an_interrupt_is_130(capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit) as stop:
-        run(raising(KeyboardInterrupt()))
+        run_script(raising(KeyboardInterrupt()))
     assert stop.value.code == 130
     assert capsys.readouterr().err == "als: interrupted; no half-written output is left\n"
 
@@ -127,7 +127,7 @@ def test_an_interrupt_is_130(capsys: pytest.CaptureFixture) -> None:
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EDQUOT, errno.EROFS])
 def test_a_full_or_closed_disk_is_one_line(number: int) -> None:
     with pytest.raises(SystemExit) as stop:
-        run(raising(OSError(number, os.strerror(number), "data/als/test.npz")))
+        run_script(raising(OSError(number, os.strerror(number), "data/als/test.npz")))
     assert stop.value.code == f"als: data/als/test.npz: {os.strerror(number)}"
 
 
@@ -135,13 +135,13 @@ def test_a_full_or_closed_disk_is_one_line(number: int) -> None:
 @pytest.mark.parametrize("error", [OSError(errno.EIO, "x"), ValueError("a bug"), KeyError("a bug")])
 def test_what_is_no_input_error_is_not_hidden(error: Exception) -> None:
     with pytest.raises(type(error)) as raised:
-        run(raising(error))
+        run_script(raising(error))
     assert raised.value is error
 
 
 @pytest.mark.usefixtures("_as_stage")
 def test_a_good_end_is_silent(capsys: pytest.CaptureFixture) -> None:
-    assert run(lambda: None) is None
+    assert run_script(lambda: None) is None
     assert capsys.readouterr() == ("", "")
 
 
@@ -150,7 +150,7 @@ def test_another_kernel_is_one_line(
     capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(process, "KERNEL", "Zen")
-    run(lambda: None)
+    run_script(lambda: None)
     out, err = capsys.readouterr()
     assert out.startswith("als: the BLAS kernel is Zen, not Haswell")
     assert (out.count("\n"), err) == (1, "")
@@ -166,12 +166,12 @@ def test_another_kernel_is_one_line(
 def test_exit_code_of_the_process(tmp_path: Path, error: str, code: int, expected: str) -> None:
     """stderr has the one line and no traceback, and nothing half-written is left."""
     (tmp_path / "x.py").write_text(
-        "from stage import InputError, run, whole\n"
+        "from harness.script import InputError, run_script, whole\n"
         "def main():\n"
         "    with whole('out.txt') as path:\n"
         "        path.write_text('half')\n"
         f"        raise {error}\n"
-        "run(main)\n"
+        "run_script(main)\n"
     )
     result = subprocess.run(
         [sys.executable, "x.py"],
