@@ -45,7 +45,7 @@ def run_stage(capsys: pytest.CaptureFixture) -> tuple[int, str]:
     """Exit code and stderr of the stage in this process, for tests that replace parts of it."""
     capsys.readouterr()
     try:
-        script.run(download.main)
+        script.run_script(download.main)
     except SystemExit as end:
         if not isinstance(end.code, str):
             return end.code, capsys.readouterr().err
@@ -237,7 +237,7 @@ def test_an_interrupt_ends_pip_too_and_leaves_nothing(wheels: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as index:  # which never answers
         index.settimeout(10)
         url = f"http://127.0.0.1:{index.getsockname()[1]}/simple"
-        code = "import download, stage; script.run(download.main)"
+        code = "import download; from harness import script; script.run_script(download.main)"
         process = start("-c", code, PIP_NO_INDEX="0", PIP_INDEX_URL=url)
         connection, _ = index.accept()
         with connection:
@@ -554,14 +554,15 @@ def test_a_server_that_is_no_hub_is_one_line(hub: Hub, missing: str, expected: s
 
 def test_a_full_disk_is_not_blamed_on_the_hub(hub: Hub) -> None:
     code = f"""
-import download, huggingface_hub.file_download, stage
+import download, huggingface_hub.file_download
+from harness import script
 
 def http_get(url, file, **_):
     file.write(b"half")
     raise OSError({errno.ENOSPC}, "No space left on device")
 
 huggingface_hub.file_download.http_get = http_get
-script.run(download.main)
+script.run_script(download.main)
 """
     process = start("-c", code)
     _, stderr = process.communicate(timeout=20)
