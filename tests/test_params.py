@@ -14,13 +14,13 @@ from evaluation.top_lists import Evaluate
 from families.all import Settings
 from folds.candidate_lists import CandidateParams
 from ranker import Params as RankerParams
-from readers.params import Data
+from readers import DataParams
 from retrieval.params import Sources
 from split import Params as SplitParams
 
 SHIPPED = Path(__file__).parent.parent / "params.yaml"
 MODELS: dict[str, type[Strict]] = {
-    "data": Data,
+    "data": DataParams,
     "split": SplitParams,
     "als": AlsParams,
     "sources": Sources,
