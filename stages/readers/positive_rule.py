@@ -163,8 +163,10 @@ def _parsed(text: str) -> ast.expr:
 
 
 def _spelling(match: re.Match, text: str) -> str:
-    """A word of the rule, as long as it is there, for Python: it would make some names the same
-    that are not (by NFKC), so their other letters are masked.
+    """The word for Python's parser, of the same length; InputError for a keyword that no rule has.
+
+    Letters beyond ASCII are masked, since Python takes some names for the same that are not (NFKC),
+    and counts bytes; the name itself is read from the text.
     """
     word = match.group()
     if word.lower() in WORDS:
@@ -176,9 +178,9 @@ def _spelling(match: re.Match, text: str) -> str:
 
 
 def _holds(node: ast.expr, text: str, compared: Callable, n_nots: int = 0) -> np.ndarray | bool:
-    """Where the node is true, if `compared` says where a Comparison is; n_nots  that it is under.
+    """Where the node is true, given where a Comparison is; InputError for what no rule may use.
 
-    InputError where the node is nothing that a rule may use.
+    compared  what to call for each Comparison, from the left; n_nots  how many nots it is within
     """
     match node:
         case ast.BoolOp(op=op, values=parts):
@@ -216,6 +218,7 @@ def _value(node: ast.expr, text: str) -> int | float | bool:
 
 
 def _written(node: ast.expr, text: str) -> str:
+    """The characters of the node."""
     return text[node.col_offset : node.end_col_offset]
 
 
