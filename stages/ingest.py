@@ -3,25 +3,18 @@
 usage: python stages/ingest.py
 in:    the files in data.path
 out:   data/interactions.parquet, data/users.parquet, data/items.parquet, data/item_tags.npz,
-       data/item_embeddings.npy; columns, dtypes and order stand in tables.py
+       data/item_embeddings.npy; columns, dtypes and order stand in folds/tables.py
 """
 
 from harness.params import section
 from harness.script import report, run_script
 
 from folds import tables
-from readers import movielens, vk_lsvd, vk_notebook
-from readers.params import Data
-
-READERS = {
-    "movielens-1m": movielens.read,
-    "vk-notebook": vk_notebook.read,
-    "vk-lsvd": vk_lsvd.read,
-}
+from readers import READERS, DataParams
 
 
 def main() -> None:
-    data = section("data", Data)
+    data = section("data", DataParams)
     result = READERS[data.source](data)
     tables.write(result)
     n_positive = result.interactions["is_positive"].to_numpy().sum()

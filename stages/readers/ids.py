@@ -1,16 +1,16 @@
 """Maps the source's ids to row numbers, without a Python object per id.
 
 Two passes: a Collector sees every column of ids, a batch at a time, and its ids() are the sorted
-distinct ones; Ids.rows() then gives the row number of each id. Ids are integers of any width, or
-strings of any kind of arrow's, plain or dictionary-encoded. Files may differ in the width, not in
-integer against string.
+distinct ones; Ids.rows() then gives the row number of each id. A Finder looks them up in a file of
+metadata. Ids are integers of any width, or strings of any kind of arrow's, plain or
+dictionary-encoded. Files may differ in the width, not in integer against string.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.script import InputError
+from harness.script import InputError, report
 
 import numpy as np
 import pyarrow as pa
@@ -66,6 +66,50 @@ class Collector:
         parts = [_cast(part, kind, where) for where, part in self.distinct]
         distinct = pc.unique(pa.chunked_array(parts, kind))
         return Ids(distinct.take(pc.sort_indices(distinct)))
+
+
+class Finder:
+    """Finds users or items of the log in a file of metadata, a batch at a time.
+
+    The first row of an id counts. What is left out or not found is counted, for `close` to report.
+    """
+
+    def __init__(self, ids: Ids, path: Path, name: str) -> None:
+        """ids  to find; path, name  the file and its column of ids"""
+        self.ids, self.path, self.name = ids, path, name
+        self.is_found = np.zeros(len(ids), dtype=bool)
+        self.n_rows = self.n_null = self.n_unseen = self.n_repeated = 0
+
+    def find(self, column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
+        """(place, row), int64 and int32 (n_new,): where in the batch new ids are; their rows."""
+        self.n_rows += len(column)
+        self.n_null += column.null_count
+        if not len(column):  # of any type: a file without rows
+            return np.empty(0, np.int64), np.empty(0, np.int32)
+        row = self.ids.rows(column, f"{self.path}: {self.name}")
+        place = np.flatnonzero(row >= 0)
+        self.n_unseen += len(row) - len(place)
+        n_known = len(place)
+        place = place[~self.is_found[row[place]]]
+        place = place[np.unique(row[place], return_index=True)[1]]
+        self.n_repeated += n_known - len(place)
+        self.is_found[row[place]] = True
+        return place, row[place]
+
+    def close(self) -> None:
+        """Reports the counts; InputError where rows have no id."""
+        where, what = f"{self.path}: {self.name}", self.name.removesuffix("_id")
+        if self.n_null:
+            raise InputError(
+                f"{where} is null in {self.n_null:,} of {self.n_rows:,} rows; must be an id"
+            )
+        n_missing = np.count_nonzero(~self.is_found)
+        if n_missing:
+            report(f"{self.path}: no row for {n_missing:,} of {len(self.ids):,} {what}s")
+        if self.n_unseen:
+            report(f"{self.path}: {self.n_unseen:,} rows of {what}s without interactions, left out")
+        if self.n_repeated:
+            report(f"{self.path}: {self.n_repeated:,} more rows of the same {what}, left out")
 
 
 def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -1,23 +1,29 @@
 """The rule data.positive: which interactions count as positive. Read as data, never executed.
 
-    rule        = conjunction {"or" conjunction}
-    conjunction = condition {"and" condition}
-    condition   = "not" condition | "(" rule ")" | comparison
+A rule is written in Python's grammar, of which it may use, with parentheses around any of them:
+
+    rule        = rule "or" rule | rule "and" rule | "not" rule | comparison
     comparison  = column | column operator value | value operator column
     operator    = "<" | "<=" | ">" | ">=" | "==" | "!="
-    value       = number | "true" | "false"
+    value       = a decimal number, with or without sign | "true" | "false"
 
-A column of true/false stands alone (`like`) or is compared by == or != with true, false, 1 or 0; a
-column of numbers is compared with a number. Where the value is missing (null, NaN) a comparison is
-false, whatever the operator: the feedback was not given. So `not dislike` is true there.
+and, or, not, true and false may be in capitals; no column can be named so, nor by another keyword
+of Python. A column of true/false stands alone (`like`) or is compared by == or != with true, false,
+1 or 0; a column of numbers is compared with a number. Where the value is missing (null, NaN) a
+comparison is false, whatever the operator: the feedback was not given. So `not dislike` is true
+there.
 """
 
+import ast
+import keyword
 import math
 import operator
 import re
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NoReturn
+from functools import reduce
+from itertools import accumulate
 
 from harness.script import InputError
 
@@ -25,34 +31,21 @@ import numpy as np
 import pyarrow as pa
 
 OPERATORS = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "!=": operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
 }
-MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}  # 5 < x is x > 5
-KEYWORDS = ("and", "or", "not")
-LITERALS = {"true": True, "false": False}
+MIRRORED = {ast.Lt: ast.Gt, ast.LtE: ast.GtE, ast.Gt: ast.Lt, ast.GtE: ast.LtE}  # 5 < x is x > 5
+WORDS = {"and": "and", "or": "or", "not": "not", "true": "True", "false": "False"}  # in Python
+NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 ALLOWED = (
     "< <= > >= == != of a column and a number, true/false columns such as like, and, or, not, ()"
 )
-MAX_DEPTH = 50  # of parentheses and nots; keeps the recursion far from Python's limit
-
-TOKEN = re.compile(
-    r"(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w.]))"
-    r"|(?P<word>[^\W\d]\w*)"
-    r"|(?P<operator>[<>=!]=|[<>](?!=))"
-    r"|(?P<bracket>[()])"
-)
-
-
-@dataclass(frozen=True)
-class Token:
-    kind: str  # number, word, keyword, operator, bracket, end
-    text: str
-    position: int  # in the rule, counted from 1
+MAX_DEPTH = 50  # of parentheses, and of nots; keeps the recursion far from Python's limit
+TOO_DEEP = f"more than {MAX_DEPTH} parentheses or nots within each other"
 
 
 @dataclass(frozen=True)
@@ -60,53 +53,60 @@ class Comparison:
     """`column operator value`; a column that stands alone is compared with True."""
 
     column: str
-    operator: str
+    operator: Callable  # a value of OPERATORS
     value: int | float | bool
 
 
 @dataclass(frozen=True)
-class Combination:
-    """`not` of one part, or several parts joined by `and` or `or`."""
-
-    word: str
-    parts: tuple["Combination | Comparison", ...]
-
-
-@dataclass(frozen=True)
 class Rule:
-    """A parsed rule."""
+    """A parsed rule: its text, Python's tree of it, and the comparisons in it, from the left."""
 
     text: str
-    tree: Combination | Comparison
+    tree: ast.expr
+    comparisons: tuple[Comparison, ...]
 
     @classmethod
     def parse(cls, text: str) -> "Rule":
         """The rule that `text` states; InputError with one line where it states none."""
-        return cls(text, _Parser(text).parse())
+        comparisons = []
+
+        def noted(comparison: Comparison) -> bool:
+            comparisons.append(comparison)
+            return True
+
+        try:
+            tree = _parsed(text)
+            _holds(tree, text, noted)
+        except InputError as error:
+            raise _error(text, f"{error}; allowed: {ALLOWED}") from None
+        return cls(text, tree, tuple(comparisons))
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that the rule reads, each once, in the order in which it names them."""
-        return tuple(dict.fromkeys(comparison.column for comparison in _comparisons(self.tree)))
+        return tuple(dict.fromkeys(comparison.column for comparison in self.comparisons))
 
     def check(self, schema: pa.Schema) -> None:
         """InputError where a column is not among the feedback columns, or of no fitting type."""
-        for comparison in _comparisons(self.tree):
+        for comparison in self.comparisons:
             index = schema.get_field_index(comparison.column)
             if index < 0:
                 there = ", ".join(schema.names) or "none"
-                self._fail(f"no column {comparison.column}; the feedback columns are {there}")
-            kind = schema.field(index).type
-            if not _fits(kind, comparison):
-                self._fail(f"{comparison.column} is {_use(kind)}")
+                what = f"no column {comparison.column}; the feedback columns are {there}"
+                raise _error(self.text, what)
+            if misuse := _misuse(schema.field(index).type, comparison):
+                raise _error(self.text, f"{comparison.column} is {misuse}")
 
     def evaluate(self, table: pa.Table) -> np.ndarray:
         """bool (n_rows,): where the rule holds; InputError as `check` of the table's schema."""
         self.check(table.schema)
-        return _evaluate(self.tree, table)
 
-    def _fail(self, what: str) -> NoReturn:
-        raise InputError(f"data.positive is {self.text!r}: {what}")
+        def compared(comparison: Comparison) -> np.ndarray:
+            numbers, is_missing = values(table[comparison.column])
+            with np.errstate(over="ignore"):  # beyond a narrow float a value is infinite: as good
+                return comparison.operator(numbers, comparison.value) & ~is_missing
+
+        return _holds(self.tree, self.text, compared)
 
 
 def values(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
@@ -123,147 +123,106 @@ def values(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
     return numbers, is_missing
 
 
-def _comparisons(tree: Combination | Comparison) -> Iterator[Comparison]:
-    if isinstance(tree, Comparison):
-        yield tree
-        return
-    for part in tree.parts:
-        yield from _comparisons(part)
+def _error(text: str, what: str) -> InputError:
+    return InputError(f"data.positive is {text!r}: {what}")
 
 
-def _fits(kind: pa.DataType, comparison: Comparison) -> bool:
+def _misuse(kind: pa.DataType, comparison: Comparison) -> str | None:
+    """What a column of this type is and allows, if not this comparison."""
     if pa.types.is_null(kind):
-        return True
+        return None
     if pa.types.is_boolean(kind):
-        return comparison.operator in ("==", "!=") and comparison.value in (0, 1)
-    is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
-    return is_number and not isinstance(comparison.value, bool)
-
-
-def _use(kind: pa.DataType) -> str:
-    """What a column of this type is, and what can be done with it."""
-    if pa.types.is_boolean(kind):
+        if comparison.operator in (operator.eq, operator.ne) and comparison.value in (0, 1):
+            return None
         return "true/false: write it alone, or compare by == or != with true or false"
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        if not isinstance(comparison.value, bool):
+            return None
         return f"of numbers ({kind}): compare it with a number, as in column > 0"
     return f"{kind}: only columns of numbers or true/false can be compared"
 
 
-def _evaluate(tree: Combination | Comparison, table: pa.Table) -> np.ndarray:
-    if isinstance(tree, Comparison):
-        numbers, is_missing = values(table[tree.column])
-        with np.errstate(over="ignore"):  # a value beyond a narrow float becomes infinite: as good
-            return OPERATORS[tree.operator](numbers, tree.value) & ~is_missing
-    first, *others = (_evaluate(part, table) for part in tree.parts)
-    if tree.word == "not":
-        return ~first
-    for other in others:
-        first = first & other if tree.word == "and" else first | other
-    return first
+def _parsed(text: str) -> ast.expr:
+    """Python's tree of the rule, each node at its characters in `text`; InputError without one."""
+    if not text.strip():
+        raise InputError("it is empty")
+    if max(accumulate((c == "(") - (c == ")") for c in text)) > MAX_DEPTH:
+        raise InputError(TOO_DEEP)
+    spelled = re.sub(r"\w+|#", lambda word: _spelling(word, text), text)
+    spelled = re.sub(r"\s", "\f", spelled)  # a blank that is neither an indent nor a new line
+    try:
+        with warnings.catch_warnings(action="error"):  # of Python, such as about 5or
+            return ast.parse(f"{spelled}\n", mode="eval").body
+    except SyntaxError as error:
+        where = f"{_found(text, error.offset - 1)}: " if error.offset else ""
+        raise InputError(where + re.split("[.;] ", error.msg)[0]) from None
+    except ValueError as error:  # a null byte, half a character
+        raise InputError(str(error)) from None
+    except (RecursionError, MemoryError):
+        raise InputError(TOO_DEEP) from None
 
 
-class _Parser:
-    """Recursive descent over the grammar in the module's docstring."""
+def _spelling(match: re.Match, text: str) -> str:
+    """The word for Python's parser, of the same length; InputError for a keyword that no rule has.
 
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.tokens = self._tokens()
-        self.depth = 0
-        self._advance()
+    Letters beyond ASCII are masked, since Python takes some names for the same that are not (NFKC),
+    and counts bytes; the name itself is read from the text.
+    """
+    word = match.group()
+    if word.lower() in WORDS:
+        return WORDS[word.lower()]
+    if word == "#" or keyword.iskeyword(word):
+        what = "is a word of Python that no rule has, nor may a column be named so"
+        raise InputError(f"{_found(text, match.start(), match.end())} {what}")
+    return re.sub(r"[^\x00-\x7f]", "_", word)
 
-    def parse(self) -> Combination | Comparison:
-        if self.token.kind == "end":
-            self._fail("it is empty")
-        tree = self._rule()
-        if self.token.kind != "end":
-            self._unexpected("and, or, or the end")
-        return tree
 
-    def _rule(self) -> Combination | Comparison:
-        return self._joined("or", self._conjunction)
+def _holds(node: ast.expr, text: str, compared: Callable, n_nots: int = 0) -> np.ndarray | bool:
+    """Where the node is true, given where a Comparison is; InputError for what no rule may use.
 
-    def _conjunction(self) -> Combination | Comparison:
-        return self._joined("and", self._condition)
+    compared  what to call for each Comparison, from the left; n_nots  how many nots it is within
+    """
+    match node:
+        case ast.BoolOp(op=op, values=parts):
+            join = np.logical_and if isinstance(op, ast.And) else np.logical_or
+            return reduce(join, [_holds(part, text, compared, n_nots) for part in parts])
+        case ast.UnaryOp(op=ast.Not(), operand=part):
+            if n_nots == MAX_DEPTH:
+                raise InputError(TOO_DEEP)
+            return np.logical_not(_holds(part, text, compared, n_nots + 1))
+        case ast.Name():
+            return compared(Comparison(_written(node, text), operator.eq, True))
+        case ast.Compare(left=ast.Name() as column, ops=[op], comparators=[value]):
+            symbol = type(op)
+        case ast.Compare(left=value, ops=[op], comparators=[ast.Name() as column]):
+            symbol = MIRRORED.get(type(op), type(op))
+        case _:
+            found = _found(text, node.col_offset, node.end_col_offset)
+            raise InputError(f"{found} must be a column, or compare one with a value")
+    name = _written(column, text)
+    return compared(Comparison(name, OPERATORS[symbol], _value(value, text)))
 
-    def _joined(self, word: str, part: Callable) -> Combination | Comparison:
-        parts = [part()]
-        while self._skip(word):
-            parts.append(part())
-        return parts[0] if len(parts) == 1 else Combination(word, tuple(parts))
 
-    def _condition(self) -> Combination | Comparison:
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
-            self._fail(f"more than {MAX_DEPTH} parentheses and nots within each other")
-        if self._skip("not"):
-            tree = Combination("not", (self._condition(),))
-        elif self._skip("("):
-            tree = self._rule()
-            if not self._skip(")"):
-                self._unexpected("a closing parenthesis")
-        else:
-            tree = self._comparison()
-        self.depth -= 1
-        return tree
+def _value(node: ast.expr, text: str) -> int | float | bool:
+    """The number, true or false that the node is, or InputError."""
+    found = _found(text, node.col_offset, node.end_col_offset)
+    written = _written(node, text)
+    if written.lower() in ("true", "false"):
+        return written.lower() == "true"
+    if not NUMBER.fullmatch(written):
+        raise InputError(f"{found}, where a number, true or false should be")
+    number = float(written)
+    if math.isinf(number):
+        raise InputError(f"{found} is too large")
+    return int(written) if written.lstrip("+-").isdecimal() and abs(number) < 2**63 else number
 
-    def _comparison(self) -> Comparison:
-        left = self._operand("a column")
-        if self.token.kind != "operator":
-            if not isinstance(left, str):
-                self._unexpected("an operator")
-            return Comparison(left, "==", True)
-        symbol, position = self.token.text, self.token.position
-        self._advance()
-        right = self._operand("a number, true or false")
-        if isinstance(left, str) == isinstance(right, str):
-            self._fail(f"{symbol} at position {position} must compare a column with a value")
-        if isinstance(left, str):
-            return Comparison(left, symbol, right)
-        return Comparison(right, MIRRORED.get(symbol, symbol), left)
 
-    def _operand(self, wanted: str) -> str | float | bool:
-        """A column's name, or a value."""
-        token = self.token
-        if token.kind == "number":
-            self._advance()
-            return self._number(token)
-        if token.kind == "word":
-            self._advance()
-            return LITERALS.get(token.text.lower(), token.text)
-        return self._unexpected(wanted)
+def _written(node: ast.expr, text: str) -> str:
+    """The characters of the node."""
+    return text[node.col_offset : node.end_col_offset]
 
-    def _number(self, token: Token) -> int | float:
-        number = float(token.text)
-        if not math.isfinite(number):
-            self._fail(f"{token.text[:20]} at position {token.position} is too large")
-        is_whole = number.is_integer() and abs(number) < 2**63
-        return int(token.text) if is_whole and token.text.lstrip("+-").isdecimal() else number
 
-    def _skip(self, text: str) -> bool:
-        """Whether the token is this keyword or parenthesis, which is then behind us."""
-        is_it = self.token.kind in ("keyword", "bracket") and self.token.text.lower() == text
-        if is_it:
-            self._advance()
-        return is_it
-
-    def _advance(self) -> None:
-        self.token = next(self.tokens)
-
-    def _tokens(self) -> Iterator[Token]:
-        position = 0
-        while rest := self.text[position:].lstrip():
-            position = len(self.text) - len(rest)
-            match = TOKEN.match(rest)
-            if match is None:
-                self._fail(f"{rest.split()[0]!r} at position {position + 1} is not understood")
-            is_keyword = match.group().lower() in KEYWORDS
-            yield Token("keyword" if is_keyword else match.lastgroup, match.group(), position + 1)
-            position += match.end()
-        yield Token("end", "", len(self.text) + 1)
-
-    def _unexpected(self, wanted: str) -> NoReturn:
-        found = repr(self.token.text) if self.token.text else "the end"
-        self._fail(f"{found} at position {self.token.position}, where {wanted} should be")
-
-    def _fail(self, what: str) -> NoReturn:
-        raise InputError(f"data.positive is {self.text!r}: {what}; allowed: {ALLOWED}")
+def _found(text: str, start: int, end: int | None = None) -> str:
+    """What stands at a place, to the next blank if it has no end, and its position from 1."""
+    found = text[start:end] if end else "".join(text[start:].split()[:1])
+    return f"{repr(found[:40]) if found else 'the end'} at position {start + 1}"

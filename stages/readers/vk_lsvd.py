@@ -1,17 +1,11 @@
-"""Reads VK-LSVD in its public layout, whole or one subsample, into the four tables of tables.py.
+"""Reads VK-LSVD in its public layout, whole or one subsample, into the tables of folds/tables.py.
 
-    interactions/ or subsamples/NAME/     train/, validation/ and test/ with week_NN.parquet:
-                                          user_id, item_id, feedback columns; rows in time order
-    metadata/users_metadata.parquet       user_id, age, gender, geo
-    metadata/items_metadata.parquet       item_id, author_id, duration
-    metadata/item_embeddings.npz          item_id (n,), embedding (n, width), in an order of its own
-
-The weeks are those whose files there are, in each of the three folders one at least, numbers
-without a gap from train to test. A week without rows counts. The interactions carry the number of
-weeks as the schema's metadata n_weeks, since the last week may be such a one.
+The layout stands in vk_layout.py. The weeks are those whose files there are, in each of the three
+folders one at least, numbers without a gap from train to test. A week without rows counts. The
+interactions carry the number of weeks as the schema's metadata n_weeks, since the last week may be
+such a one.
 """
 
-import re
 import zipfile
 import zlib
 from pathlib import Path
@@ -22,65 +16,57 @@ import numpy as np
 import pyarrow as pa
 
 from folds.tables import Tables
-from readers.ids import Ids
-from readers.params import Data
+from readers import vk_layout
+from readers.ids import Finder, Ids
+from readers.params import ReaderParams, existing
+from readers.parquet import reading
 from readers.positive_rule import Rule
-from readers.vk_metadata import (
-    Finder,
-    check_metadata,
-    chosen_width,
-    existing,
-    read_items,
-    read_log,
-    read_users,
-    reading,
-    without_holes,
-)
-
-PARTS = ("train", "validation", "test")
-USERS, ITEMS = "metadata/users_metadata.parquet", "metadata/items_metadata.parquet"
-EMBEDDINGS = "metadata/item_embeddings.npz"
+from readers.vk_embeddings import chosen_width, usable_embeddings
+from readers.vk_log import read_log
+from readers.vk_metadata import check_metadata, read_items, read_users
 
 
-def read(data: Data) -> Tables:
+def read(data: ReaderParams) -> Tables:
     """The tables of the folder data.path; InputError where a file is missing, broken or unfit."""
     rule = Rule.parse(data.positive)
-    folder = Path(data.path)
-    existing(
-        folder, "data.path", data.path, "it must hold metadata/ and interactions/ or subsamples/"
-    )
-    weeks = find_weeks(weeks_folder(folder, data.subsample))
-    check_metadata(folder / USERS, folder / ITEMS)
-    if not (folder / EMBEDDINGS).exists():
-        raise InputError(f"{folder / EMBEDDINGS}: not found")
+    hint = "it must hold metadata/ and interactions/ or subsamples/"
+    folder = existing(Path(data.path), "data.path", data.path, hint)
+    users, items, embeddings = (folder / name for name in vk_layout.METADATA)
+    weeks = find_weeks(existing_weeks_folder(folder, data.subsample))
+    check_metadata(users, items)
+    if not embeddings.exists():
+        raise InputError(f"{embeddings}: not found")
     log = read_log(weeks, rule)
     week = np.repeat(np.arange(len(weeks), dtype=np.int16), log.n_rows)
     interactions = pa.table({**log.columns, "week": week})
-    items, item_tags = read_items(folder / ITEMS, log.items)
+    item_table, item_tags = read_items(items, log.items)
     return Tables(
         interactions.replace_schema_metadata({b"n_weeks": str(len(weeks)).encode()}),
-        read_users(folder / USERS, log.users),
-        items,
+        read_users(users, log.users),
+        item_table,
         item_tags,
-        read_embeddings(folder / EMBEDDINGS, log.items, data.embedding_width),
+        read_embeddings(embeddings, log.items, data.embedding_width),
     )
 
 
-def weeks_folder(folder: Path, subsample: str) -> Path:
-    """Where train/, validation/ and test/ are."""
-    if not subsample:
+def existing_weeks_folder(folder: Path, subsample: str) -> Path:
+    """Where train/, validation/ and test/ are; InputError where there is no such folder."""
+    if subsample:
+        paths = (folder / vk_layout.SUBSAMPLES).glob("*")
+        there = sorted(path.name for path in paths if path.is_dir())
+        hint = f"there are {', '.join(there)}" if there else "there are no subsamples"
+    else:
         hint = 'data.subsample "" is the whole data set, a name one below subsamples/'
-        return existing(folder / "interactions", "data.subsample", subsample, hint)
-    there = sorted(path.name for path in folder.glob("subsamples/*") if path.is_dir())
-    hint = f"there are {', '.join(there)}" if there else "there are no subsamples"
-    return existing(folder / "subsamples" / subsample, "data.subsample", subsample, hint)
+    weeks = folder / vk_layout.weeks_folder(subsample)
+    return existing(weeks, "data.subsample", subsample, hint)
 
 
 def find_weeks(folder: Path) -> list[Path]:
     """The files of all weeks, oldest first; InputError where the numbers are not consecutive."""
     weeks: list[tuple[int, Path]] = []
-    for part in PARTS:
-        in_part = [(_number(path), path) for path in (folder / part).glob("week_*.parquet")]
+    for part in vk_layout.PARTS:
+        paths = (folder / part).glob(vk_layout.ANY_WEEK)
+        in_part = [(_week_number(path), path) for path in paths]
         if not in_part:
             raise InputError(f"{folder / part}: no week_NN.parquet; one week or more must be there")
         weeks += sorted(in_part)
@@ -94,11 +80,11 @@ def find_weeks(folder: Path) -> list[Path]:
     return [path for _, path in weeks]
 
 
-def _number(path: Path) -> int:
-    match = re.fullmatch(r"week_([0-9]+)\.parquet", path.name)
-    if match is None:
+def _week_number(path: Path) -> int:
+    number = vk_layout.week_number(path.name)
+    if number is None:
         raise InputError(f"{path}: not the name of a week; must be week_NN.parquet, NN a number")
-    return int(match.group(1))
+    return number
 
 
 def read_embeddings(path: Path, ids: Ids, width: int) -> np.ndarray:
@@ -111,7 +97,7 @@ def read_embeddings(path: Path, ids: Ids, width: int) -> np.ndarray:
     embeddings = np.full((len(ids), width), np.nan, dtype=np.float32)
     with np.errstate(over="ignore"):  # beyond float32 is infinite, and so no usable embedding
         embeddings[row] = embedding[place, :width]
-    return without_holes(embeddings, path)
+    return usable_embeddings(embeddings, path)
 
 
 def _arrays(path: Path) -> tuple[np.ndarray, np.ndarray]:

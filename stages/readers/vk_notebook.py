@@ -1,4 +1,4 @@
-"""Reads the five files of the notebook into the four tables of tables.py.
+"""Reads the five files of the notebook into the tables of folds/tables.py.
 
     train.parquet, test.parquet  user_id, item_id, feedback columns; rows in time order, test last
     user_metadata.parquet        user_id, age, gender, geo
@@ -18,22 +18,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from folds.tables import Tables
-from readers.ids import Ids
-from readers.params import Data
+from readers.ids import Finder, Ids
+from readers.params import ReaderParams, existing
+from readers.parquet import batches, describe, require
 from readers.positive_rule import Rule
-from readers.vk_metadata import (
-    Finder,
-    batches,
-    check_metadata,
-    chosen_width,
-    describe,
-    existing,
-    read_items,
-    read_log,
-    read_users,
-    require,
-    without_holes,
-)
+from readers.vk_embeddings import chosen_width, usable_embeddings
+from readers.vk_log import read_log
+from readers.vk_metadata import check_metadata, read_items, read_users
 
 INTERACTIONS = ("train.parquet", "test.parquet")
 USERS, ITEMS, EMBEDDINGS = (
@@ -41,9 +32,10 @@ USERS, ITEMS, EMBEDDINGS = (
     "item_metadata.parquet",
     "item_embeddings.parquet",
 )
+FOLDER_HINT = "name the folder with the notebook's five files"
 
 
-def read(data: Data) -> Tables:
+def read(data: ReaderParams) -> Tables:
     """The tables of the folder data.path; InputError where a file is missing, broken or unfit."""
     rule = Rule.parse(data.positive)
     names = ", ".join((*INTERACTIONS, USERS, ITEMS, EMBEDDINGS))
@@ -55,11 +47,11 @@ def read(data: Data) -> Tables:
     check_metadata(folder / USERS, folder / ITEMS)
     embeddings, column = find_embeddings(folder)
     log = read_log(interactions, rule)
-    items, item_tags = read_items(folder / ITEMS, log.items)
+    item_table, item_tags = read_items(folder / ITEMS, log.items)
     return Tables(
         pa.table({**log.columns, "is_test": np.repeat([False, True], log.n_rows)}),
         read_users(folder / USERS, log.users),
-        items,
+        item_table,
         item_tags,
         read_embeddings(embeddings, column, log.items, data.embedding_width),
     )
@@ -123,7 +115,7 @@ def read_embeddings(path: Path, column: str, ids: Ids, width: int) -> np.ndarray
         numbers = lists.drop_null().flatten().cast(pa.float32(), safe=False)
         embeddings[row] = numbers.to_numpy(zero_copy_only=False).reshape(-1, there)[:, :width]
     finder.close()
-    return without_holes(embeddings, path)
+    return usable_embeddings(embeddings, path)
 
 
 def _width(path: Path, column: str) -> int:

@@ -12,7 +12,7 @@ import pytest
 
 from folds.tables import Tables
 from readers import vk_lsvd
-from readers.params import Data
+from readers.params import ReaderParams
 
 WEEKS = {  # user_id, item_id, timespent
     "train/week_03": [(7, 30, 9), (5, 10, 2)],
@@ -69,7 +69,7 @@ def write_npz(folder: Path, **changes: object) -> None:
 
 def read(folder: Path, subsample: str = "", embedding_width: int = 0) -> Tables:
     return vk_lsvd.read(
-        Data(
+        ReaderParams(
             source="vk-lsvd",
             path=str(folder),
             positive="timespent > 5",

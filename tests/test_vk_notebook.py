@@ -11,8 +11,9 @@ import pytest
 
 from folds import tables
 from folds.tables import Tables
-from readers import vk_notebook
-from readers.params import Data
+from readers import parquet, vk_notebook
+from readers.ids import Ids
+from readers.params import ReaderParams
 
 TRAIN = {
     "user_id": pa.array([7, 5, 7, 5], pa.uint32()),
@@ -70,7 +71,7 @@ def write(folder: Path, **changes: dict | None) -> Path:
 
 def read(folder: Path, positive: str = "timespent > 5", embedding_width: int = 0) -> Tables:
     return vk_notebook.read(
-        Data(
+        ReaderParams(
             source="vk-notebook",
             path=str(folder),
             positive=positive,
@@ -464,3 +465,17 @@ def test_no_positives(tmp_path: Path) -> None:
 )
 def test_bad_rule(tmp_path: Path, positive: str, part: str) -> None:
     assert part in line_of(write(tmp_path), positive)
+
+
+def test_embeddings_in_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "BATCH_ROWS", 2)
+    path = tmp_path / "items.parquet"
+    lists = [None, None, [1, 1], None, [3, 3], [4, 4, 4]]
+    pq.write_table(pa.table({"item_id": [9, 1, 2, 3, 4, 5], "e": lists}).slice(0, 5), path)
+    ids = Ids(pa.array([2, 3, 4]))
+    result = vk_notebook.read_embeddings(path, "e", ids, 1)
+    assert result[[0, 2]].tolist() == [[1], [3]]
+    assert np.isnan(result[1]).all()
+    pq.write_table(pa.table({"item_id": [9, 1, 2, 3, 4, 5], "e": lists}), path)
+    with pytest.raises(InputError, match=r"e has 3 numbers in row 5 \(counted from 0\)"):
+        vk_notebook.read_embeddings(path, "e", ids, 1)

