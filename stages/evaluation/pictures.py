@@ -1,22 +1,54 @@
-"""Draws the results of the test fold for the README."""
+"""Draws the results of the test folds for the READMEs."""
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 
 N_FEATURES = 15
 COLOURS = {"hybrid": "#c1121f", "als": "#003049"}  # the two that matter; baselines are grey
-GREYS = ("#9aa0a6", "#5f6368", "#b8bcc0", "#7d8186", "#d0d3d6")
+GREY, DARK_GREY = "#9aa0a6", "#5f6368"
+LINE_HEIGHT = 0.055  # of a label, as a share of the axis
+
+
+def spread(values: np.ndarray, distance: float) -> np.ndarray:
+    """Positions at least `distance` apart, in order of the values and near them: float64 (n,)."""
+    order = np.argsort(values, kind="stable")
+    rank = np.arange(len(values))
+    # with rank x distance taken off, the positions only have to ascend: isotonic regression
+    blocks: list[list[float]] = []  # sum, number
+    for value in values[order] - rank * distance:
+        blocks.append([value, 1])
+        while len(blocks) > 1 and blocks[-2][0] / blocks[-2][1] > blocks[-1][0] / blocks[-1][1]:
+            total, n = blocks.pop()
+            blocks[-1][0] += total
+            blocks[-1][1] += n
+    level = np.concatenate([np.full(int(n), total / n) for total, n in blocks])
+    positions = np.empty(len(values))
+    positions[order] = level + rank * distance
+    return positions
 
 
 def draw_by_k(axes: plt.Axes, frame: pd.DataFrame) -> None:
     """A line per model, named at its right end."""
-    greys = iter(GREYS)
-    for name in frame.columns[1:]:
-        colour = COLOURS.get(name) or next(greys)
+    models = frame.columns[1:]
+    for name in models:
         width = 2.4 if name in COLOURS else 1.3
-        axes.plot(frame["k"], frame[name], color=colour, linewidth=width, label=name)
-    axes.set(title="MAP@k, test fold", xlabel="k", ylabel="MAP@k", ylim=0)
-    axes.legend(frameon=False, fontsize=8)
+        axes.plot(frame["k"], frame[name], color=COLOURS.get(name, GREY), linewidth=width)
+    axes.set(title="MAP@k, test", xlabel="k", ylabel="MAP@k", ylim=0)
+    axes.margins(x=0)
+    ends = frame[models].iloc[-1].to_numpy()
+    heights = spread(ends, LINE_HEIGHT * axes.get_ylim()[1])
+    for name, end, height in zip(models, ends, heights, strict=True):
+        axes.annotate(
+            name.replace("_", " "),
+            (frame["k"].iloc[-1], end),
+            (1.03, height),
+            textcoords=("axes fraction", "data"),
+            color=COLOURS.get(name, DARK_GREY),
+            va="center",
+            fontsize=9,
+            arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.6},
+        )
 
 
 def draw_slices(axes: plt.Axes, frame: pd.DataFrame) -> None:
@@ -25,14 +57,14 @@ def draw_slices(axes: plt.Axes, frame: pd.DataFrame) -> None:
     labels = [f"{row.slice}\n({row.n_users} users)" for row in users.itertuples()]
     users.set_axis(labels).plot.barh(y=["als", "hybrid"], ax=axes, color=COLOURS, width=0.75)
     axes.invert_yaxis()
-    axes.set(title="MAP@k by history of the user, test fold", xlabel="MAP@k", ylabel="")
+    axes.set(title="MAP@k by history of the user, test", xlabel="MAP@k", ylabel="")
     axes.legend(frameon=False, fontsize=8)
 
 
 def draw_gain(axes: plt.Axes, frame: pd.DataFrame) -> None:
     """A bar per feature, the largest on top."""
     top = frame.head(N_FEATURES)
-    axes.barh(top["feature"], top["gain"], color=GREYS[0])
+    axes.barh(top["feature"], top["gain"], color=GREY)
     axes.invert_yaxis()
     axes.tick_params(axis="y", labelsize=8)
     axes.set(title="Share of the ranker's gain", xlabel="share")

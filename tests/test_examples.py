@@ -1,0 +1,76 @@
+"""The examples of stages/README.md, each as a reader of it would follow it: a file, two lines in a
+registry, one command.
+"""
+
+import re
+import shlex
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import movielens_like
+from clone import TOP, Clone
+
+README = (TOP / "stages/README.md").read_text(encoding="utf-8")
+MOST_LINES = 20  # of code, without imports
+
+
+def blocks_of(example: str) -> dict[str, str]:
+    """The three fenced blocks of an example: python, diff and sh."""
+    text = README.split(f"<!-- example: {example} -->")[1]
+    found = re.findall(r"```(\w+)\n(.*?)```", text, re.DOTALL)[:3]
+    assert [language for language, _ in found] == ["python", "diff", "sh"]
+    return dict(found)
+
+
+def follow(clone: Clone, example: str) -> list[str]:
+    """Writes the file, changes the registry; the command."""
+    blocks = blocks_of(example)
+    first, code = blocks["python"].split("\n", 1)
+    (clone.folder / first.removeprefix("# ")).write_text(code)
+    first, *lines = blocks["diff"].splitlines()
+    registry = clone.folder / first.removeprefix(" # ")
+    new_import, anchor, entry = lines
+    old = registry.read_text()
+    assert old.count(f"{anchor[1:]}\n") == 1
+    new = old.replace(f"{anchor[1:]}\n", f"{anchor[1:]}\n{entry[1:]}\n")
+    docstring, rest = new.split('"""\n', 1)
+    registry.write_text(f'{docstring}"""\n{new_import[1:]}\n{rest}')
+    return shlex.split(blocks["sh"])
+
+
+@pytest.mark.parametrize("example", ["family", "source", "reader"])
+def test_examples_are_short(example: str) -> None:
+    lines = [line for line in blocks_of(example)["python"].splitlines() if line.strip()]
+    assert (
+        len([line for line in lines if not line.startswith(("#", "from", "import"))]) < MOST_LINES
+    )
+
+
+def test_family(copied: Clone) -> None:
+    dvc, *arguments = follow(copied, "family")
+    assert dvc == "dvc"
+    copied.dvc(*arguments)
+    gain = pd.read_csv(copied.folder / "metrics/feature_gain.csv")
+    assert {"item_freshness", "item_is_new"} <= set(gain["feature"])
+
+
+def test_source_as_candidate_source_and_as_baseline(copied: Clone) -> None:
+    copied.dvc(*follow(copied, "source")[1:])
+    lists = pd.read_parquet(copied.folder / "data/candidates/test.parquet")
+    assert (lists["newest_rank"] > 0).any()
+    assert "newest" in pd.read_csv(copied.folder / "metrics/slices.csv")
+
+
+def test_reader(copied: Clone, tmp_path: Path) -> None:
+    """Of the ratings the clone has, as a log without timestamps, users or items of any kind."""
+    ratings = movielens_like.read_ratings(copied.data / "ml-1m.inter").sort_values("timestamp")
+    log = ratings.set_axis(["user", "item", "stars", "timestamp"], axis=1)
+    folder = tmp_path / "stars"
+    folder.mkdir()
+    log.drop(columns="timestamp").to_csv(folder / "log.csv", index=False)
+    command = follow(copied, "reader")
+    copied.dvc(*(word.replace("/data/stars", str(folder)) for word in command[1:]))
+    lists = pd.read_parquet(copied.folder / "data/recommendations.parquet")
+    assert set(lists["user_id"]) <= set(log["user"])
