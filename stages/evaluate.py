@@ -7,7 +7,7 @@ in:    data/recommendations.parquet, data/recommendations_validation.parquet, da
        data/ranker/feature_gain.csv, data/ranker/learning_curve.csv;
        for each FOLD of validation and test: data/candidates/FOLD.parquet,
        data/baselines/FOLD.parquet
-out:   metrics/validation.json, metrics/test.json, metrics/baselines.json: see metrics/README.md
+out:   metrics/validation.json, metrics/test.json, metrics/baselines.json: see README.md there
        metrics/by_k/FOLD.csv: k, and MAP@k of every model
        metrics/slices.csv: fold, slice, n_users, and MAP@k of every model
        metrics/feature_gain.csv, metrics/learning_curve.csv: as the ranker wrote them
