@@ -2,31 +2,29 @@
 notebook's system.
 
 usage: dvc repro stages/extra/dvc.yaml (not a part of `dvc repro`: it trains some hundred models)
-in:    data/split/interactions.parquet, data/split/windows.csv, data/users.parquet,
-       data/items.parquet, data/item_tags.npz, data/item_embeddings.npy; for each FOLD but test:
-       data/als/FOLD.npz, data/candidates/FOLD.parquet
+in:    data/split/interactions.parquet, data/users.parquet, data/items.parquet,
+       data/item_tags.npz, data/item_embeddings.npy; for each FOLD of validation and label folds:
+       data/split/folds/FOLD.json, data/als/FOLD.npz, data/candidates/FOLD.parquet
 out:   metrics/ablation.csv, a row per variant:
          part          full, one seed, ranker, without source, without family, with family,
                        notebook, notebook with source, notebook with family
          name          what was left out, added or changed; of ranker: the parameter and its value
          n_features, candidate_recall  of the variant; the share of relevant items in the lists is a
                        mean over the judged users
-         validation    mean AP@k over the warm users of the fold validation with a relevant item
-         all           the same over such users of all judged folds
-         difference, ci95_low, ci95_high, p_value   of `all`: minus that of full, or of notebook for
-                       its own variants, with the paired bootstrap of the evaluation
+         map           mean AP@k over the lists of warm users of all validation folds
+         difference, ci95_low, ci95_high, p_value, min_detectable   of `map`: minus that of full, or
+                       of notebook for its own variants, with the paired bootstrap of the evaluation
        metrics/ablation.png: the differences and their intervals
 
-Judged are the fold validation and up to three label folds before it, each by rankers that learn
-from the folds before it, as everywhere else; one fold alone tells little of differences this small.
-The fold test is not read. The notebook's system: ALS candidates, families als, user, item,
+Judged are the validation folds, each by rankers that learn from the folds before it, as everywhere
+else. The test folds are not read. The notebook's system: ALS candidates, families als, user, item,
 embedding.
 """
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from harness.params import SharedParams, section, shared_params
+from harness.params import SharedParams, kind_of, section, shared_params
 from harness.script import InputError, run_script, whole
 
 import matplotlib.pyplot as plt
@@ -52,7 +50,6 @@ from folds.history import load_fold, training_users
 
 TABLE = Path("metrics/ablation.csv")
 PICTURE = Path("metrics/ablation.png")
-MOST_JUDGED = 4  # folds
 N_SEEDS = 5  # models of the full system whose spread is shown
 NOTEBOOK = ("als", "user", "item", "embedding")
 ROWS_AT_ONCE = 300_000  # of candidates whose features are computed at once
@@ -216,11 +213,10 @@ class Result:
 
 
 def judged_folds(loaded: dict[str, Fold]) -> list[str]:
-    """Folds with users to judge and a fold before them, the latest MOST_JUDGED of them."""
-    names = list(loaded)[:-1]
-    found = [fold for fold in names if len(loaded[fold].users)][:MOST_JUDGED]
+    """The validation folds that have users to judge, the latest first."""
+    found = [name for name in loaded if kind_of(name) == "validation" and len(loaded[name].users)]
     if not found:
-        raise InputError(f"no fold of {', '.join(names)} has a warm user with a relevant item")
+        raise InputError("no validation fold has a warm user with a relevant item")
     return found
 
 
@@ -239,9 +235,9 @@ def judge(
     trained_on = {
         fold: training_examples(rows, params, shared.seed) for fold, rows in chosen.items()
     }
-    order, ap, ap_of_one = list(loaded), {}, [{} for _ in range(n_models)]
+    ap, ap_of_one = {}, [{} for _ in range(n_models)]
     for fold in judged_folds(loaded):
-        earlier = [trained_on[name] for name in order[order.index(fold) + 1 :]]
+        earlier = [trained_on[name] for name in shared.before(fold, params.train_folds)]
         earlier = [rows for rows in earlier if len(rows.label)]
         if not earlier:
             raise InputError(f"no fold before {fold} has a list that holds a relevant item")
@@ -258,8 +254,8 @@ def judge(
     return Result(len(names), recall, ap, ap_of_one)
 
 
-def all_users(by_fold: dict[str, np.ndarray]) -> np.ndarray:
-    """float64 (n,): the values of every fold's users, fold after fold."""
+def all_lists(by_fold: dict[str, np.ndarray]) -> np.ndarray:
+    """(n_lists,): the values of every fold's lists, fold after fold."""
     return np.concatenate(list(by_fold.values()))
 
 
@@ -269,9 +265,8 @@ def row_of(part: str, name: str, result: Result, ap: dict[str, np.ndarray]) -> d
         "part": part,
         "name": name,
         "n_features": result.n_features,
-        "candidate_recall": all_users(result.recall).mean(),
-        "validation": ap["validation"].mean() if "validation" in ap else np.nan,
-        "all": all_users(ap).mean(),
+        "candidate_recall": all_lists(result.recall).mean(),
+        "map": all_lists(ap).mean(),
     }
 
 
@@ -292,9 +287,10 @@ def table(
         result = judge(loaded, held[1], variant, own, evaluate.k, shared, n_models)
         row = row_of(variant.part, variant.name, result, result.ap)
         if variant.base:
-            difference = all_users(result.ap) - all_users(results[variant.base].ap)
+            difference = all_lists(result.ap) - all_lists(results[variant.base].ap)
+            users = all_lists({fold: loaded[fold].users for fold in result.ap})
             row["difference"] = difference.mean()
-            row |= metrics.bootstrap(difference, evaluate.n_resamples, shared.seed)
+            row |= metrics.bootstrap(difference, users, evaluate.n_resamples, shared.seed)
         rows.append(row)
         if variant.part in ("full", "notebook"):
             results[variant.part] = result
@@ -344,7 +340,7 @@ def main() -> None:
     loaded = {
         fold: Fold(fold, features, candidates.label_users, shared.seed)
         for fold in shared.folds
-        if fold != "test"
+        if kind_of(fold) != "test"
     }
     every = variants(candidates.sources, features.groups, params)
     frame = table(loaded, every, params, shared)

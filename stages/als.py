@@ -2,7 +2,7 @@
 fold's history.
 
 usage: python stages/als.py FOLD
-in:    data/split/interactions.parquet, data/split/windows.csv
+in:    data/split/interactions.parquet, data/split/folds/FOLD.json
 out:   data/als/FOLD.npz: user_factors, item_factors float32 (n_users, factors), (n_items, factors);
        users, items int32 (n_users,), (n_items,): rows in users.parquet and items.parquet, ascending
 """

@@ -2,7 +2,7 @@
 retrieved them.
 
 usage: python stages/candidates.py FOLD
-in:    data/split/interactions.parquet, data/split/windows.csv, data/als/FOLD.npz,
+in:    data/split/interactions.parquet, data/split/folds/FOLD.json, data/als/FOLD.npz,
        data/item_embeddings.npy
 out:   data/candidates/FOLD.parquet, by user, best first (by the best rank any source gave it, then
        in the order of the sources):
@@ -17,7 +17,7 @@ at most candidates.label_users of them, since only those can train the ranker.
 
 from dataclasses import replace
 
-from harness.params import section, shared_params
+from harness.params import is_judged, section, shared_params
 from harness.script import InputError, fold_argument, run_script, whole
 
 import numpy as np
@@ -33,7 +33,7 @@ from folds.candidate_lists import (
     merge,
     writer,
 )
-from folds.history import JUDGED, History, load_fold, training_users
+from folds.history import History, load_fold, training_users
 from retrieval import CandidatesParams, Inputs, SourcesParams, TopN, fit
 
 USERS_AT_ONCE = 8192  # what is held in memory grows with this, not with the number of users
@@ -83,7 +83,7 @@ def main() -> None:
     fallback = fit("recent_popular", inputs, settings)
     users = (
         target.users
-        if fold in JUDGED
+        if is_judged(fold)
         else training_users(history, target, params.label_users, shared.seed)
     )
     starts = range(0, len(users), USERS_AT_ONCE)

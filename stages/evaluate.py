@@ -1,20 +1,25 @@
-"""Judges the recommendations of both folds against ALS alone, the baselines and the ceiling of the
-candidate lists.
+"""Judges the recommendations of all judged folds against ALS alone, the baselines and the ceiling
+of the candidate lists; folds of a kind (validation, test) are pooled.
 
 usage: python stages/evaluate.py
-in:    data/recommendations.parquet, data/recommendations_validation.parquet, data/users.parquet,
-       data/items.parquet, data/split/interactions.parquet, data/split/windows.csv,
-       data/ranker/feature_gain.csv, data/ranker/learning_curve.csv;
-       for each FOLD of validation and test: data/candidates/FOLD.parquet,
-       data/baselines/FOLD.parquet
-out:   metrics/validation.json, metrics/test.json, metrics/baselines.json: see README.md there
-       metrics/by_k/FOLD.csv: k, and MAP@k of every model
-       metrics/slices.csv: fold, slice, n_users, and MAP@k of every model
+in:    data/users.parquet, data/items.parquet, data/split/interactions.parquet,
+       data/baselines/settings.csv, data/ranker/feature_gain.csv, data/ranker/learning_curve.csv;
+       for each judged FOLD: data/split/folds/FOLD.json, data/candidates/FOLD.parquet,
+       data/baselines/FOLD.parquet, data/recommendations/FOLD.parquet,
+       data/single_models/FOLD.parquet
+out:   metrics/map.json: what `dvc metrics` shows: MAP@k of ALS, the hybrid and the best baseline,
+         the gain over ALS and its interval, the ceiling; for validation and test
+       metrics/validation.json, metrics/test.json, metrics/baselines.json: see README.md there
+       metrics/windows.csv: a row per judged fold, the oldest first: fold, window, n_lists, MAP@k of
+         every model, gain over ALS and its interval, the same for warm and for cold users
+       metrics/by_k/validation.csv, metrics/by_k/test.csv: k, and MAP@k of every model
+       metrics/slices.csv: kind, slice, n_lists, and MAP@k of every model
        metrics/feature_gain.csv, metrics/learning_curve.csv: as the ranker wrote them
-       metrics/results.png: MAP@k of every model by k and by slice of users on the fold test, and
+       metrics/windows.png: the gain over ALS by window and pooled, with its intervals
+       metrics/results.png: of the test folds, MAP@k of every model by k and by slice of users, and
          the features that gain most
-       data/per_user/FOLD.parquet: user_id, is_cold bool, n_relevant int32, ap_MODEL float64 for
-         every model; users with a relevant item, ascending
+       data/per_user/FOLD.parquet for each judged FOLD: user_id, is_cold bool, n_relevant int32,
+         ap_MODEL float64 for every model; users with a relevant item, ascending
 """
 
 import json
@@ -22,28 +27,31 @@ import shutil
 from pathlib import Path
 
 from harness.params import section, shared_params
-from harness.script import run_script, whole
+from harness.script import report, run_script, whole, whole_folder
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from evaluation import pictures
-from evaluation.judge import Judge, als_lists_and_ceiling, by_k, slices, summary
-from evaluation.top_lists import BASELINE_LISTS, EvaluateParams, TopLists
+from evaluation import pictures, results, top_lists
+from evaluation.judge import Judged, als_lists_and_counts, judge, pool
+from evaluation.top_lists import EvaluateParams, TopLists
 from folds import tables
-from folds.history import JUDGED, load_fold
+from folds.history import load_fold, target_window
 
 METRICS = Path("metrics")
+PER_USER = Path("data/per_user")
+KINDS = ("validation", "test")
 
 
 def read_recommendations(
-    path: Path, user_ids: pa.ChunkedArray, item_ids: pa.ChunkedArray
+    fold: str, user_ids: pa.ChunkedArray, item_ids: pa.ChunkedArray
 ) -> TopLists:
     """The published file, with ids turned back into rows of users.parquet and items.parquet."""
-    table = pq.read_table(path)
+    table = pq.read_table(tables.RECOMMENDATIONS.format(fold=fold))
     user, item = (
         pc.index_in(table[name], ids.combine_chunks()).to_numpy().astype(np.int32)
         for name, ids in (("user_id", user_ids), ("item_id", item_ids))
@@ -51,14 +59,23 @@ def read_recommendations(
     return TopLists(user, item, table["rank"].to_numpy(), table["score"].to_numpy())
 
 
-def read_baselines(fold: str) -> dict[str, TopLists]:
-    """The lists of each baseline."""
-    table = pq.read_table(BASELINE_LISTS.format(fold=fold))
-    lists = {}
-    for name in table["model"].unique().to_pylist():
-        rows = table.filter(pc.field("model") == name)
-        lists[name] = TopLists(*(rows[n].to_numpy() for n in ("user", "item", "rank", "score")))
-    return lists
+def judge_fold(
+    fold: str,
+    settings: pd.DataFrame,
+    user_ids: pa.ChunkedArray,
+    item_ids: pa.ChunkedArray,
+    k: int,
+) -> Judged:
+    """The lists of one fold, from its files; settings: of the baselines, the best of each."""
+    history, target = load_fold(fold)
+    als, candidates = als_lists_and_counts(fold, target, k)
+    lists = {"als": als, "hybrid": read_recommendations(fold, user_ids, item_ids)}
+    for row in settings.itertuples():
+        lists[row.model] = top_lists.read(f"data/baselines/{fold}.parquet", row.model, row.number)
+    single = f"data/single_models/{fold}.parquet"
+    n_single = pc.max(pq.read_table(single, columns=["number"])["number"]).as_py() + 1
+    each = [top_lists.read(single, "hybrid", number) for number in range(n_single)]
+    return judge(history, target, lists, each, candidates, k)
 
 
 def write_json(path: Path, tree: dict) -> None:
@@ -71,17 +88,52 @@ def write_csv(path: Path, frame: pd.DataFrame) -> None:
         frame.to_csv(temporary, index=False, lineterminator="\n")
 
 
-def write_per_user(
-    path: Path, judge: Judge, models: dict[str, TopLists], user_ids: pa.ChunkedArray
-) -> None:
-    """One row per judged user, from which any two revisions can be compared user by user."""
+def write_picture(path: Path, figure: plt.Figure) -> None:
+    with whole(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=80, metadata={"Software": None})
+
+
+def per_user(judged: Judged, user_ids: pa.ChunkedArray) -> pa.Table:
+    """One row per list of a fold, from which any two revisions can be compared list by list."""
     columns = {
-        "user_id": user_ids.take(judge.users),
-        "is_cold": judge.n_positives == 0,
-        "n_relevant": judge.n_relevant.astype(np.int32),
+        "user_id": user_ids.take(judged.user),
+        "is_cold": judged.is_cold,
+        "n_relevant": judged.n_relevant.astype(np.int32),
     }
-    columns |= {f"ap_{name}": judge.ap(lists) for name, lists in models.items()}
-    tables.write_parquet(path, pa.table(columns))
+    return pa.table(columns | {f"ap_{model}": judged.ap(model) for model in judged.hits})
+
+
+def baselines_tree(pooled: dict[str, Judged], settings: pd.DataFrame) -> dict:
+    """The content of metrics/baselines.json."""
+    best = settings[settings["is_best"]]
+    tree = {
+        kind: {name: results.five_metrics(of, name) for name in of.baselines}
+        for kind, of in pooled.items()
+    }
+    tree["parameters"] = {row.model: json.loads(row.parameters) for row in best.itertuples()}
+    tree["tried"] = [
+        {"model": row.model, **json.loads(row.parameters), "validation_map": row.map}
+        for row in settings.itertuples()
+        if (settings["model"] == row.model).sum() > 1
+    ]
+    return tree
+
+
+def check_als(judged: Judged) -> None:
+    """Reports on one line where ALS is so weak that a gain over it says little."""
+    als = judged.ap("als").mean()
+    best = results.best_baseline(judged)
+    floor, names = 0.9 * judged.ap(best).mean(), {best: judged.ap(best).mean()}
+    if "popular" in judged.hits:
+        names["popular"] = judged.ap("popular").mean()
+        floor = max(floor, names["popular"])
+    if als < floor:
+        others = ", ".join(f"{name} {value:.4f}" for name, value in names.items())
+        report(
+            f"ALS is not tuned: its MAP on the validation folds is {als:.4f} ({others}), so a gain "
+            "over it says little; try als.alpha from 0.1 to 100, als.regularization from 0.1 to "
+            "100 and als.factors from 16 to 256 by dvc exp run -S, and compare validation.als"
+        )
 
 
 def main() -> None:
@@ -89,33 +141,51 @@ def main() -> None:
     params = section("evaluate", EvaluateParams)
     user_ids = pq.read_table(tables.USERS, columns=["user_id"])["user_id"]
     item_ids = pq.read_table(tables.ITEMS, columns=["item_id"])["item_id"]
-    baselines, slice_frames = {}, []
-    for fold in JUDGED:
-        history, target = load_fold(fold)
-        judge = Judge(history, target, params.k)
-        als, candidates = als_lists_and_ceiling(fold, judge)
-        hybrid = read_recommendations(tables.RECOMMENDATIONS[fold], user_ids, item_ids)
-        models = {"als": als, "hybrid": hybrid, **read_baselines(fold)}
-        baselines[fold] = {name: judge.metrics(models[name]) for name in list(models)[2:]}
-        popularity = np.zeros(len(item_ids), dtype=np.int64)
-        popularity[history.items] = np.bincount(
-            history.positives.indices, minlength=history.n_items
-        )
-        slice_frames.append(slices(fold, judge, models, popularity))
-        write_json(METRICS / f"{fold}.json", summary(judge, models, candidates, params, shared))
-        curves = by_k(judge, models)
-        write_csv(METRICS / "by_k" / f"{fold}.csv", curves)
-        write_per_user(Path(f"data/per_user/{fold}.parquet"), judge, models, user_ids)
-    write_json(METRICS / "baselines.json", baselines)
-    every_slice = pd.concat(slice_frames)
-    write_csv(METRICS / "slices.csv", every_slice)
+    settings = pd.read_csv("data/baselines/settings.csv")
+    best = settings[settings["is_best"]]
+    judged = {fold: judge_fold(fold, best, user_ids, item_ids, params.k) for fold in shared.judged}
+    pooled = {kind: pool([judged[fold] for fold in shared.of_kind(kind)]) for kind in KINDS}
+    check_als(pooled["validation"])
+
+    summaries, screen = {}, {}
+    for kind, of in pooled.items():
+        summaries[kind] = results.summary(of, params, shared.seed, shared.n_threads)
+        screen[kind] = results.one_screen(summaries[kind], of)
+    windows = pd.DataFrame(
+        [
+            {
+                "fold": fold,
+                "window": target_window(fold),
+                **results.window_row(judged[fold], params, shared.seed),
+            }
+            for fold in reversed(shared.judged)
+        ]
+    )
+    every_slice = pd.concat(
+        [results.slices(of).assign(kind=kind) for kind, of in pooled.items()]
+    ).set_index("kind")
+    curves = {kind: results.by_k(of) for kind, of in pooled.items()}
+    gain = pd.read_csv("data/ranker/feature_gain.csv")
+    drawn = {
+        "windows.png": pictures.gain_by_window(windows, screen),
+        "results.png": pictures.results(curves["test"], every_slice.loc["test"], gain),
+    }
+
+    with whole_folder(PER_USER) as folder:
+        for fold, of in judged.items():
+            tables.write_parquet(folder / f"{fold}.parquet", per_user(of, user_ids))
+    write_json(METRICS / "map.json", screen)
+    for kind in KINDS:
+        write_json(METRICS / f"{kind}.json", summaries[kind])
+        write_csv(METRICS / "by_k" / f"{kind}.csv", curves[kind])
+    write_json(METRICS / "baselines.json", baselines_tree(pooled, settings))
+    write_csv(METRICS / "windows.csv", windows)
+    write_csv(METRICS / "slices.csv", every_slice.reset_index())
     for name in ("feature_gain.csv", "learning_curve.csv"):
         with whole(METRICS / name) as path:
             shutil.copyfile(Path("data/ranker") / name, path)
-    gain = pd.read_csv(METRICS / "feature_gain.csv")
-    figure = pictures.results(curves, every_slice, gain)  # curves: of test, the last fold
-    with whole(METRICS / "results.png") as path:
-        figure.savefig(path, format="png", dpi=80, metadata={"Software": None})
+    for name, figure in drawn.items():
+        write_picture(METRICS / name, figure)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 relevant item.
 
 usage: python stages/features.py FOLD
-in:    data/split/interactions.parquet, data/split/windows.csv, data/als/FOLD.npz,
+in:    data/split/interactions.parquet, data/split/folds/FOLD.json, data/als/FOLD.npz,
        data/candidates/FOLD.parquet, data/users.parquet, data/items.parquet, data/item_tags.npz,
        data/item_embeddings.npy
 out:   data/features/FOLD.parquet, rows in the order of the candidates:

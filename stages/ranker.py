@@ -1,9 +1,9 @@
 """Trains the LightGBM rankers of the judged folds, each on labelled candidates of earlier folds
-only.
+only: of the `ranker.train_folds` folds before its own, so that all are trained alike.
 
 usage: python stages/ranker.py
 in:    data/features/FOLD.parquet of every fold but test
-out:   data/ranker/FOLD_SEED.txt: a LightGBM text model for each judged fold and each SEED of
+out:   data/ranker/FOLD/SEED.txt: a LightGBM text model for each judged FOLD and each SEED of
          0 … n_seeds - 1
        data/ranker/feature_gain.csv: feature, gain: its share of the total gain in the models of the
          fold validation
@@ -11,8 +11,10 @@ out:   data/ranker/FOLD_SEED.txt: a LightGBM text model for each judged fold and
          hold a relevant item, ranked by the first so many trees of that fold's first model
 """
 
+from pathlib import Path
+
 from harness.params import section, shared_params
-from harness.script import InputError, report, run_script, whole
+from harness.script import InputError, report, run_script, whole_folder
 
 import numpy as np
 import pandas as pd
@@ -23,7 +25,6 @@ from boosting.lean_lightgbm import lightgbm as lgb
 from boosting.training import RankerParams, dataset, sample_negatives, train
 from evaluation.metrics import average_precision
 from evaluation.top_lists import top_k
-from folds.history import JUDGED
 
 CURVE_POINTS = 20
 CURVE_K = 10
@@ -71,34 +72,39 @@ def main() -> None:
         fold: sample_negatives(found, params.negatives, shared.seed)
         for fold, found in of_fold.items()
     }
-    for judged in JUDGED:
-        earlier = [
-            sampled[fold]
-            for fold in shared.folds[shared.folds.index(judged) + 1 :]
-            if len(sampled[fold].label)
-        ]
-        if not earlier:
-            raise InputError(
-                f"no fold before {judged} has a list that holds a relevant item; "
-                "add label folds to folds"
+    with whole_folder(models.FOLDER) as folder:
+        for judged in shared.judged:
+            earlier = shared.before(judged, params.train_folds)
+            if len(earlier) < params.train_folds:
+                report(
+                    f"{judged}: learns from {len(earlier)} folds, not from {params.train_folds} "
+                    "(ranker.train_folds): folds has no more before it"
+                )
+            found = [sampled[fold] for fold in earlier if len(sampled[fold].label)]
+            if not found:
+                raise InputError(
+                    f"none of {', '.join(earlier)} has a list that holds a relevant item, so the "
+                    f"ranker of {judged} has nothing to learn from; add label folds to folds"
+                )
+            data = dataset(found, params, shared.seed)
+            boosters = [train(data, params, shared, number) for number in range(params.n_seeds)]
+            models.save(folder, judged, boosters)
+            report(
+                f"{judged}: {data.num_data():,} candidates in "
+                f"{sum(len(one.group) for one in found):,} lists"
             )
-        data = dataset(earlier, params, shared.seed)
-        boosters = [train(data, params, shared, number) for number in range(params.n_seeds)]
-        models.save(judged, boosters)
-        report(
-            f"{judged}: {data.num_data():,} candidates in "
-            f"{sum(len(found.group) for found in earlier):,} lists"
-        )
-        if judged == "validation":
-            write_plots(boosters, of_fold["validation"], params.n_estimators)
+            if judged == "validation":
+                write_plots(folder, boosters, of_fold["validation"], params.n_estimators)
 
 
-def write_plots(boosters: list[lgb.Booster], validation: Examples, n_trees: int) -> None:
+def write_plots(
+    folder: Path, boosters: list[lgb.Booster], validation: Examples, n_trees: int
+) -> None:
     """feature_gain.csv and learning_curve.csv."""
-    with whole(models.GAIN) as path:
-        feature_gain(boosters).to_csv(path, index=False)
-    with whole(models.CURVE) as path:
-        learning_curve(boosters[:1], validation, n_trees).to_csv(path, index=False)
+    feature_gain(boosters).to_csv(folder / models.GAIN.name, index=False)
+    learning_curve(boosters[:1], validation, n_trees).to_csv(
+        folder / models.CURVE.name, index=False
+    )
 
 
 if __name__ == "__main__":

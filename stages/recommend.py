@@ -1,18 +1,24 @@
 """Ranks the candidates of the judged folds and writes every user's top k.
 
 usage: python stages/recommend.py
-in:    data/split/interactions.parquet, data/split/windows.csv, data/users.parquet,
-       data/items.parquet, data/item_tags.npz, data/item_embeddings.npy; for each FOLD of validation
-       and test: data/candidates/FOLD.parquet, data/als/FOLD.npz, data/ranker/FOLD_SEED.txt
-out:   data/recommendations.parquet (the fold test) and data/recommendations_validation.parquet, by
-       user, best first: user_id, item_id as in the source; rank int16, 1 is best; score float32
+in:    data/split/interactions.parquet, data/users.parquet, data/items.parquet, data/item_tags.npz,
+       data/item_embeddings.npy; for each judged FOLD: data/split/folds/FOLD.json,
+       data/candidates/FOLD.parquet, data/als/FOLD.npz, data/ranker/FOLD/SEED.txt
+out:   data/recommendations/FOLD.parquet for each judged FOLD, by user, best first: user_id, item_id
+         as in the source; rank int16, 1 is best; score float32
+       data/single_models/FOLD.parquet: what each model of the ranker would recommend alone, by
+         which `evaluate` tells what the seeds are worth: model string (hybrid), number int16 (the
+         SEED), user, item int32 (rows in users.parquet and items.parquet), rank int16, score
+         float32
 
 Every user with an interaction in the target window is served. A cold user gets recent popular
 items, with 1 / rank as score. Ties in score keep the order of the candidates.
 """
 
+from pathlib import Path
+
 from harness.params import section, shared_params
-from harness.script import run_script
+from harness.script import run_script, whole_folder
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +26,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from boosting import models
-from evaluation.top_lists import EvaluateParams, TopLists, concatenate, top_k
+from evaluation.top_lists import MODEL_LISTS, EvaluateParams, TopLists, append, concatenate, top_k
 from families import (
     FamilyOfFold,
     FeaturesParams,
@@ -31,8 +37,9 @@ from families import (
 )
 from folds import candidate_lists, tables
 from folds.candidate_lists import Candidates
-from folds.history import JUDGED, History, load_fold
+from folds.history import History, load_fold
 
+SINGLE_MODELS = Path("data/single_models")
 ROWS_AT_ONCE = 100_000  # what is held in memory grows with this, not with the number of users
 
 
@@ -43,30 +50,34 @@ def scores(
     boosters: list,
     n_threads: int,
 ) -> np.ndarray:
-    """The ranker's score of every row, float64 (n_rows,); for rows of cold users 1 / place in the
-    list.
+    """The score that each model gives each row, float64 (n_models, n_rows); for rows of cold users
+    1 / place in the list.
     """
     start = np.repeat(lists.starts, lists.group)
-    score = 1 / (np.arange(len(lists.user)) - start + 1)
+    place = np.arange(len(lists.user)) - start + 1
+    score = np.tile(1 / place, (len(boosters), 1))
     is_warm = lists.is_retrieved
     if is_warm.any():
         features = feature_matrix(families, rows_of(lists.take(is_warm), history))
-        score[is_warm] = models.predict(boosters, features.values, n_threads)
+        score[:, is_warm] = models.predict(boosters, features.values, n_threads)
     return score
 
 
-def recommend(fold: str, k: int, n_threads: int) -> TopLists:
-    """The top k of every user of the fold's target window."""
+def recommend(fold: str, k: int, n_threads: int) -> list[TopLists]:
+    """The top k of every user of the fold's target window: by the mean score of all models, and by
+    each model alone.
+    """
     history, _ = load_fold(fold)
     params = section("features", FeaturesParams)
     families = families_of(load_context(fold, history, params), params.groups)
     boosters = models.load(fold)
-    return concatenate(
-        [
-            top_k(lists.user, lists.item, scores(lists, history, families, boosters, n_threads), k)
-            for lists in tqdm(candidate_lists.read(fold, ROWS_AT_ONCE), fold, disable=None)
-        ]
-    )
+    blocks = []
+    for lists in tqdm(candidate_lists.read(fold, ROWS_AT_ONCE), fold, disable=None):
+        score = scores(lists, history, families, boosters, n_threads)
+        blocks.append(
+            [top_k(lists.user, lists.item, one, k) for one in (score.mean(axis=0), *score)]
+        )
+    return [concatenate(list(parts)) for parts in zip(*blocks, strict=True)]
 
 
 def main() -> None:
@@ -74,15 +85,22 @@ def main() -> None:
     k = section("evaluate", EvaluateParams).k
     user_ids = pq.read_table(tables.USERS, columns=["user_id"])["user_id"]
     item_ids = pq.read_table(tables.ITEMS, columns=["item_id"])["item_id"]
-    for fold in JUDGED:
-        top = recommend(fold, k, shared.n_threads)
-        columns = {
-            "user_id": user_ids.take(top.user),
-            "item_id": item_ids.take(top.item),
-            "rank": top.rank,
-            "score": top.score,
-        }
-        tables.write_parquet(tables.RECOMMENDATIONS[fold], pa.table(columns))
+    with (
+        whole_folder(Path(tables.RECOMMENDATIONS).parent) as recommendations,
+        whole_folder(SINGLE_MODELS) as single_models,
+    ):
+        for fold in shared.judged:
+            top, *single = recommend(fold, k, shared.n_threads)
+            columns = {
+                "user_id": user_ids.take(top.user),
+                "item_id": item_ids.take(top.item),
+                "rank": top.rank,
+                "score": top.score,
+            }
+            tables.write_parquet(recommendations / f"{fold}.parquet", pa.table(columns))
+            with pq.ParquetWriter(single_models / f"{fold}.parquet", MODEL_LISTS) as file:
+                for number, lists in enumerate(single):
+                    append(file, "hybrid", number, lists)
 
 
 if __name__ == "__main__":

@@ -5,12 +5,17 @@ in:    data/interactions.parquet
 out:   data/split/interactions.parquet, rows by user, within a user in time order:
          user int32, item int32, window int16 (0 is the oldest), is_positive bool, strength uint8,
          is_repeat bool: an earlier row has the same pair
+       data/split/folds/FOLD.json for every fold: window, the number of its target window. A file
+         each, so that a fold that is added changes nothing for the others
        data/split/windows.csv, a row per window: window, n_interactions, n_positives, n_users,
-       n_items
+         n_items
 """
 
-from harness.params import Strict, section
-from harness.script import InputError, report, run_script, whole
+import json
+from pathlib import Path
+
+from harness.params import Strict, section, shared_params
+from harness.script import InputError, report, run_script, whole, whole_folder
 
 import numpy as np
 import pandas as pd
@@ -20,7 +25,9 @@ from pydantic import Field
 from scipy import sparse
 
 from folds import tables
-from folds.history import INTERACTIONS, WINDOWS
+from folds.history import INTERACTIONS, TARGET_WINDOW
+
+WINDOWS = Path("data/split/windows.csv")
 
 
 class SplitParams(Strict):
@@ -94,10 +101,25 @@ def summary(window: np.ndarray, n_windows: int, interactions: pa.Table) -> pd.Da
     )
 
 
+def target_windows(folds: list[str], n_windows: int) -> dict[str, int]:
+    """The number of each fold's target window: the last one for the first of the folds, and so on
+    backwards. InputError where a fold would have no window of history.
+    """
+    if len(folds) >= n_windows:
+        fold = folds[n_windows - 1]
+        raise InputError(
+            f"params.yaml: folds has {fold}, which needs {n_windows + 1} windows or more; "
+            f"the data has {n_windows}"
+        )
+    return {fold: n_windows - behind for behind, fold in enumerate(folds, start=1)}
+
+
 def main() -> None:
     params = section("split", SplitParams)
+    shared = shared_params()
     interactions = pq.read_table(tables.INTERACTIONS)
     window, n_windows = window_of_rows(interactions, params.windows)
+    targets = target_windows(shared.folds, n_windows)
     counts = summary(window, n_windows, interactions)
     if not counts["n_positives"].sum():
         raise InputError(
@@ -114,6 +136,11 @@ def main() -> None:
         n_repeats = columns["is_repeat"].sum()
         report(f"{n_repeats:,} interactions repeat an earlier user-item pair; a pair counts once")
     tables.write_parquet(INTERACTIONS, pa.table(columns))
+    with whole_folder(Path(TARGET_WINDOW).parent) as folder:
+        for fold, target in targets.items():
+            (folder / Path(TARGET_WINDOW.format(fold=fold)).name).write_text(
+                json.dumps({"window": target}) + "\n"
+            )
     with whole(WINDOWS) as path:
         counts.to_csv(path, index=False)
 

@@ -15,14 +15,14 @@ from ruamel.yaml import YAML
 
 TOP = Path(__file__).resolve().parents[1]
 LONGEST_S = 300  # of one command, on a busy machine
-FOLDS = ["test", "validation", "label_1"]
+FOLDS = ["test", "test_2", "validation", "validation_2", "label_1"]
 SMALL = {  # what the tests rely on, and what makes a run short; the rest of params.yaml stays
     "seed": 42,
     "threads": 1,  # with more, a busy machine is many times slower
     "folds": FOLDS,
     "data.source": "movielens-1m",
     "data.positive": "rating >= 4",
-    "split.windows": 6,
+    "split.windows": 7,
     "als.factors": 8,
     "als.iterations": 5,
     "als.regularization": 1.0,
@@ -30,6 +30,7 @@ SMALL = {  # what the tests rely on, and what makes a run short; the rest of par
     "ranker.n_estimators": 20,
     "ranker.min_data_in_leaf": 20,
     "ranker.n_seeds": 2,
+    "ranker.train_folds": 2,
     "evaluate.k": 10,
     "evaluate.n_resamples": 500,
 }

@@ -200,6 +200,8 @@ def test_params_are_what_the_script_reads(stage: str) -> None:
     """
     modules = {name for name in closure(script_of(stage)) if not name.startswith("harness")}
     read = sections_read(modules) | (attributes(modules, "shared") & {"seed", "folds"})
+    if attributes(modules, "shared") & {"judged", "of_kind", "before"}:
+        read.add("folds")
     if "matrix" in STAGES[stage]:
         read.discard("folds")
     declared = set(STAGES[stage].get("params", []))

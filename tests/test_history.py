@@ -1,16 +1,16 @@
 """History and target of a fold: what each holds, and that the history knows nothing later."""
 
+import json
 from pathlib import Path
 
 from harness.script import InputError
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from folds.history import INTERACTIONS, WINDOWS, History, Target, load_fold, target_window
+from folds.history import INTERACTIONS, TARGET_WINDOW, History, Target, load_fold
 from histories import LIKED, SEEN, arrays_of, fold_of, history_before, split_table, target_of
 
 ROWS = [  # user, item, window, strength, in time order
@@ -192,33 +192,17 @@ def test_the_comparison_of_bytes_sees_a_change() -> None:
     assert {"items", "indptr", "item", "window", "exposures.indices"} <= differing
 
 
-@pytest.mark.parametrize(
-    ("fold", "expected"), [("test", 9), ("validation", 8), ("label_1", 7), ("label_7", 1)]
-)
-def test_target_windows(fold: str, expected: int) -> None:
-    assert target_window(fold, 10) == expected
-
-
-@pytest.mark.parametrize(
-    ("fold", "needed"), [("label_8", 11), ("label_12", 15)], ids=["just", "far"]
-)
-def test_too_few_windows(fold: str, needed: int) -> None:
-    with pytest.raises(InputError) as error:
-        target_window(fold, 10)
-    assert str(error.value) == (
-        f"params.yaml: folds has {fold}, which needs {needed} windows or more; the data has 10"
-    )
-
-
-def write_split(folder: Path, rows: list[tuple[int, int, int, int]], n_windows: int) -> None:
-    (folder / "data/split").mkdir(parents=True)
+def write_split(folder: Path, rows: list[tuple[int, int, int, int]], **windows: int) -> None:
+    """What `split` writes of these rows; windows: the target window of each fold."""
+    (folder / "data/split/folds").mkdir(parents=True)
     pq.write_table(split_table(rows), folder / INTERACTIONS)
-    pd.DataFrame({"window": range(n_windows)}).to_csv(folder / WINDOWS, index=False)
+    for fold, window in windows.items():
+        (folder / TARGET_WINDOW.format(fold=fold)).write_text(json.dumps({"window": window}))
 
 
 def test_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    write_split(tmp_path, ROWS, 3)
+    write_split(tmp_path, ROWS, test=2, validation=1)
     history, target = load_fold("test")
     assert (history.n_windows, relevant(target)) == (2, [(2, 4, 3), (5, 9, LIKED)])
     history, target = load_fold("validation")
@@ -249,7 +233,7 @@ def test_a_fold_with_nothing_to_judge_or_learn(
     rows: list[tuple], expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    write_split(tmp_path, rows, 2)
+    write_split(tmp_path, rows, test=1)
     with pytest.raises(InputError) as error:
         load_fold("test")
     assert str(error.value) == expected
@@ -259,7 +243,7 @@ def test_a_label_fold_may_have_an_empty_target(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    write_split(tmp_path, [(0, 1, 0, LIKED), (0, 2, 1, SEEN), (0, 3, 3, LIKED)], 4)
+    write_split(tmp_path, [(0, 1, 0, LIKED), (0, 2, 1, SEEN), (0, 3, 3, LIKED)], label_1=1)
     _, target = load_fold("label_1")
     assert (target.users.tolist(), relevant(target)) == ([0], [])
 

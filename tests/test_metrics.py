@@ -136,54 +136,90 @@ def test_oracle_is_ap_with_every_found_item_on_top() -> None:
 DIFFERENCE = np.array([0.5, 0.0, 0.0, -0.25, 0.5, 0.1, 0.0, 0.3, -0.1, 0.0, 0.2, -0.05])
 
 
-def plain_bootstrap(difference: np.ndarray, n_resamples: int) -> tuple[float, float, float]:
+USER = np.array([3, 3, 1, 7, 7, 7, 2, 9, 4, 4, 5, 8])  # of each list
+
+
+def bootstrap(difference: np.ndarray, n_resamples: int, seed: int) -> dict[str, float]:
+    """Where every user has one list."""
+    return metrics.bootstrap(difference, np.arange(len(difference)), n_resamples, seed)
+
+
+def plain_bootstrap(
+    difference: np.ndarray, user: np.ndarray, n_resamples: int
+) -> tuple[float, float, float, float]:
+    """Low, high, p-value and standard deviation, by drawing users with all their lists."""
     rng = np.random.default_rng(99)
-    means = sorted(
-        float(rng.choice(difference, len(difference)).mean()) for _ in range(n_resamples)
-    )
+    lists = [difference[user == one].tolist() for one in np.unique(user)]
+    means = []
+    for _ in range(n_resamples):
+        drawn = [value for at in rng.integers(len(lists), size=len(lists)) for value in lists[at]]
+        means.append(sum(drawn) / len(drawn))
+    means.sort()
     tail = min(sum(mean <= 0 for mean in means), sum(mean >= 0 for mean in means))
-    return means[n_resamples * 25 // 1000], means[n_resamples * 975 // 1000], 2 * tail / n_resamples
+    low, high = means[n_resamples * 25 // 1000], means[n_resamples * 975 // 1000]
+    return low, high, 2 * tail / n_resamples, float(np.std(means))
 
 
-def test_bootstrap_agrees_with_a_plain_loop() -> None:
-    low, high, p_value = plain_bootstrap(DIFFERENCE, 20_000)
-    result = metrics.bootstrap(DIFFERENCE, 20_000, seed=1)
+@pytest.mark.parametrize("user", [np.arange(12), USER], ids=["a list each", "several lists"])
+def test_bootstrap_agrees_with_a_plain_loop(user: np.ndarray) -> None:
+    low, high, p_value, deviation = plain_bootstrap(DIFFERENCE, user, 20_000)
+    result = metrics.bootstrap(DIFFERENCE, user, 20_000, seed=1)
     # standard error of a quantile: sqrt(0.025 * 0.975 / 20 000) / density, and the density of the
     # means at their quantiles is 0.058 / 0.065: 0.0012, 0.0017 for two; 0.01 is six times that
     assert result["ci95_low"] == pytest.approx(low, abs=0.01)
     assert result["ci95_high"] == pytest.approx(high, abs=0.01)
     assert result["p_value"] == pytest.approx(p_value, abs=2 * 6 * (0.05 * 0.95 / 20_000) ** 0.5)
+    assert result["min_detectable"] == pytest.approx(2.8 * deviation, rel=0.05)
+
+
+def test_lists_of_one_user_are_drawn_together() -> None:
+    """Two users with three alike lists each are two observations, not six."""
+    difference, user = np.array([1.0, 1, 1, -1, -1, -1]), np.array([0, 0, 0, 1, 1, 1])
+    result = metrics.bootstrap(difference, user, 1000, seed=1)
+    assert (result["ci95_low"], result["ci95_high"]) == (-1.0, 1.0)  # both draws of one user
+    alone = metrics.bootstrap(difference, np.arange(6), 1000, seed=1)
+    assert alone["min_detectable"] < result["min_detectable"]
+
+
+def test_both_ways_to_draw_agree() -> None:
+    """With few distinct values it is drawn how often each occurs, else who is drawn."""
+    few = np.repeat([0.5, 0.0, -0.3], [60, 100, 40])
+    many = few + np.linspace(0, 1e-9, len(few))
+    one, other = (bootstrap(values, 20_000, seed=1) for values in (few, many))
+    assert one != other
+    for key, value in one.items():
+        assert other[key] == pytest.approx(value, abs=0.003)
 
 
 def test_bootstrap_is_seeded_and_blind_to_the_order_of_users() -> None:
-    first = metrics.bootstrap(DIFFERENCE, 1000, seed=1)
-    assert metrics.bootstrap(DIFFERENCE, 1000, seed=1) == first
-    assert metrics.bootstrap(DIFFERENCE[::-1], 1000, seed=1) == first
-    assert metrics.bootstrap(DIFFERENCE, 1000, seed=2) != first
+    first = bootstrap(DIFFERENCE, 1000, seed=1)
+    assert bootstrap(DIFFERENCE, 1000, seed=1) == first
+    assert bootstrap(DIFFERENCE[::-1], 1000, seed=1) == first
+    assert bootstrap(DIFFERENCE, 1000, seed=2) != first
 
 
 def test_bootstrap_mirrors_the_swapped_models() -> None:
-    one, other = (metrics.bootstrap(d, 20_000, seed=1) for d in (DIFFERENCE, -DIFFERENCE))
+    one, other = (bootstrap(d, 20_000, seed=1) for d in (DIFFERENCE, -DIFFERENCE))
     assert one["ci95_low"] == pytest.approx(-other["ci95_high"], abs=0.01)
     assert one["p_value"] == pytest.approx(other["p_value"], abs=0.02)
 
 
 def test_bootstrap_in_blocks_covers_every_resample(monkeypatch: pytest.MonkeyPatch) -> None:
-    """8 000 000 // 5000 distinct values = 1600 resamples at a time, and a last block of 100. No
-    mean is near zero, but a place left unfilled would be.
+    """4 000 000 // 5000 users = 800 resamples at a time, and a last block of 100. No mean is near
+    zero, but a place left unfilled would be.
     """
     monkeypatch.setattr(np, "empty", np.zeros)
-    result = metrics.bootstrap(np.linspace(4, 6, 5000), 1700, seed=3)
+    result = bootstrap(np.linspace(4, 6, 5000), 1700, seed=3)
     assert result["p_value"] == 2 * (0 + 1) / (1700 + 1)
 
 
 def test_p_value_of_no_difference_is_one() -> None:
-    result = metrics.bootstrap(np.zeros(7), 100, seed=0)
-    assert result == {"ci95_low": 0.0, "ci95_high": 0.0, "p_value": 1.0}
+    result = bootstrap(np.zeros(7), 100, seed=0)
+    assert result == {"ci95_low": 0.0, "ci95_high": 0.0, "p_value": 1.0, "min_detectable": 0.0}
 
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_p_value_is_never_zero(sign: int) -> None:
-    result = metrics.bootstrap(np.full(7, sign * 0.5), 100, seed=0)
+    result = bootstrap(np.full(7, sign * 0.5), 100, seed=0)
     assert result["p_value"] == 2 * (0 + 1) / (100 + 1)
     assert (result["ci95_low"], result["ci95_high"]) == (sign * 0.5, sign * 0.5)

@@ -66,6 +66,14 @@ ranker:
   negatives: 0
   list_weight: 0.3
   n_seeds: 3
+  train_folds: 2
+baselines:
+  popular: {}
+  ease:
+    l2: [300, 1000]
+    max_items: 5000
+  recent_popular:
+    windows: 1
 """
 
 
@@ -226,7 +234,8 @@ def test_no_parameter_has_a_default(model: type[Strict]) -> None:
                 None,
                 "[test, validation, label_1, label_2]",
                 f"[{', '.join(names)}]",
-                f"folds is {names}: must be test, validation, label_1, label_2, … in this order",
+                f"folds is {names}: must be test, test_2, …, validation, validation_2, …, label_1, "
+                "label_2, … in this order, at least one of each",
             )
             for names in (
                 ["validation", "test", "label_1"],
@@ -235,6 +244,9 @@ def test_no_parameter_has_a_default(model: type[Strict]) -> None:
                 ["test", "validation", "label_1", "label_1"],
                 ["test", "validation"],
                 ["test", "label_1"],
+                ["test", "test_3", "validation", "label_1"],
+                ["test", "validation", "test_2", "label_1"],
+                ["test", "validation_2", "label_1"],
             )
         ),
         (None, "[test, validation, label_1, label_2]", "test", "folds is 'test': must be a valid"),
@@ -247,7 +259,27 @@ def test_one_line_with_key_value_and_what_is_allowed(
     assert line_of(section).startswith(f"params.yaml: {expected}")
 
 
-@pytest.mark.parametrize("name", ["label_0", "label_01", "train", "label_1x"])
+@pytest.mark.parametrize(
+    "folds",
+    [
+        ["test", "validation", "label_1"],
+        ["test", "test_2", "validation", "validation_2", "validation_3", "label_1", "label_2"],
+        ["test", *(f"test_{i}" for i in range(2, 12)), "validation", "label_1"],
+    ],
+)
+def test_folds_of_any_number(folds: list[str]) -> None:
+    write("[test, validation, label_1, label_2]", f"[{', '.join(folds)}]")
+    shared = params.shared_params()
+    assert shared.folds == folds
+    assert shared.judged == [fold for fold in folds if not fold.startswith("label")]
+    assert shared.of_kind("label") == [fold for fold in folds if fold.startswith("label")]
+    assert shared.before("test", 2) == folds[1:3]
+    assert shared.before(folds[-1], 2) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["label", "label_0", "label_01", "train", "label_1x", "test_1", "validation_0"]
+)
 def test_unknown_folds(name: str) -> None:
     write("[test, validation, label_1, label_2]", f"[test, validation, {name}]")
     assert line_of(None).startswith(f"params.yaml: folds.2 is '{name}': String should match")
@@ -312,3 +344,44 @@ def test_no_file() -> None:
 def test_not_a_mapping(text: str, expected: str) -> None:
     params.FILE.write_text(text)
     assert line_of(None).startswith(expected)
+
+
+def test_every_combination_of_a_baseline_is_a_setting() -> None:
+    write("max_items: 5000\n  recent", "max_items: [10, 20]\n  recent")
+    settings = params.section("baselines", BaselinesParams).settings
+    assert list(settings) == ["popular", "recent_popular", "ease"]
+    assert {number: one.model_dump() for number, one in settings["ease"].items()} == {
+        0: {"l2": 300, "max_items": 10},
+        1: {"l2": 300, "max_items": 20},
+        2: {"l2": 1000, "max_items": 10},
+        3: {"l2": 1000, "max_items": 20},
+    }
+    assert settings["popular"].keys() == {0}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("[300, 1000]", "[300, -1]", "baselines.ease.l2 is -1: must be greater than 0"),
+        ("[300, 1000]", "[]", "baselines.ease is {'l2': [], 'max_items': 5000}: l2 is []: must be"),
+        ("[300, 1000]", "many", "baselines.ease.l2 is 'many': must be a valid number"),
+        (
+            "max_items: 5000\n  recent",
+            "max_items: 5\n    l3: 1\n  recent",
+            "baselines.ease.l3 is not",
+        ),
+        ("popular: {}\n", "popular: 3\n", "baselines.popular is 3: must be a valid list"),
+        ("popular: {}\n", "als: {}\n", "baselines.als is not a parameter"),
+    ],
+)
+def test_a_wrong_value_of_a_baseline_is_one_line(old: str, new: str, expected: str) -> None:
+    write(
+        f"  {old}" if old.startswith("popular") else old,
+        f"  {new}" if old.startswith("popular") else new,
+    )
+    assert line_of("baselines").startswith(f"params.yaml: {expected}")
+
+
+def test_no_baseline() -> None:
+    params.FILE.write_text("baselines: {}\n")
+    assert "baselines is empty: must name at least one source" in line_of("baselines")

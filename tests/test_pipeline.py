@@ -27,17 +27,18 @@ import movielens_like
 from clone import FOLDS, SMALL, Clone
 
 N_WINDOWS = SMALL["split.windows"]
-TARGET = {"test": N_WINDOWS - 1, "validation": N_WINDOWS - 2}
-RECOMMENDATIONS = {
-    "test": "data/recommendations.parquet",
-    "validation": "data/recommendations_validation.parquet",
-}
+TARGET = {fold: N_WINDOWS - behind for behind, fold in enumerate(FOLDS, start=1)}
+KINDS = {kind: [fold for fold in FOLDS if fold.startswith(kind)] for kind in ("test", "validation")}
+JUDGED = [fold for folds in KINDS.values() for fold in folds]
 FIVE = ["map@10", "ndcg@10", "recall@10", "hit_rate@10", "coverage@10"]
 BASELINES = ["popular", "recent_popular", "item_knn", "ease", "content"]
 CONTRACT = [
-    *("n_users", "n_cold_users", "n_items", "notebook.als_map@10", "notebook.hybrid_map@10"),
-    *(f"candidates.{key}" for key in ("size", "recall", "als_recall@100", "oracle_map@10")),
+    *("n_lists", "n_users", "n_cold_users", "n_items", "hybrid.seed_sd"),
+    *("notebook.als_map@10", "notebook.hybrid_map@10"),
+    *(f"candidates.{key}" for key in ("size", "reachable", "recall", "als_recall@100")),
+    "candidates.oracle_map@10",
     *(f"uplift.{key}" for key in ("map@10", "relative", "ci95_low", "ci95_high", "p_value")),
+    "uplift.min_detectable",
     *(f"{model}.{key}" for model in ("als", "hybrid") for key in FIVE),
 ]
 EXACT = 1e-9
@@ -53,14 +54,18 @@ class Truth:
     relevant  user_id -> items liked in the target window and not rated before, for those with any
     exposed   user_id -> items rated in the history
     cold      users of `relevant` who liked nothing in the history
-    n_items   items rated in the history
+    items     items rated in the history
     """
 
     served: set[str]
     relevant: dict[str, set[str]]
     exposed: dict[str, set[str]]
     cold: set[str]
-    n_items: int
+    items: set[str]
+
+    @property
+    def warm(self) -> set[str]:
+        return set(self.relevant) - self.cold
 
 
 def ratings_in_time(data: Path) -> pd.DataFrame:
@@ -85,7 +90,7 @@ def truth_of(data: Path, fold: str) -> Truth:
         served.add(row.user_id)
         if row.rating >= 4 and row.item_id not in exposed[row.user_id]:
             relevant[row.user_id].add(row.item_id)
-    return Truth(served, dict(relevant), dict(exposed), set(relevant) - warm, len(items))
+    return Truth(served, dict(relevant), dict(exposed), set(relevant) - warm, items)
 
 
 def average_precision(items: list[str], relevant: set[str]) -> tuple[float, int]:
@@ -98,28 +103,37 @@ def average_precision(items: list[str], relevant: set[str]) -> tuple[float, int]
     return total, n_hits
 
 
-def metrics_of(lists: Lists, truth: Truth, judged: set[str] | None = None) -> dict[str, float]:
-    """The five metrics by the definitions of design.md; over the judged users alone if given."""
-    sums = dict.fromkeys(FIVE[:4], 0.0)
-    users = truth.relevant if judged is None else judged
-    for user in users:
-        items, relevant = lists.get(user, []), truth.relevant[user]
-        best = min(10, len(relevant))
-        total, n_hits = average_precision(items, relevant)
-        gain = sum(1 / math.log2(r + 1) for r, item in enumerate(items, 1) if item in relevant)
-        sums["map@10"] += total / best
-        sums["ndcg@10"] += gain / sum(1 / math.log2(rank + 1) for rank in range(1, best + 1))
-        sums["recall@10"] += n_hits / len(relevant)
-        sums["hit_rate@10"] += n_hits > 0
-    shown = {item for user in (lists if judged is None else judged) for item in lists.get(user, [])}
-    means = {key: value / len(users) for key, value in sums.items()}
-    return means | {"coverage@10": len(shown) / truth.n_items}
+def metrics_of(
+    lists: list[Lists], truths: list[Truth], judged: list[set[str]] | None = None
+) -> dict[str, float]:
+    """The five metrics by the definitions of design.md, pooled over folds; over the judged users of
+    each fold alone if given.
+    """
+    sums, n_lists, coverage = dict.fromkeys(FIVE[:4], 0.0), 0, 0.0
+    for number, (of_fold, truth) in enumerate(zip(lists, truths, strict=True)):
+        users = truth.relevant if judged is None else judged[number]
+        n_lists += len(users)
+        for user in users:
+            items, relevant = of_fold.get(user, []), truth.relevant[user]
+            best = min(10, len(relevant))
+            total, n_hits = average_precision(items, relevant)
+            gain = sum(1 / math.log2(r + 1) for r, item in enumerate(items, 1) if item in relevant)
+            sums["map@10"] += total / best
+            sums["ndcg@10"] += gain / sum(1 / math.log2(rank + 1) for rank in range(1, best + 1))
+            sums["recall@10"] += n_hits / len(relevant)
+            sums["hit_rate@10"] += n_hits > 0
+        of_whom = of_fold if judged is None else users
+        shown = {item for user in of_whom for item in of_fold.get(user, [])}
+        coverage += len(shown) / len(truth.items) / len(truths)
+    return {key: value / n_lists for key, value in sums.items()} | {"coverage@10": coverage}
 
 
-def notebook_map(lists: Lists, truth: Truth) -> float:
+def notebook_map(lists: list[Lists], truths: list[Truth]) -> float:
     """The notebook's formula: divided by the hits, not by what there was to hit."""
     values = [
-        average_precision(lists.get(user, []), truth.relevant[user]) for user in truth.relevant
+        average_precision(of_fold.get(user, []), truth.relevant[user])
+        for of_fold, truth in zip(lists, truths, strict=True)
+        for user in truth.relevant
     ]
     return sum(total / max(1, n_hits) for total, n_hits in values) / len(values)
 
@@ -179,25 +193,45 @@ def column(frame: pd.DataFrame, ending: str) -> str:
 # --- what a run leaves behind
 
 
-@pytest.mark.parametrize("fold", ["test", "validation"])
-def test_contract_names_are_there(clone: Clone, fold: str) -> None:
-    tree = metrics(clone, fold)
+@pytest.mark.parametrize("kind", KINDS)
+def test_contract_names_are_there(clone: Clone, kind: str) -> None:
+    tree = metrics(clone, kind)
     values = {key: look_up(tree, key) for key in CONTRACT}
     assert all(isinstance(value, int | float) for value in values.values())
     assert all(math.isfinite(value) for value in values.values())
     assert tree["uplift"]["map@10"] == pytest.approx(
         tree["hybrid"]["map@10"] - tree["als"]["map@10"], abs=EXACT
     )
-    baselines = metrics(clone, "baselines")[fold]
+    baselines = metrics(clone, "baselines")[kind]
     assert {name: sorted(five) for name, five in baselines.items()} == dict.fromkeys(
         BASELINES, sorted(FIVE)
     )
 
 
-@pytest.mark.parametrize("fold", ["test", "validation"])
+def test_one_screen_of_metrics(clone: Clone) -> None:
+    """map.json repeats figures of the other files, and is all that DVC knows as metrics."""
+    screen = metrics(clone, "map")
+    assert list(screen) == ["validation", "test"]
+    for kind, shown in screen.items():
+        tree, baselines = metrics(clone, kind), metrics(clone, "baselines")[kind]
+        assert shown == {
+            "als": tree["als"]["map@10"],
+            "hybrid": tree["hybrid"]["map@10"],
+            "best_baseline": max(of["map@10"] for of in baselines.values()),
+            "gain": tree["uplift"]["map@10"],
+            "gain_low": tree["uplift"]["ci95_low"],
+            "gain_high": tree["uplift"]["ci95_high"],
+            "ceiling": tree["candidates"]["oracle_map@10"],
+        }
+    assert json.loads(clone.dvc("metrics", "show", "--json").stdout)[""]["data"].keys() == {
+        "metrics/map.json"
+    }
+
+
+@pytest.mark.parametrize("fold", JUDGED)
 def test_recommendations(clone: Clone, fold: str) -> None:
     """Ten new items, ranked 1 to 10, for everybody with a rating in the window."""
-    frame = pd.read_parquet(clone.folder / RECOMMENDATIONS[fold])
+    frame = pd.read_parquet(clone.folder / f"data/recommendations/{fold}.parquet")
     truth = truth_of(clone.data, fold)
     assert list(frame.columns) == ["user_id", "item_id", "rank", "score"]
     assert np.isfinite(frame["score"]).all()
@@ -212,64 +246,169 @@ def test_recommendations(clone: Clone, fold: str) -> None:
 def test_data_has_the_cases_that_matter(clone: Clone) -> None:
     """Warm and cold users, repeated pairs, liked pairs that are not new, equal timestamps."""
     ratings = ratings_in_time(clone.data)
-    for fold, window in TARGET.items():
-        truth = truth_of(clone.data, fold)
-        assert 0 < len(truth.cold) < len(truth.relevant) < len(truth.served)
-        rows = ratings[(ratings["window"] == window) & (ratings["rating"] >= 4)]
+    truths = [truth_of(clone.data, fold) for fold in JUDGED]
+    assert any(len(truth.relevant) < len(truth.served) for truth in truths)
+    for fold, truth in zip(JUDGED, truths, strict=True):
+        assert 0 < len(truth.cold) < len(truth.relevant)
+        rows = ratings[(ratings["window"] == TARGET[fold]) & (ratings["rating"] >= 4)]
         assert any(row.item_id in truth.exposed[row.user_id] for row in rows.itertuples())
     edges = [rows.index[0] for _, rows in ratings.groupby("window")][1:]
     assert any(ratings["timestamp"][row - 1] == ratings["timestamp"][row] for row in edges)
 
 
-@pytest.mark.parametrize("fold", ["test", "validation"])
-def test_metrics_agree_with_other_code(clone: Clone, fold: str) -> None:
-    tree, truth = metrics(clone, fold), truth_of(clone.data, fold)
-    hybrid = lists_of(pd.read_parquet(clone.folder / RECOMMENDATIONS[fold]))
-    als = als_lists(clone, fold)
-    assert tree["n_users"] == len(truth.relevant)
-    assert tree["n_cold_users"] == len(truth.cold)
-    assert tree["n_items"] == truth.n_items
-    assert tree["hybrid"] == pytest.approx(metrics_of(hybrid, truth), abs=EXACT)
-    assert tree["als"] == pytest.approx(metrics_of(als, truth), abs=EXACT)
+def hybrid_lists(clone: Clone, fold: str) -> Lists:
+    return lists_of(pd.read_parquet(clone.folder / f"data/recommendations/{fold}.parquet"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pooled_metrics_agree_with_other_code(clone: Clone, kind: str) -> None:
+    tree = metrics(clone, kind)
+    truths = [truth_of(clone.data, fold) for fold in KINDS[kind]]
+    hybrid = [hybrid_lists(clone, fold) for fold in KINDS[kind]]
+    als = [als_lists(clone, fold) for fold in KINDS[kind]]
+    assert tree["n_lists"] == sum(len(truth.relevant) for truth in truths)
+    assert tree["n_users"] == len({user for truth in truths for user in truth.relevant})
+    assert tree["n_users"] < tree["n_lists"]  # some stand in both windows
+    assert tree["n_cold_users"] == sum(len(truth.cold) for truth in truths)
+    assert tree["n_items"] == len(truths[0].items)
+    seed_sd = tree["hybrid"].pop("seed_sd")
+    assert tree["hybrid"] == pytest.approx(metrics_of(hybrid, truths), abs=EXACT)
+    assert tree["als"] == pytest.approx(metrics_of(als, truths), abs=EXACT)
     assert tree["notebook"] == pytest.approx(
-        {"als_map@10": notebook_map(als, truth), "hybrid_map@10": notebook_map(hybrid, truth)},
+        {"als_map@10": notebook_map(als, truths), "hybrid_map@10": notebook_map(hybrid, truths)},
         abs=EXACT,
     )
-    slices = {"warm": set(truth.relevant) - truth.cold, "cold": truth.cold}
-    for name, users in slices.items():
-        assert tree[name]["n_users"] == len(users)
+    for name in ("warm", "cold"):
+        users = [getattr(truth, name) for truth in truths]
+        assert tree[name]["n_lists"] == sum(map(len, users))
         for model, lists in (("als", als), ("hybrid", hybrid)):
-            expected = metrics_of(lists, truth, users)
+            expected = metrics_of(lists, truths, users)
             assert tree[name][model] == pytest.approx(expected, abs=EXACT)
+    single = [single_model_lists(clone, fold) for fold in KINDS[kind]]
+    of_one = [
+        metrics_of([of_fold[number] for of_fold in single], truths)["map@10"] for number in (0, 1)
+    ]
+    deviation = abs(of_one[0] - of_one[1]) / math.sqrt(2)  # of two values
+    assert seed_sd == pytest.approx(deviation / math.sqrt(2), abs=EXACT)
 
 
-@pytest.mark.parametrize("fold", ["test", "validation"])
-def test_baselines_agree_with_other_code(clone: Clone, fold: str) -> None:
-    truth = truth_of(clone.data, fold)
-    frame = with_ids(clone, pd.read_parquet(clone.folder / f"data/baselines/{fold}.parquet"))
+def single_model_lists(clone: Clone, fold: str) -> list[Lists]:
+    """What each model of the ranker would recommend alone."""
+    frame = pd.read_parquet(clone.folder / f"data/single_models/{fold}.parquet")
+    return [lists_of(with_ids(clone, rows)) for _, rows in frame.groupby("number")]
+
+
+def baseline_lists(clone: Clone, fold: str, name: str) -> Lists:
+    """The lists of a baseline, with the setting that is best on validation."""
+    settings = pd.read_csv(clone.folder / "data/baselines/settings.csv")
+    best = settings[settings["is_best"] & (settings["model"] == name)]["number"].item()
+    frame = pd.read_parquet(clone.folder / f"data/baselines/{fold}.parquet")
+    rows = frame[(frame["model"] == name) & (frame["number"] == best)]
+    return lists_of(with_ids(clone, rows))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_baselines_agree_with_other_code(clone: Clone, kind: str) -> None:
+    truths = [truth_of(clone.data, fold) for fold in KINDS[kind]]
     for name in BASELINES:
-        lists = lists_of(frame[frame["model"] == name])
-        assert set(lists) == truth.served
-        expected = metrics_of(lists, truth)
-        assert metrics(clone, "baselines")[fold][name] == pytest.approx(expected, abs=EXACT)
+        lists = [baseline_lists(clone, fold, name) for fold in KINDS[kind]]
+        assert [set(of_fold) for of_fold in lists] == [truth.served for truth in truths]
+        expected = metrics_of(lists, truths)
+        assert metrics(clone, "baselines")[kind][name] == pytest.approx(expected, abs=EXACT)
 
 
-@pytest.mark.parametrize("fold", ["test", "validation"])
-def test_candidates_agree_with_other_code(clone: Clone, fold: str) -> None:
-    """Size, recall and ceiling of the lists, over the judged users."""
-    truth = truth_of(clone.data, fold)
-    frame = with_ids(clone, pd.read_parquet(clone.folder / f"data/candidates/{fold}.parquet"))
-    size, recall, oracle = [], [], []
-    lists = frame.groupby("user_id")["item_id"].agg(list).to_dict()
-    for user, relevant in truth.relevant.items():
-        n_found = len(relevant & set(lists[user]))
-        size.append(len(lists[user]))
-        recall.append(n_found / len(relevant))
-        oracle.append(min(10, n_found) / min(10, len(relevant)))
-    expected = {"size": size, "recall": recall, "oracle_map@10": oracle}
+def test_the_best_setting_on_validation_is_used(clone: Clone) -> None:
+    """Every combination is judged on the validation folds; the test folds see the best alone."""
+    settings = pd.read_csv(clone.folder / "data/baselines/settings.csv")
+    truths = [truth_of(clone.data, fold) for fold in KINDS["validation"]]
+    frames = [
+        with_ids(clone, pd.read_parquet(clone.folder / f"data/baselines/{fold}.parquet"))
+        for fold in KINDS["validation"]
+    ]
+    for row in settings.itertuples():
+        lists = [
+            lists_of(frame[(frame["model"] == row.model) & (frame["number"] == row.number)])
+            for frame in frames
+        ]
+        assert row.map == pytest.approx(metrics_of(lists, truths)["map@10"], abs=EXACT)
+    for name, rows in settings.groupby("model"):
+        best = rows[rows["is_best"]]
+        assert best["map"].tolist() == [rows["map"].max()]
+        named = metrics(clone, "baselines")["parameters"][name]
+        assert named == json.loads(best["parameters"].item())
+    ease = settings[settings["model"] == "ease"]
+    grid = clone.yaml("params.yaml")["baselines"]["ease"]["l2"]
+    assert [json.loads(one)["l2"] for one in ease["parameters"]] == grid
+    for fold in KINDS["test"]:
+        frame = pd.read_parquet(clone.folder / f"data/baselines/{fold}.parquet")
+        used = set(frame[["model", "number"]].itertuples(index=False, name=None))
+        best = settings[settings["is_best"]][["model", "number"]]
+        assert used == set(best.itertuples(index=False, name=None))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_candidates_agree_with_other_code(clone: Clone, kind: str) -> None:
+    """Size, recall and ceiling of the lists, over the judged users of all folds."""
+    expected = {"size": [], "reachable": [], "recall": [], "oracle_map@10": []}
+    for fold in KINDS[kind]:
+        truth = truth_of(clone.data, fold)
+        frame = with_ids(clone, pd.read_parquet(clone.folder / f"data/candidates/{fold}.parquet"))
+        lists = frame.groupby("user_id")["item_id"].agg(list).to_dict()
+        for user, relevant in truth.relevant.items():
+            n_found = len(relevant & set(lists[user]))
+            expected["size"].append(len(lists[user]))
+            expected["reachable"].append(len(relevant & truth.items) / len(relevant))
+            expected["recall"].append(n_found / len(relevant))
+            expected["oracle_map@10"].append(min(10, n_found) / min(10, len(relevant)))
     for key, values in expected.items():
-        got = metrics(clone, fold)["candidates"][key]
+        got = metrics(clone, kind)["candidates"][key]
         assert got == pytest.approx(sum(values) / len(values), abs=EXACT)
+
+
+def test_windows_side_by_side(clone: Clone) -> None:
+    """A row per judged fold, the oldest first, with the MAP of every model over its own lists."""
+    frame = pd.read_csv(clone.folder / "metrics/windows.csv")
+    assert frame["fold"].tolist() == [fold for fold in reversed(FOLDS) if fold in JUDGED]
+    for row in frame.to_dict("records"):
+        fold, truth = row["fold"], truth_of(clone.data, row["fold"])
+        assert row["window"] == TARGET[fold]
+        assert row["n_lists"] == len(truth.relevant)
+        lists = {"als": als_lists(clone, fold), "hybrid": hybrid_lists(clone, fold)}
+        lists |= {name: baseline_lists(clone, fold, name) for name in BASELINES}
+        for name, of_fold in lists.items():
+            expected = metrics_of([of_fold], [truth])["map@10"]
+            assert row[name] == pytest.approx(expected, abs=EXACT)
+        assert row["gain"] == pytest.approx(row["hybrid"] - row["als"], abs=EXACT)
+        assert row["gain_low"] < row["gain"] < row["gain_high"]
+        for group in ("warm", "cold"):
+            users = getattr(truth, group)
+            assert row[f"{group}_n_lists"] == len(users)
+            expected = metrics_of([lists["hybrid"]], [truth], [users])["map@10"]
+            assert row[f"{group}_hybrid"] == pytest.approx(expected, abs=EXACT)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_interval_is_that_of_a_plain_loop_over_users(clone: Clone, kind: str) -> None:
+    """A user is drawn with all lists in all windows, from the per-user files."""
+    frames = [
+        pd.read_parquet(clone.folder / f"data/per_user/{fold}.parquet") for fold in KINDS[kind]
+    ]
+    differences = defaultdict(list)
+    for frame in frames:
+        for row in frame.itertuples():
+            differences[row.user_id].append(row.ap_hybrid - row.ap_als)
+    rng, users, means = np.random.default_rng(5), list(differences), []
+    for _ in range(2000):
+        drawn = [
+            d for at in rng.integers(len(users), size=len(users)) for d in differences[users[at]]
+        ]
+        means.append(sum(drawn) / len(drawn))
+    uplift = metrics(clone, kind)["uplift"]
+    # the standard error of a quantile at 2.5 % is 2.7 standard deviations / root n, of 500 and 2000
+    error = 2.7 * np.std(means) * math.sqrt(1 / SMALL["evaluate.n_resamples"] + 1 / 2000)
+    assert uplift["ci95_low"] == pytest.approx(np.quantile(means, 0.025), abs=3 * error)
+    assert uplift["ci95_high"] == pytest.approx(np.quantile(means, 0.975), abs=3 * error)
+    assert uplift["min_detectable"] == pytest.approx(2.8 * np.std(means), rel=0.15)
 
 
 # --- the same bytes
@@ -297,7 +436,7 @@ def test_second_run_has_nothing_to_do(clone: Clone) -> None:
 def test_other_number_of_threads_gives_the_same_bytes(clone: Clone, copied: Clone) -> None:
     """dvc.lock holds the hash of every output."""
     copied.set_params({"threads": 2})
-    assert len(stages_run(copied.dvc("repro", "--force").stdout)) == 8 + 3 * len(FOLDS)
+    assert len(stages_run(copied.dvc("repro", "--force").stdout)) == 7 + 3 * len(FOLDS)
     assert copied.content("dvc.lock", "metrics") == clone.content("dvc.lock", "metrics")
 
 
@@ -316,9 +455,10 @@ def test_feature_parameter_refits_no_als(copied: Clone) -> None:
 
 
 def test_another_label_fold_reuses_the_others(copied: Clone) -> None:
+    """And the baselines are judged again, though nothing changes for them."""
     copied.set_params({"folds": [*FOLDS, "label_2"]})
     expected = {f"{stage}@label_2" for stage in ("als", "candidates", "features")}
-    expected |= {"ranker", "recommend", "evaluate"}
+    expected |= {"split", "ranker", "recommend", "baselines", "evaluate"}
     assert set(stages_run(copied.dvc("repro").stdout)) == expected
 
 
@@ -330,14 +470,16 @@ def test_experiment_can_be_compared(clone: Clone, copied: Clone) -> None:
     old, new = metrics(clone, "test"), metrics(copied, "test")
     assert old["als"]["map@10"] != new["als"]["map@10"]
     diff = json.loads(copied.dvc("metrics", "diff", "--json").stdout)
-    assert diff["metrics/test.json"]["als.map@10"]["old"] == old["als"]["map@10"]
-    assert diff["metrics/test.json"]["als.map@10"]["new"] == new["als"]["map@10"]
+    assert diff.keys() == {"metrics/map.json"}
+    assert diff["metrics/map.json"]["test.als"]["old"] == old["als"]["map@10"]
+    assert diff["metrics/map.json"]["test.als"]["new"] == new["als"]["map@10"]
+    assert len(copied.dvc("metrics", "diff").stdout.splitlines()) < 16
     diff = json.loads(copied.dvc("params", "diff", "--json").stdout)
     assert diff["params.yaml"].keys() == {"als.factors"}
     assert diff["params.yaml"]["als.factors"].items() >= {"old": 8, "new": 4}.items()
     table = exp_table(copied)
     assert table.loc[["main", "narrow"], "als.factors"].tolist() == [8, 4]
-    shown = table.loc["narrow", column(table, "metrics/test.json:als.map@10")]
+    shown = table.loc["narrow", column(table, "test.als")]
     assert shown == pytest.approx(new["als"]["map@10"], rel=1e-4)
 
 
@@ -350,7 +492,7 @@ def test_queue(copied: Clone) -> None:
     assert len(re.findall("Success", status)) == 2, status
     table = exp_table(copied)
     assert table.loc[["few", "many"], "ranker.num_leaves"].tolist() == [3, 12]
-    shown = table[column(table, "metrics/test.json:hybrid.map@10")]
+    shown = table[column(table, "validation.hybrid")]
     assert shown[["main", "few", "many"]].nunique() == 3
 
 
@@ -384,40 +526,64 @@ def test_bad_parameter_is_one_line_and_metrics_stand(
 # --- time
 
 
-def perturbed(ratings: pd.DataFrame) -> pd.DataFrame:
-    """The same ratings with other items and other stars in the rows of the last window."""
+def perturbed(ratings: pd.DataFrame, window: int) -> pd.DataFrame:
+    """The same ratings with other items and other stars in the rows of one window."""
     rng = np.random.default_rng(1)
     ratings = ratings.copy()
-    last = ratings.index[ratings["window"] == TARGET["test"]]
-    ratings.loc[last, "item_id"] = rng.permutation(ratings.loc[last, "item_id"].to_numpy())
-    ratings.loc[last, "rating"] = rng.integers(1, 6, len(last))
+    rows = ratings.index[ratings["window"] == window]
+    ratings.loc[rows, "item_id"] = rng.permutation(ratings.loc[rows, "item_id"].to_numpy())
+    ratings.loc[rows, "rating"] = rng.integers(1, 6, len(rows))
     return ratings.drop(columns="window")
 
 
-def test_nothing_leaks_from_the_last_window(clone: Clone, copied: Clone, tmp_path: Path) -> None:
-    """Other items and stars in the last window: the same models, lists and validation results."""
+@pytest.mark.parametrize("fold", ["test", "validation"])
+def test_nothing_leaks_from_a_window(
+    fold: str, clone: Clone, copied: Clone, tmp_path: Path
+) -> None:
+    """Other items and stars in the target window of a fold: it is judged otherwise, by the same
+    models and lists, and nothing changes for the folds before it.
+    """
     data = tmp_path / "other raw data"
     data.mkdir()
     for path in clone.data.iterdir():
         (data / path.name).write_bytes(path.read_bytes())
-    movielens_like.write_ratings(data / "ml-1m.inter", perturbed(ratings_in_time(clone.data)))
+    ratings = perturbed(ratings_in_time(clone.data), TARGET[fold])
+    movielens_like.write_ratings(data / "ml-1m.inter", ratings)
     copied.set_params({"data.path": str(data)})
     copied.dvc("repro")
-    old, new = metrics(clone, "test"), metrics(copied, "test")
-    assert old["hybrid"]["map@10"] != new["hybrid"]["map@10"]
-    unchanged = (
-        "data/als",
-        "data/ranker",
-        "data/candidates",
-        "data/features",
-        *RECOMMENDATIONS.values(),
-        "data/baselines",
-        "data/per_user/validation.parquet",
-        "metrics/validation.json",
-    )
+    earlier = FOLDS[FOLDS.index(fold) + 1 :]
+    unchanged = [
+        *(f"data/{name}/{one}.npz" for name in ("als",) for one in (fold, *earlier)),
+        *(f"data/candidates/{one}.parquet" for one in (fold, *earlier)),
+        *(f"data/features/{one}.parquet" for one in earlier),
+        *(f"data/ranker/{one}" for one in (fold, *earlier) if one in JUDGED),
+        *(f"data/recommendations/{one}.parquet" for one in (fold, *earlier) if one in JUDGED),
+        *(f"data/per_user/{one}.parquet" for one in earlier if one in JUDGED),
+    ]
+    if fold == "test":
+        unchanged += ["metrics/validation.json", "data/baselines"]
     before, after = clone.content(*unchanged), copied.content(*unchanged)
     assert before.keys() == after.keys()
     assert [name for name in before if before[name] != after[name]] == []
+    kind = fold.partition("_")[0]
+    assert metrics(clone, kind)["hybrid"]["map@10"] != metrics(copied, kind)["hybrid"]["map@10"]
+
+
+def test_a_fold_gives_the_same_lists_whatever_it_is_called(clone: Clone, copied: Clone) -> None:
+    """Where the same windows teach: test_2 and validation become validation and label_1."""
+    copied.set_params({"folds": ["test", "validation", "label_1", "label_2", "label_3"]})
+    copied.dvc("repro")
+    for name in ("recommendations", "single_models"):
+        assert copied.content(f"data/{name}/test.parquet") == clone.content(
+            f"data/{name}/test.parquet"
+        )
+        (lists,) = copied.content(f"data/{name}/validation.parquet").values()
+        assert [lists] == [*clone.content(f"data/{name}/test_2.parquet").values()]
+    rows, shown = (pd.read_csv(one.folder / "metrics/windows.csv") for one in (copied, clone))
+    columns = ["window", "als", "hybrid", "gain", "gain_low", "gain_high"]
+    pd.testing.assert_frame_equal(
+        rows[columns], shown[shown["fold"].isin(["test", "test_2"])][columns].reset_index(drop=True)
+    )
 
 
 # --- faults

@@ -1,5 +1,6 @@
 """Windows, the order by user, and what is kept of a repeated pair."""
 
+import json
 from pathlib import Path
 
 from harness.script import InputError
@@ -86,7 +87,9 @@ def test_summary_has_a_row_for_an_empty_window() -> None:
 
 
 def write_interactions(folder: Path, strength: list[int]) -> None:
-    (folder / "params.yaml").write_text("split:\n  windows: 3\n")
+    (folder / "params.yaml").write_text(
+        "seed: 1\nthreads: 1\nfolds: [test, validation, label_1]\nsplit:\n  windows: 4\n"
+    )
     (folder / "data").mkdir()
     columns = {
         "user": pa.array([1, 0, 1, 1, 0, 1], pa.int32()),
@@ -104,13 +107,15 @@ def test_main(
     monkeypatch.chdir(tmp_path)
     write_interactions(tmp_path, [0, 1, 0, 2, 0, 1])
     split.main()
+    for fold, window in (("test", 3), ("validation", 2), ("label_1", 1)):
+        assert json.loads(Path(f"data/split/folds/{fold}.json").read_text()) == {"window": window}
     table = pq.read_table("data/split/interactions.parquet")
     assert table.to_pydict() == {
         "user": [0, 0, 1, 1, 1, 1],
         "item": [4, 6, 4, 5, 4, 4],
         "is_positive": [YES, NO, NO, NO, YES, YES],
         "strength": [1, 0, 0, 0, 2, 1],
-        "window": [0, 2, 0, 1, 1, 2],
+        "window": [0, 2, 0, 1, 1, 3],
         "is_repeat": [NO, NO, NO, NO, YES, YES],
     }
     assert [str(kind) for kind in table.schema.types] == [
@@ -121,7 +126,7 @@ def test_main(
         "int16",
         "bool",
     ]
-    assert pd.read_csv("data/split/windows.csv")["n_interactions"].tolist() == [2, 2, 2]
+    assert pd.read_csv("data/split/windows.csv")["n_interactions"].tolist() == [2, 2, 1, 1]
     assert "2 interactions repeat an earlier user-item pair" in capsys.readouterr().out
 
 
@@ -131,3 +136,23 @@ def test_nothing_positive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(InputError, match="data.positive: no interaction is positive"):
         split.main()
     assert not (tmp_path / "data/split").exists()
+
+
+FOLDS = ["test", "test_2", "validation", "label_1", "label_2"]
+
+
+def test_folds_target_consecutive_windows_backwards() -> None:
+    windows = split.target_windows(FOLDS, 10)
+    assert windows == {"test": 9, "test_2": 8, "validation": 7, "label_1": 6, "label_2": 5}
+
+
+@pytest.mark.parametrize(("n_windows", "fold"), [(5, "label_2"), (3, "validation")])
+def test_too_few_windows(n_windows: int, fold: str) -> None:
+    """The earliest fold has one window of history at least."""
+    assert split.target_windows(FOLDS, 6)["label_2"] == 1
+    with pytest.raises(InputError) as error:
+        split.target_windows(FOLDS, n_windows)
+    assert str(error.value) == (
+        f"params.yaml: folds has {fold}, which needs {n_windows + 1} windows or more; "
+        f"the data has {n_windows}"
+    )

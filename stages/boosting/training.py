@@ -29,6 +29,7 @@ class RankerParams(Strict):
     negatives: int = Field(ge=0)  # irrelevant candidates kept per list, drawn by seed; 0 = all
     list_weight: float = Field(ge=0, le=2)  # w: rows of a list with n relevant ones weigh n^-w
     n_seeds: int = Field(ge=1, le=100)  # models whose scores are averaged
+    train_folds: int = Field(ge=1)  # folds before a judged one that its ranker is trained on
 
     @model_validator(mode="after")
     def _graded_needs_ranking(self) -> "RankerParams":

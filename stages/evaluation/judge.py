@@ -1,200 +1,181 @@
-"""Judges top-k lists of a fold: against its target, against each other, and against the best order
-that the candidates could have.
+"""Judges top-k lists: those of each fold against its target, then of all folds of a kind together.
+
+A list is a user in a judged fold who has a relevant item in its target window. A user can stand in
+several folds, so a bootstrap draws users, each with all their lists.
 """
 
-from concurrent.futures import ThreadPoolExecutor
-
-from harness.params import SharedParams
+from dataclasses import dataclass, fields
 
 import numpy as np
-import pandas as pd
 
 from evaluation import metrics
-from evaluation.top_lists import EvaluateParams, TopLists, concatenate, top_k
+from evaluation.top_lists import TopLists, concatenate, top_k
 from folds import candidate_lists
 from folds.history import History, Target
 
-# Warm users by number of positives in the history, half-open
-SLICES = ((1, 10), (10, 50), (50, 200), (200, None))
 HEAD = 0.1  # share of the catalogue, by positives in the history, that counts as popular
 
 
-class Judge:
-    """What the lists of one fold are held against.
+@dataclass(frozen=True)
+class Judged:
+    """The lists of a fold, or of several folds one after the other, and the hits of every model.
 
-    users       int32 (n_users,): rows of users.parquet with a relevant item, ascending
-    n_relevant  int64 (n_users,)
-    n_positives int64 (n_users,): in the history; 0 for a cold user
+    user         int32 (n_lists,): rows of users.parquet, ascending within a fold
+    n_positives  int64 (n_lists,): in the history of the list's fold; 0 for a cold user
+    n_relevant   int64 (n_lists,), at least 1: relevant items
+    n_known      int64 (n_lists,): relevant items that the history knows
+    n_popular    int64 (n_lists,): relevant items among the HEAD of the catalogue
+    n_candidates, n_found, n_found_by_als  int64 (n_lists,): candidates; relevant items among them,
+                 and among the first 100 of ALS
+    hits         model -> bool (n_lists, k): whether the item at each rank is relevant; ALS and the
+                 hybrid first, then the baselines
+    popular_hits the same where the item is also of the HEAD
+    single_hits  number -> bool (n_lists, k): hits of each single model of the hybrid
+    coverage     all, warm or cold -> model -> share of the fold's items that stand in some list, of
+                 several folds the mean; `all` are the lists of every user served, judged or not
+    n_items      items that the history knows, of several folds that of the first
     """
 
-    def __init__(self, history: History, target: Target, k: int) -> None:
-        self.target, self.k, self.n_items = target, k, history.n_items
-        self.users, self.n_relevant = np.unique(target.user, return_counts=True)
-        self.n_positives = history.n_positives_of(self.users)
+    user: np.ndarray
+    n_positives: np.ndarray
+    n_relevant: np.ndarray
+    n_known: np.ndarray
+    n_popular: np.ndarray
+    n_candidates: np.ndarray
+    n_found: np.ndarray
+    n_found_by_als: np.ndarray
+    hits: dict[str, np.ndarray]
+    popular_hits: dict[str, np.ndarray]
+    single_hits: dict[str, np.ndarray]
+    coverage: dict[str, dict[str, float]]
+    n_items: int
 
-    def hits(self, lists: TopLists) -> np.ndarray:
-        """bool (n_users, k)."""
-        return lists.hits(self.target, self.users, self.k)
+    @property
+    def is_cold(self) -> np.ndarray:
+        """bool (n_lists,)."""
+        return self.n_positives == 0
 
-    def ap(self, lists: TopLists) -> np.ndarray:
-        """AP@k, float64 (n_users,)."""
-        return metrics.average_precision(self.hits(lists), self.n_relevant)
+    @property
+    def baselines(self) -> list[str]:
+        """The models that are neither ALS nor the hybrid."""
+        return [name for name in self.hits if name not in ("als", "hybrid")]
 
-    def metrics(self, lists: TopLists, of: np.ndarray | None = None) -> dict[str, float]:
-        """The five metrics over the judged users of the mask `of`. Coverage is over the lists of
-        all these users, or, without a mask, over the lists of every user served, judged or not."""
-        chosen = np.ones(len(self.users), dtype=bool) if of is None else of
-        hits, n_relevant = self.hits(lists)[chosen], self.n_relevant[chosen]
-        items = lists.item if of is None else lists.item[np.isin(lists.user, self.users[of])]
-        k = self.k
-        return {
-            f"map@{k}": float(metrics.average_precision(hits, n_relevant).mean()),
-            f"ndcg@{k}": float(metrics.ndcg(hits, n_relevant).mean()),
-            f"recall@{k}": float(metrics.recall(hits, n_relevant).mean()),
-            f"hit_rate@{k}": float(metrics.hit_rate(hits).mean()),
-            f"coverage@{k}": len(np.unique(items)) / self.n_items,
-        }
+    def ap(self, model: str) -> np.ndarray:
+        """AP@k of every list, float64 (n_lists,)."""
+        return metrics.average_precision(self.hits[model], self.n_relevant)
+
+    def of_users(self, group: str) -> "Judged":
+        """The lists of `warm` or of `cold` users."""
+        is_in = self.is_cold if group == "cold" else ~self.is_cold
+        coverage = dict.fromkeys(("all", group), self.coverage[group])
+        return _joined([self], is_in, {"coverage": coverage, "n_items": self.n_items})
 
 
-def als_lists_and_ceiling(fold: str, judge: Judge) -> tuple[TopLists, dict[str, float]]:
-    """The top k of ALS alone, and what the candidate lists of the judged users could give."""
-    tops, size, found, als_found = (
-        [],
-        *(np.zeros(len(judge.users), dtype=np.int64) for _ in range(3)),
+def judge(
+    history: History,
+    target: Target,
+    models: dict[str, TopLists],
+    single: list[TopLists],
+    candidates: "CandidateCounts",
+    k: int,
+) -> Judged:
+    """The lists of one fold.
+
+    models  the lists of ALS and the hybrid first, then of the baselines; single  those of each
+    single model of the hybrid
+    """
+    users, n_relevant = np.unique(target.user, return_counts=True)
+    row = np.searchsorted(users, target.user)
+    item = history.item_of(target.item)
+    is_popular = popular_items(history)[item] & (item >= 0)
+    popular = Target(
+        target.users, target.user[is_popular], target.item[is_popular], target.strength[is_popular]
     )
+    n_positives = history.n_positives_of(users)
+    groups = {"all": None, "warm": users[n_positives > 0], "cold": users[n_positives == 0]}
+    return Judged(
+        user=users,
+        n_positives=n_positives,
+        n_relevant=n_relevant,
+        n_known=np.bincount(row[item >= 0], minlength=len(users)),
+        n_popular=np.bincount(row[is_popular], minlength=len(users)),
+        n_candidates=candidates.n_candidates,
+        n_found=candidates.n_found,
+        n_found_by_als=candidates.n_found_by_als,
+        hits={name: lists.hits(target, users, k) for name, lists in models.items()},
+        popular_hits={name: lists.hits(popular, users, k) for name, lists in models.items()},
+        single_hits={
+            str(number): lists.hits(target, users, k) for number, lists in enumerate(single)
+        },
+        coverage={
+            name: {model: coverage(lists, of, history.n_items) for model, lists in models.items()}
+            for name, of in groups.items()
+        },
+        n_items=history.n_items,
+    )
+
+
+def popular_items(history: History) -> np.ndarray:
+    """bool (n_items,): the HEAD of the items with a positive, and those as popular as its last."""
+    popularity = np.bincount(history.positives.indices, minlength=history.n_items)
+    n_head = max(1, int(HEAD * (popularity > 0).sum()))
+    return popularity >= np.sort(popularity)[-n_head]
+
+
+def coverage(lists: TopLists, users: np.ndarray | None, n_items: int) -> float:
+    """The share of the items that stand in some list of these users, or, for None, of all."""
+    items = lists.item if users is None else lists.item[np.isin(lists.user, users)]
+    return len(np.unique(items)) / n_items
+
+
+@dataclass(frozen=True)
+class CandidateCounts:
+    """What the candidates of each judged user hold: see Judged."""
+
+    n_candidates: np.ndarray
+    n_found: np.ndarray
+    n_found_by_als: np.ndarray
+
+
+def als_lists_and_counts(fold: str, target: Target, k: int) -> tuple[TopLists, CandidateCounts]:
+    """The top k of ALS alone for every user served, and what the candidates of the judged hold."""
+    users = np.unique(target.user)
+    tops, counts = [], np.zeros((3, len(users)), dtype=np.int64)
     for lists in candidate_lists.read(fold):
         start = np.repeat(lists.starts, lists.group)
         place = np.arange(len(start)) - start + 1
         als_rank = np.where(lists.is_retrieved, lists.rank["als"], place)  # cold: as served
         by_als = als_rank > 0
-        tops.append(top_k(lists.user[by_als], lists.item[by_als], -als_rank[by_als], judge.k))
-        row = np.searchsorted(judge.users, lists.user)
-        row[row == len(judge.users)] = 0
-        is_judged = judge.users[row] == lists.user
-        is_relevant = is_judged & (judge.target.strength_of(lists.user, lists.item) > 0)
-        np.add.at(size, row[is_judged], 1)
-        np.add.at(found, row[is_relevant], 1)
-        np.add.at(als_found, row[is_relevant & by_als & (als_rank <= 100)], 1)
-    oracle = metrics.oracle_average_precision(found, judge.n_relevant, judge.k)
-    return concatenate(tops), {
-        "size": float(size.mean()),
-        "recall": float((found / judge.n_relevant).mean()),
-        "als_recall@100": float((als_found / judge.n_relevant).mean()),
-        f"oracle_map@{judge.k}": float(oracle.mean()),
+        tops.append(top_k(lists.user[by_als], lists.item[by_als], -als_rank[by_als], k))
+        row = np.searchsorted(users, lists.user)
+        row[row == len(users)] = 0
+        is_judged = users[row] == lists.user
+        is_relevant = is_judged & (target.strength_of(lists.user, lists.item) > 0)
+        is_early = is_relevant & by_als & (als_rank <= 100)
+        for number, counted in enumerate((is_judged, is_relevant, is_early)):
+            counts[number] += np.bincount(row[counted], minlength=len(users))
+    return concatenate(tops), CandidateCounts(*counts)
+
+
+def pool(judged: list[Judged]) -> Judged:
+    """The lists of several folds, one fold after the other."""
+    coverage = {
+        group: {
+            model: float(np.mean([one.coverage[group][model] for one in judged]))
+            for model in models
+        }
+        for group, models in judged[0].coverage.items()
     }
+    return _joined(judged, slice(None), {"coverage": coverage, "n_items": judged[0].n_items})
 
 
-def uplift(
-    better: np.ndarray, base: np.ndarray, params: EvaluateParams, seed: int
-) -> dict[str, float]:
-    """Mean AP@k of one model minus another's, float64 (n_users,) each, with the interval of the
-    paired bootstrap; relative to the other's mean, 0 where that is 0.
-    """
-    difference = float(better.mean() - base.mean())
-    relative = difference / float(base.mean()) if base.any() else 0.0
-    interval = metrics.bootstrap(better - base, params.n_resamples, seed)
-    return {f"map@{params.k}": difference, "relative": relative, **interval}
+def _joined(judged: list[Judged], rows: np.ndarray | slice, own: dict[str, object]) -> Judged:
+    """These lists of all of `judged`, one after the other; `own`: the fields that are no arrays."""
 
+    def join(values: list) -> np.ndarray | dict[str, np.ndarray]:
+        if isinstance(values[0], np.ndarray):
+            return np.concatenate([of[rows] for of in values])
+        return {model: join([of[model] for of in values]) for model in values[0]}
 
-def summary(
-    judge: Judge,
-    models: dict[str, TopLists],
-    candidates: dict,
-    params: EvaluateParams,
-    shared: SharedParams,
-) -> dict:
-    """The content of metrics/FOLD.json."""
-    k, is_cold = params.k, judge.n_positives == 0
-    ap = {name: judge.ap(lists) for name, lists in models.items()}
-    best = max(list(models)[2:], key=lambda name: ap[name].mean())
-    with ThreadPoolExecutor(shared.n_threads) as threads:  # the bootstrap is most of the stage
-        over_als, over_best = threads.map(
-            lambda base: uplift(ap["hybrid"], ap[base], params, shared.seed), ("als", best)
-        )
-    notebook = {
-        name: metrics.notebook_average_precision(judge.hits(models[name])).mean()
-        for name in ("als", "hybrid")
-    }
-    result = {
-        "n_users": len(judge.users),
-        "n_cold_users": int(is_cold.sum()),
-        "n_items": judge.n_items,
-        **{name: judge.metrics(models[name]) for name in ("als", "hybrid")},
-        "candidates": candidates,
-        "uplift": over_als,
-        "uplift_over_best_baseline": {"name": best, **over_best},
-        "notebook": {f"{name}_map@{k}": float(value) for name, value in notebook.items()},
-    }
-    for name, users in (("warm", ~is_cold), ("cold", is_cold)):
-        if users.any():
-            result[name] = {
-                model: judge.metrics(models[model], users) for model in ("als", "hybrid")
-            }
-            result[name]["n_users"] = int(users.sum())
-    return result
-
-
-def by_k(judge: Judge, models: dict[str, TopLists]) -> pd.DataFrame:
-    """k, and MAP@k of every model."""
-    hits = {name: judge.hits(lists) for name, lists in models.items()}
-    return pd.DataFrame(
-        [
-            {
-                "k": k,
-                **{
-                    name: metrics.average_precision(hit[:, :k], judge.n_relevant).mean()
-                    for name, hit in hits.items()
-                },
-            }
-            for k in range(1, judge.k + 1)
-        ]
-    )
-
-
-def slices(
-    fold: str, judge: Judge, models: dict[str, TopLists], popularity: np.ndarray
-) -> pd.DataFrame:
-    """MAP@k of ALS, the hybrid and the baselines by slice of users, and by slice of relevant items.
-
-    popularity  int64 (rows of items.parquet,): positives in the history. For a slice of items only
-    the relevant items in it count, for users who have one.
-    """
-    rows = []
-    masks = {"cold users": judge.n_positives == 0}
-    for low, high in SLICES:
-        masks[f"{low}-{high - 1} positives" if high else f"{low}+ positives"] = (
-            judge.n_positives >= low
-        ) & (judge.n_positives < (high or np.inf))
-    ap = {name: judge.ap(lists) for name, lists in models.items()}
-    for name, mask in masks.items():
-        if mask.any():
-            rows.append(
-                {
-                    "slice": name,
-                    "n_users": mask.sum(),
-                    **{model: ap[model][mask].mean() for model in models},
-                }
-            )
-    n_head = max(1, int(HEAD * (popularity > 0).sum()))
-    is_head = popularity >= np.sort(popularity)[-n_head]
-    for name, is_in in (("popular items", is_head), ("long-tail items", ~is_head)):
-        kept = is_in[judge.target.item]
-        if kept.any():
-            target = Target(
-                judge.target.users,
-                judge.target.user[kept],
-                judge.target.item[kept],
-                judge.target.strength[kept],
-            )
-            rows.append({"slice": name, **item_slice(target, models, judge.k)})
-    return pd.DataFrame(rows).assign(fold=fold)[["fold", "slice", "n_users", *models]]
-
-
-def item_slice(target: Target, models: dict[str, TopLists], k: int) -> dict:
-    """n_users and MAP@k of every model where only the items of `target` are relevant."""
-    users, n_relevant = np.unique(target.user, return_counts=True)
-    scores = {
-        name: metrics.average_precision(lists.hits(target, users, k), n_relevant).mean()
-        for name, lists in models.items()
-    }
-    return {"n_users": len(users), **scores}
+    names = [field.name for field in fields(Judged) if field.name not in own]
+    return Judged(**{name: join([getattr(one, name) for one in judged]) for name in names}, **own)

@@ -1,4 +1,4 @@
-"""Draws the results of the test folds for the READMEs."""
+"""Draws the results for the READMEs."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -53,8 +53,8 @@ def draw_by_k(axes: plt.Axes, frame: pd.DataFrame) -> None:
 
 def draw_slices(axes: plt.Axes, frame: pd.DataFrame) -> None:
     """Two bars per slice of users."""
-    users = frame[(frame["fold"] == "test") & ~frame["slice"].str.endswith("items")]
-    labels = [f"{row.slice}\n({row.n_users} users)" for row in users.itertuples()]
+    users = frame[~frame["slice"].str.endswith("items")]
+    labels = [f"{row.slice}\n({row.n_lists} lists)" for row in users.itertuples()]
     users.set_axis(labels).plot.barh(y=["als", "hybrid"], ax=axes, color=COLOURS, width=0.75)
     axes.invert_yaxis()
     axes.set(title="MAP@k by history of the user, test", xlabel="MAP@k", ylabel="")
@@ -72,11 +72,50 @@ def draw_gain(axes: plt.Axes, frame: pd.DataFrame) -> None:
 
 def results(by_k: pd.DataFrame, slices: pd.DataFrame, gain: pd.DataFrame) -> plt.Figure:
     """MAP@k of every model by k, MAP@k by slice of users, and the features that gain most, from the
-    tables of these names in metrics/.
+    tables of these names in metrics/, for one kind of folds.
     """
     plt.switch_backend("Agg")  # no screen is needed
     figure, axes = plt.subplots(1, 3, figsize=(16, 4.8), layout="constrained")
     draw_by_k(axes[0], by_k)
     draw_slices(axes[1], slices)
     draw_gain(axes[2], gain)
+    return figure
+
+
+def gain_by_window(windows: pd.DataFrame, pooled: dict[str, dict[str, float]]) -> plt.Figure:
+    """A forest plot of the gain over ALS: a row per judged window, oldest first, and a diamond for
+    all windows of a kind together; test and validation apart.
+
+    windows  metrics/windows.csv; pooled  metrics/map.json
+    """
+    plt.switch_backend("Agg")  # no screen is needed
+    rows = []  # label, gain, low, high, whether pooled
+    for kind, all_of_it in pooled.items():
+        own = windows[windows["fold"].str.split("_").str[0] == kind]
+        for row in own.itertuples():
+            label = f"{row.fold.replace('_', ' ')}: window {row.window}, {row.n_lists} lists"
+            rows.append((label, row.gain, row.gain_low, row.gain_high, False))
+        label = f"{kind}, pooled: {own['n_lists'].sum()} lists"
+        rows.append((label, *(all_of_it[key] for key in ("gain", "gain_low", "gain_high")), True))
+    figure, axes = plt.subplots(figsize=(9, 0.8 + 0.38 * len(rows)), layout="constrained")
+    for height, (_, gain, low, high, is_pooled) in enumerate(rows):
+        colour, marker = (COLOURS["hybrid"], "D") if is_pooled else (COLOURS["als"], "o")
+        axes.plot([low, high], [height, height], color=colour, linewidth=2.4 if is_pooled else 1.4)
+        axes.plot(gain, height, marker, color=colour, markersize=7 if is_pooled else 5)
+        text = f"{gain:+.4f} ({low:+.4f} to {high:+.4f})"
+        axes.annotate(
+            text,
+            (1.02, height),
+            xycoords=("axes fraction", "data"),
+            va="center",
+            fontsize=9,
+            weight="bold" if is_pooled else "normal",
+        )
+    axes.set_yticks(range(len(rows)), [label for label, *_ in rows])
+    for tick, (*_, is_pooled) in zip(axes.get_yticklabels(), rows, strict=True):
+        tick.set_weight("bold" if is_pooled else "normal")
+    axes.axvline(0, color=DARK_GREY, linewidth=0.8)
+    axes.invert_yaxis()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set(xlabel="gain of the hybrid over ALS, MAP@k, with its 95 % interval")
     return figure

@@ -1,17 +1,30 @@
 """Top-k lists: cut from scored candidates, held against the relevant items of a target window."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from harness.params import Strict
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from pydantic import Field
 
 from folds.history import Target
 from folds.lists import group_of, list_of_row, starts_of
 from folds.selection import largest
 
-BASELINE_LISTS = "data/baselines/{fold}.parquet"
+MODEL_LISTS = pa.schema(  # of a file with the lists of several models, each with a number
+    {
+        "model": pa.string(),
+        "number": pa.int16(),
+        "user": pa.int32(),
+        "item": pa.int32(),
+        "rank": pa.int16(),
+        "score": pa.float32(),
+    }
+)
 
 
 class EvaluateParams(Strict):
@@ -68,3 +81,24 @@ def concatenate(parts: list[TopLists]) -> TopLists:
     """One after the other."""
     names = ("user", "item", "rank", "score")
     return TopLists(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+def append(file: pq.ParquetWriter, model: str, number: int, lists: TopLists) -> None:
+    """Writes the lists of one model, as rows of MODEL_LISTS."""
+    n_rows = len(lists.user)
+    columns = [
+        pa.array([model]).take(pa.array(np.zeros(n_rows, dtype=np.int64))),
+        np.full(n_rows, number, dtype=np.int16),
+        lists.user.astype(np.int32),
+        lists.item.astype(np.int32),
+        lists.rank.astype(np.int16),
+        lists.score.astype(np.float32),
+    ]
+    file.write_table(pa.table(columns, schema=MODEL_LISTS))
+
+
+def read(path: Path, model: str, number: int) -> TopLists:
+    """The lists of one model, of a file of MODEL_LISTS."""
+    is_wanted = (pc.field("model") == model) & (pc.field("number") == number)
+    table = pq.read_table(path, filters=is_wanted)
+    return TopLists(*(table[name].to_numpy() for name in ("user", "item", "rank", "score")))

@@ -1,26 +1,26 @@
 """Folds: the history a fold may know, and the target window that judges it.
 
-Fold `test` targets the last window, `validation` the one before, `label_1`, `label_2`, … the ones
-before that. The history of a fold is every window before its target. Users and items of a fold are
-those of its history, so no shape and no index depends on anything later.
+The folds target consecutive windows, the first of `folds` in params.yaml the last window of the
+data. The history of a fold is every window before its target. Users and items of a fold are those
+of its history, so no shape and no index depends on anything later.
 """
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from harness.params import is_judged
 from harness.script import InputError
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy import sparse
 
 INTERACTIONS = Path("data/split/interactions.parquet")
-WINDOWS = Path("data/split/windows.csv")
-JUDGED = ("validation", "test")
+TARGET_WINDOW = "data/split/folds/{fold}.json"
 
 Columns = dict[str, np.ndarray]  # of data/split/interactions.parquet
 
@@ -136,30 +136,22 @@ class Target:
         return np.where(known[place] == pair, strength[place], 0).astype(np.uint8)
 
 
-def target_window(fold: str, n_windows: int) -> int:
-    """The number of the fold's target window; InputError where no window of history would be
-    left.
-    """
-    behind = {"test": 1, "validation": 2}.get(fold) or 2 + int(fold.removeprefix("label_"))
-    if n_windows - behind < 1:
-        raise InputError(
-            f"params.yaml: folds has {fold}, which needs {behind + 1} windows or more; "
-            f"the data has {n_windows}"
-        )
-    return n_windows - behind
+def target_window(fold: str) -> int:
+    """The number of the fold's target window, which `split` has written."""
+    return json.loads(Path(TARGET_WINDOW.format(fold=fold)).read_text())["window"]
 
 
 def load_fold(fold: str) -> tuple[History, Target]:
-    """The history and the target of a fold, from the two files of `split`.
+    """The history and the target of a fold, from the files of `split`.
 
     InputError where a judged fold has nobody to judge, or a fold's history has nothing positive.
     """
-    window = target_window(fold, len(pd.read_csv(WINDOWS)))
+    window = target_window(fold)
     file = pq.ParquetFile(INTERACTIONS)
     groups = (file.read_row_group(number) for number in range(file.num_row_groups))
     known, wanted = cut(groups, file.metadata.num_rows, window)
     history, target = history_of(known, window), target_of(wanted)
-    if fold in JUDGED and not len(target.user):
+    if is_judged(fold) and not len(target.user):
         raise InputError(
             f"fold {fold}: no user left to evaluate; window {window}, its target, has "
             f"{len(target.users)} users but no positive pair that is new; check data.positive and "

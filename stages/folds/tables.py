@@ -15,7 +15,7 @@ data/items.parquet          the same for items: item_id and the item features
 data/item_tags.npz          scipy CSR float32 (n_items, n_tags): the groups an item belongs to (its
                             author, its genres); each row sums to 1 or is empty
 data/item_embeddings.npy    float32 (n_items, width); a row of NaN for an item without one
-data/recommendations*.parquet is what `recommend` makes of them: see there.
+data/recommendations/FOLD.parquet is what `recommend` makes of them: see there.
 """
 
 from dataclasses import dataclass
@@ -33,10 +33,7 @@ USERS = Path("data/users.parquet")
 ITEMS = Path("data/items.parquet")
 TAGS = Path("data/item_tags.npz")
 EMBEDDINGS = Path("data/item_embeddings.npy")
-RECOMMENDATIONS = {
-    "validation": Path("data/recommendations_validation.parquet"),
-    "test": Path("data/recommendations.parquet"),
-}
+RECOMMENDATIONS = "data/recommendations/{fold}.parquet"
 
 
 @dataclass(frozen=True)

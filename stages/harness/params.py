@@ -5,7 +5,7 @@ with one line.
 import difflib
 import os
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, TypeVar, get_args, get_origin
 
 from harness.script import InputError
 
@@ -33,21 +33,54 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
+def kind_of(fold: str) -> str:
+    """test, validation or label: what a fold is for, by its name."""
+    return fold.partition("_")[0]
+
+
+def is_judged(fold: str) -> bool:
+    """Whether the fold judges models; those that do not only train rankers."""
+    return kind_of(fold) != "label"
+
+
+FOLD = r"^((test|validation)(_[2-9]|_[1-9][0-9]+)?|label_[1-9][0-9]*)$"
+
+
 class SharedParams(Strict):
     """The keys that stand outside the sections, since several stages read them."""
 
     seed: int = Field(ge=0, le=2**31 - 1)  # of ALS, the rankers, the samples and the bootstrap
     threads: int = Field(ge=0, le=1024)  # 0 = every core the process may use; never changes a byte
-    folds: list[Annotated[str, Field(pattern=r"^(test|validation|label_[1-9][0-9]*)$")]]
+    folds: list[Annotated[str, Field(pattern=FOLD)]]  # consecutive windows, the latest first
 
     @field_validator("folds")
     @classmethod
     def _are_consecutive(cls, folds: list[str]) -> list[str]:
-        n_labels = len(folds) - 2
-        wanted = ["test", "validation", *(f"label_{i}" for i in range(1, n_labels + 1))]
-        if n_labels < 1 or folds != wanted:
-            raise ValueError("must be test, validation, label_1, label_2, … in this order")
+        wanted = []
+        for kind in ("test", "validation", "label"):
+            number = sum(kind_of(fold) == kind for fold in folds)
+            first = "label_1" if kind == "label" else kind
+            wanted += [first, *(f"{kind}_{i}" for i in range(2, number + 1))]
+        if folds != wanted:
+            raise ValueError(
+                "must be test, test_2, …, validation, validation_2, …, label_1, label_2, … in this "
+                "order, at least one of each"
+            )
         return folds
+
+    @property
+    def judged(self) -> list[str]:
+        """The folds that judge models, the latest first."""
+        return [fold for fold in self.folds if is_judged(fold)]
+
+    def of_kind(self, kind: str) -> list[str]:
+        """The folds of a kind, such as validation, the latest first."""
+        return [fold for fold in self.folds if kind_of(fold) == kind]
+
+    def before(self, fold: str, most: int) -> list[str]:
+        """The folds that come before this one in time, at most so many, the latest first."""
+        start = self.folds.index(fold) + 1
+        return self.folds[start : start + most]
 
     @property
     def n_threads(self) -> int:
@@ -88,11 +121,14 @@ def _line(error: dict, model: type[BaseModel], prefix: str) -> str:
     """One line for one finding of pydantic: key, value, what is allowed."""
     if not error["loc"]:  # of a rule over several keys, which names them itself
         return error["msg"].removeprefix("Value error, ")
-    *parents, last = (str(part) for part in error["loc"])
+    *parents, last = error["loc"]
+    parents = [part for part in parents if isinstance(part, str)]  # not the number of a setting
+    last = str(last)
     key = prefix + ".".join((*parents, last))
     if error["type"] == "extra_forbidden":
         for parent in parents:
             model = model.model_fields[parent].annotation
+            model = get_args(model)[0] if get_origin(model) is list else model
         return _unknown(last, list(model.model_fields), prefix + "".join(f"{p}." for p in parents))
     if error["type"] == "missing":
         return f"{key} is missing"
@@ -104,7 +140,7 @@ def _validate(values: object, model: type[Section], prefix: str) -> Section:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        lines = [_line(finding, model, prefix) for finding in error.errors()]
+        lines = dict.fromkeys(_line(finding, model, prefix) for finding in error.errors())
         raise InputError("\n".join(f"{FILE}: {line}" for line in lines)) from None
 
 

@@ -4,11 +4,12 @@ To add one: write its file, import it here, add a line to SOURCES, name it in pa
 (stages/README.md has an example). A pair the user was exposed to is never retrieved.
 """
 
-from typing import Literal
+import itertools
+from typing import Annotated, Literal
 
 from harness.params import Strict
 
-from pydantic import create_model
+from pydantic import BeforeValidator, create_model, model_validator
 
 from folds.candidate_lists import CandidateListParams
 from folds.similarity import ItemKnnParams
@@ -27,8 +28,6 @@ SOURCES = {
     "content": Source(content),
 }
 
-NO_BASELINE = ("als", "recent_popular")  # is judged beside the baselines; is always one
-
 # The section `sources`: the parameters of every source that has some
 SourcesParams = create_model(
     "SourcesParams",
@@ -37,20 +36,45 @@ SourcesParams = create_model(
 )
 
 
-class BaselineNames(Strict):
-    """The section `baselines` names the sources that are baselines, each with its parameters."""
+def every_setting(values: object) -> object:
+    """One dictionary of parameters for each combination of values, where some of them are lists:
+    {"l2": [1, 2], "n": 5} gives those of (1, 5) and (2, 5).
+    """
+    if not isinstance(values, dict):
+        return values
+    lists = {name: of if isinstance(of, list) else [of] for name, of in values.items()}
+    for name, of in lists.items():
+        if not of:
+            raise ValueError(f"{name} is []: must be a value, or a list of at least one")
+    return [dict(zip(lists, each, strict=True)) for each in itertools.product(*lists.values())]
+
+
+class Baselines(Strict):
+    """The section `baselines` names the sources that are baselines, each with its parameters, of
+    which each may be a list of values to try.
+    """
+
+    @model_validator(mode="after")
+    def _is_not_empty(self) -> "Baselines":
+        if not self.model_fields_set:
+            raise ValueError("baselines is empty: must name at least one source")
+        return self
 
     @property
-    def names(self) -> list[str]:
-        """The baselines, in the order of SOURCES."""
-        return [name for name in SOURCES if name in self.model_fields_set]
+    def settings(self) -> dict[str, dict[int, Strict]]:
+        """The settings of each baseline, numbered from 0, in the order of SOURCES."""
+        names = [name for name in SOURCES if name in self.model_fields_set]
+        return {name: dict(enumerate(getattr(self, name))) for name in names}
 
 
 BaselinesParams = create_model(
     "BaselinesParams",
-    __base__=BaselineNames,
-    recent_popular=(RecentPopularParams, ...),  # cold users are served by it
-    **{name: (s.params, None) for name, s in SOURCES.items() if name not in NO_BASELINE},
+    __base__=Baselines,
+    **{
+        name: (Annotated[list[source.params], BeforeValidator(every_setting)], None)
+        for name, source in SOURCES.items()
+        if name != "als"  # which is judged beside the baselines
+    },
 )
 
 

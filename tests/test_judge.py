@@ -1,0 +1,141 @@
+"""Judged lists, their pooling, and the tables made of them, by hand arithmetic."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from evaluation import results
+from evaluation.judge import CandidateCounts, Judged, judge, pool, popular_items
+from evaluation.top_lists import EvaluateParams, TopLists
+from histories import LIKED, SEEN, fold_of, history_of, split_table
+
+K = 2
+PARAMS = EvaluateParams(k=K, n_resamples=200)
+ROWS = [  # user, item, window, strength: item 1 is the popular one
+    (0, 1, 0, LIKED),
+    (1, 1, 0, LIKED),
+    (2, 2, 0, SEEN),
+    (0, 3, 1, LIKED),
+    (1, 2, 1, LIKED),
+    (1, 9, 1, LIKED),
+    (2, 1, 1, LIKED),
+    (3, 1, 1, SEEN),
+]
+# Relevant in window 1: 3, which the history does not know, for user 0; 2, and 9, which it does not
+# know, for user 1; 1 for user 2, who is cold.
+
+
+def lists_of(*of_user: tuple[int, list[int]]) -> TopLists:
+    user = [one for one, items in of_user for _ in items]
+    rank = [place for _, items in of_user for place in range(1, len(items) + 1)]
+    item = [thing for _, items in of_user for thing in items]
+    columns = (np.array(of, dtype=np.int32) for of in (user, item, rank))
+    return TopLists(*columns, np.zeros(len(user), dtype=np.float32))
+
+
+MODELS = {
+    "als": lists_of((0, [2, 1]), (1, [1, 2]), (2, [1, 3])),
+    "hybrid": lists_of((0, [2]), (1, [2, 1]), (2, [1, 3]), (3, [2])),
+    "popular": lists_of((0, [1]), (1, [1])),
+}
+
+
+def judged_fold() -> Judged:
+    history, target = fold_of(split_table(ROWS), 1)
+    counts = CandidateCounts(np.array([2, 2, 4]), np.array([0, 1, 1]), np.array([0, 0, 1]))
+    single = [MODELS["hybrid"], MODELS["als"]]
+    return judge(history, target, MODELS, single, counts, K)
+
+
+def test_what_is_known_of_each_list() -> None:
+    judged = judged_fold()
+    assert judged.user.tolist() == [0, 1, 2]  # user 3 has no relevant item
+    assert judged.n_relevant.tolist() == [1, 2, 1]
+    assert judged.n_known.tolist() == [0, 1, 1]
+    assert judged.is_cold.tolist() == [False, False, True]
+    assert judged.n_popular.tolist() == [0, 0, 1]
+    assert judged.ap("hybrid").tolist() == [0, (1 / 1) / min(K, 2), 1 / 1]
+    assert judged.ap("als").tolist() == [0, (1 / 2) / min(K, 2), 1 / 1]
+    assert judged.baselines == ["popular"]
+
+
+def test_coverage_is_over_all_who_are_served() -> None:
+    """The history knows items 1 and 2; a list may hold any."""
+    judged = judged_fold()
+    assert judged.coverage["all"]["hybrid"] == 3 / 2
+    assert judged.coverage["warm"]["hybrid"] == 2 / 2
+    assert judged.coverage["all"]["popular"] == 1 / 2
+
+
+def test_pooling_is_one_fold_after_the_other() -> None:
+    judged = judged_fold()
+    share = dict.fromkeys(MODELS, 1.0)
+    warm = replace(judged.of_users("warm"), coverage=dict.fromkeys(judged.coverage, share))
+    both = pool([judged, warm])
+    assert both.user.tolist() == [0, 1, 2, 0, 1]
+    assert both.ap("als").tolist() == [*judged.ap("als"), *warm.ap("als")]
+    assert both.coverage["all"]["hybrid"] == (3 / 2 + 1) / 2
+    assert both.n_items == judged.n_items == 2
+
+
+def test_pooling_one_fold_changes_nothing() -> None:
+    judged = judged_fold()
+    assert results.summary(pool([judged]), PARAMS, 1, 1) == results.summary(judged, PARAMS, 1, 1)
+
+
+def test_summary() -> None:
+    tree = results.summary(pool([judged_fold(), judged_fold()]), PARAMS, seed=1, n_threads=2)
+    assert (tree["n_lists"], tree["n_users"], tree["n_cold_users"]) == (6, 3, 2)
+    assert tree["hybrid"]["map@2"] == pytest.approx((0 + 1 / 2 + 1) / 3)
+    assert tree["als"]["map@2"] == pytest.approx((0 + 1 / 4 + 1) / 3)
+    assert tree["warm"]["hybrid"]["map@2"] == pytest.approx((0 + 1 / 2) / 2)
+    assert tree["warm"]["n_lists"] == 4
+    assert tree["cold"]["uplift"]["map@2"] == 0
+    assert tree["uplift"]["map@2"] == pytest.approx((1 / 2 - 1 / 4) / 3)
+    assert tree["uplift"]["relative"] == pytest.approx((1 / 4) / (5 / 4))
+    assert tree["uplift_over_best_baseline"]["name"] == "popular"
+    assert tree["candidates"] == {
+        "size": (2 + 2 + 4) / 3,
+        "reachable": pytest.approx((0 / 1 + 1 / 2 + 1 / 1) / 3),
+        "recall": pytest.approx((0 / 1 + 1 / 2 + 1 / 1) / 3),
+        "als_recall@100": pytest.approx(1 / 3),
+        "oracle_map@2": pytest.approx((0 + 1 / 2 + 1) / 3),
+    }
+    of_one = [(0 + 1 / 2 + 1) / 3, (0 + 1 / 4 + 1) / 3]  # the single models: two values
+    deviation = (of_one[0] - of_one[1]) / np.sqrt(2)
+    assert tree["hybrid"]["seed_sd"] == pytest.approx(deviation / np.sqrt(2))
+
+
+def test_one_model_has_no_spread() -> None:
+    judged = judged_fold()
+    del judged.single_hits["1"]
+    assert results.seed_sd(judged) == 0
+
+
+def test_slices_of_users_and_of_items() -> None:
+    frame = results.slices(judged_fold()).set_index("slice")
+    assert frame["n_lists"].to_dict() == {
+        "cold users": 1,
+        "1-9 positives": 2,
+        "popular items": 1,
+        "long-tail items": 2,
+    }
+    assert frame.loc["1-9 positives", "hybrid"] == (0 + 1 / 2) / 2
+    assert frame.loc["popular items", "als"] == 1  # user 2's one relevant item, at rank 1
+    assert frame.loc["long-tail items", "als"] == (0 + (1 / 2) / 2) / 2
+
+
+def test_popular_items_are_a_tenth_of_those_with_a_positive() -> None:
+    rows = [(user, item, 0, LIKED) for item in range(20) for user in range(20 - item)]
+    assert np.flatnonzero(popular_items(history_of([*rows, (0, 30, 0, SEEN)], 1))).tolist() == [
+        0,
+        1,
+    ]
+
+
+def test_a_window_without_cold_users_has_no_figure_for_them() -> None:
+    row = results.window_row(judged_fold().of_users("warm"), PARAMS, seed=1)
+    assert (row["n_lists"], row["warm_n_lists"], row["cold_n_lists"]) == (2, 2, 0)
+    assert np.isnan([row["cold_als"], row["cold_gain"], row["cold_gain_low"]]).all()
+    assert row["warm_gain"] == row["gain"] == (1 / 2 - 1 / 4) / 2
