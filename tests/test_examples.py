@@ -72,5 +72,5 @@ def test_reader(copied: Clone, tmp_path: Path) -> None:
     log.drop(columns="timestamp").to_csv(folder / "log.csv", index=False)
     command = follow(copied, "reader")
     copied.dvc(*(word.replace("/data/stars", str(folder)) for word in command[1:]))
-    lists = pd.read_parquet(copied.folder / "data/recommendations.parquet")
+    lists = pd.read_parquet(copied.folder / "data/recommendations/test.parquet")
     assert set(lists["user_id"]) <= set(log["user"])

@@ -142,9 +142,13 @@ def on_grid(values: np.ndarray, n_bits: int, axis: int = 1) -> np.ndarray:
     these are no more than the 53 of a float64 nothing is ever rounded, so the sum is the same in
     any order, on any processor, whichever vectors stand beside it. BLAS promises none of that.
     """
-    exponent = np.frexp(np.abs(values).max(axis=axis, keepdims=True, initial=0))[1]
-    unit = np.ldexp(1.0, exponent - n_bits)
-    return np.rint(values / unit) * unit
+    largest_value = np.maximum(
+        values.max(axis=axis, keepdims=True, initial=0),
+        -values.min(axis=axis, keepdims=True, initial=0),
+    )
+    unit = np.ldexp(1.0, np.frexp(largest_value)[1] - n_bits)
+    grid = values * (1 / unit)  # the unit is a power of two, so this rounds nothing
+    return np.multiply(np.rint(grid, out=grid), unit, out=grid)
 
 
 def grid_bits(width: int) -> int:

@@ -35,7 +35,7 @@ from families import (
 from families.columns import codes
 from folds import candidate_lists
 from folds.candidate_lists import CandidateListParams, Candidates
-from folds.history import INTERACTIONS, WINDOWS, History, cut, history_of, load_fold, target_window
+from folds.history import INTERACTIONS, History, cut, history_of, load_fold, target_window
 from retrieval import Inputs, SourcesParams, fit
 
 FOLD = "validation"
@@ -88,7 +88,7 @@ def steps(n_candidates: int = N_CANDIDATES) -> list[Step]:
     """The steps between the fits, on the files in data/."""
     shared = shared_params()
     table = pq.read_table(INTERACTIONS)
-    window = target_window(FOLD, len(pd.read_csv(WINDOWS)))
+    window = target_window(FOLD)
     history, target = load_fold(FOLD)
     context = load_context(FOLD, history, section("features", FeaturesParams))
     families = families_of(context, ["als", "user", "item", "embedding"])  # the notebook's
@@ -252,7 +252,7 @@ def ranker_fit(n_repeats: int) -> tuple[pd.DataFrame, dict[str, float]]:
     """
     shared = shared_params()
     params = section("ranker", training.RankerParams)
-    earlier = shared.folds[shared.folds.index(FOLD) + 1 :]
+    earlier = shared.before(FOLD, params.train_folds)
     judged = examples.read(FOLD)
     naive = [every_list(fold, shared) for fold in earlier]
     frame = pd.DataFrame(
