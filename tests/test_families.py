@@ -431,7 +431,9 @@ def lists_and_context(interactions: list[tuple]) -> tuple[dict, Candidates, Cont
 
     history = history_of(interactions, WINDOW)
     shared = SharedParams(seed=1, threads=1, folds=["test", "validation", "label_1"])
-    params = als.AlsParams(factors=4, alpha=1.0, regularization=0.1, iterations=3)
+    params = als.AlsParams(
+        factors=4, alpha=1.0, confidence="plain", regularization=0.1, iterations=3
+    )
     factors = Factors(*als.fit(history.positives, params, shared), history.users, history.items)
     inputs = Inputs(history, embeddings[history.items], 1, factors)
     sources = {name: fit(name, inputs, SOURCES_PARAMS) for name in SOURCES}
