@@ -153,5 +153,6 @@ def test_a_column_is_read_when_it_is_asked_for_and_no_other(
     monkeypatch.setattr(history_columns, "read_in_parts", noted)
     channels = Channels(history)
     assert (list(channels), read) == (["like", "timespent", "place"], [])
+    assert ("like" in channels, "share" in channels, read) == (True, False, [])
     assert channels["like"].any()
     assert sorted(read) == ["is_repeat", "like", "window"]

@@ -91,6 +91,9 @@ class Channels(Mapping[str, np.ndarray]):
             raise KeyError(name)
         return self._columns.column(CHANNELS, name, is_merged=name not in SETTINGS)
 
+    def __contains__(self, name: object) -> bool:  # that of Mapping would read the column
+        return name in self._names
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
 
