@@ -5,14 +5,13 @@ from pathlib import Path
 from harness.params import SharedParams
 
 import numpy as np
-import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from implicit.cpu.als import AlternatingLeastSquares
 from scipy import sparse
 
 import als
-from folds.history import INTERACTIONS, WINDOWS, History, load_fold
+from folds.history import INTERACTIONS, TARGET_WINDOW, History, load_fold
 from histories import LIKED, SEEN, split_table
 
 SHARED = SharedParams(seed=3, threads=1, folds=["test", "validation", "label_1"])
@@ -40,7 +39,9 @@ def written(rows: list[tuple[int, int, int, int]]) -> History:
     """The history of the fold validation of these rows, in files of the current folder."""
     INTERACTIONS.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(split_table(rows), INTERACTIONS)
-    pd.DataFrame({"window": range(4)}).to_csv(WINDOWS, index=False)
+    target = Path(TARGET_WINDOW.format(fold="validation"))
+    target.parent.mkdir()
+    target.write_text('{"window": 2}')
     return load_fold("validation")[0]
 
 
