@@ -22,6 +22,9 @@ def main() -> None:
         f"{result.interactions.num_rows:,} interactions ({n_positive:,} positive) of "
         f"{result.users.num_rows:,} users and {result.items.num_rows:,} items"
     )
+    channels = [name for name in tables.CHANNELS if name in result.interactions.column_names]
+    if channels:
+        report(f"feedback channels: {', '.join(channels)}")
 
 
 if __name__ == "__main__":
