@@ -1,4 +1,4 @@
-"""Columns of the log for the rows of a history: by a plain reading of the rows."""
+"""Columns of the log for the rows of a history, channels too: by a plain reading of the rows."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,9 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from families.feedback import Channels
 from folds import history_columns
 from folds.history import INTERACTIONS, History
-from folds.history_columns import CHANNELS, Channels, strengths
+from folds.history_columns import CHANNELS, strengths
 from histories import LIKED, SEEN, history_before, split_table
 from split import order_by_user
 

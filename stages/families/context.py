@@ -21,11 +21,11 @@ from pydantic import Field
 from scipy import sparse
 
 from families.columns import Columns
+from families.feedback import Channels
 from folds import factors, tables
 from folds.candidate_lists import Candidates
 from folds.factors import Factors
 from folds.history import History
-from folds.history_columns import Channels
 from folds.similarity import ItemKnnParams, latest
 
 

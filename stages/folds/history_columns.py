@@ -1,11 +1,9 @@
 """Columns of the log that few readers of a history need: the strength and the feedback channels.
 
-Each is read when it is asked for, so that they cost nothing where they are not in use. Where a pair
-occurs more than once, its row of the history has the largest value of all its rows before the
-target window; a setting (place, platform, agent) is that of the first one.
+Each is read when it is asked for, so that they cost nothing where they are not in use.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -13,7 +11,6 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from folds.history import INTERACTIONS, History
-from folds.tables import SETTINGS
 
 CHANNELS = Path("data/split/channels.parquet")  # a row for each of data/split/interactions.parquet
 
@@ -27,7 +24,8 @@ class HistoryColumns:
     def column(self, path: Path, name: str, is_merged: bool = True) -> np.ndarray:
         """(n_rows,) of the history, in the file's dtype.
 
-        is_merged  whether the largest value of a pair's rows counts, else that of the first one
+        is_merged  whether of a pair that occurs more than once before the target window the largest
+                   value counts, else the first one
         """
         values = self._known(path, name)
         if not self._is_repeat.any():
@@ -72,30 +70,3 @@ def read_in_parts(path: Path, name: str) -> Iterator[np.ndarray]:
 def strengths(history: History) -> np.ndarray:
     """uint8 (n_rows,): 0 where not positive, else the strength of the feedback, at least 1."""
     return HistoryColumns(history).column(INTERACTIONS, "strength")
-
-
-class Channels(Mapping[str, np.ndarray]):
-    """The channels that the source has, by their names in tables.CHANNELS: bool or uint8 (n_rows,)
-    of the history, read anew each time.
-    """
-
-    def __init__(self, history: History) -> None:
-        self._columns = HistoryColumns(history)
-
-    @cached_property
-    def _names(self) -> list[str]:
-        return pq.read_schema(CHANNELS).names
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        if name not in self._names:
-            raise KeyError(name)
-        return self._columns.column(CHANNELS, name, is_merged=name not in SETTINGS)
-
-    def __contains__(self, name: object) -> bool:  # that of Mapping would read the column
-        return name in self._names
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
