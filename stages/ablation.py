@@ -2,9 +2,9 @@
 notebook's system.
 
 usage: dvc repro stages/extra/dvc.yaml (not a part of `dvc repro`: it trains some hundred models)
-in:    data/split/interactions.parquet, data/users.parquet, data/items.parquet,
-       data/item_tags.npz, data/item_embeddings.npy; for each FOLD of validation and label folds:
-       data/split/folds/FOLD.json, data/als/FOLD.npz, data/candidates/FOLD.parquet
+in:    data/split/interactions.parquet, data/split/channels.parquet, data/users.parquet,
+       data/items.parquet, data/item_tags.npz, data/item_embeddings.npy; for each FOLD of validation
+       and label folds: data/split/folds/FOLD.json, data/als/FOLD.npz, data/candidates/FOLD.parquet
 out:   metrics/ablation.csv, a row per variant:
          part          full, one seed, ranker, without source, without family, with family,
                        notebook, notebook with source, notebook with family

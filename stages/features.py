@@ -4,7 +4,7 @@ relevant item.
 usage: python stages/features.py FOLD
 in:    data/split/interactions.parquet, data/split/folds/FOLD.json, data/als/FOLD.npz,
        data/candidates/FOLD.parquet, data/users.parquet, data/items.parquet, data/item_tags.npz,
-       data/item_embeddings.npy
+       data/item_embeddings.npy; data/split/channels.parquet, for the family `channels` alone
 out:   data/features/FOLD.parquet, rows in the order of the candidates:
          user, item int32: rows in users.parquet and items.parquet
          label uint8: 0, or the strength of the feedback in the target window

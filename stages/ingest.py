@@ -1,7 +1,7 @@
 """Turns the data set that data.source and data.path name into tables of one form.
 
 usage: python stages/ingest.py
-in:    the files in data.path, which is data/raw where `download` has fetched MovieLens-1M
+in:    the files in data.path, which is data/raw where `download` has fetched MovieLens
 out:   data/interactions.parquet, data/users.parquet, data/items.parquet, data/item_tags.npz,
        data/item_embeddings.npy; columns, dtypes and order stand in folds/tables.py
 """
@@ -22,6 +22,9 @@ def main() -> None:
         f"{result.interactions.num_rows:,} interactions ({n_positive:,} positive) of "
         f"{result.users.num_rows:,} users and {result.items.num_rows:,} items"
     )
+    channels = [name for name in tables.CHANNELS if name in result.interactions.column_names]
+    if channels:
+        report(f"feedback channels: {', '.join(channels)}")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 usage: python stages/recommend.py
 in:    data/split/interactions.parquet, data/users.parquet, data/items.parquet, data/item_tags.npz,
-       data/item_embeddings.npy; for each judged FOLD: data/split/folds/FOLD.json,
-       data/candidates/FOLD.parquet, data/als/FOLD.npz, data/ranker/FOLD/SEED.txt
+       data/item_embeddings.npy; data/split/channels.parquet, for the family `channels` alone; for
+       each judged FOLD: data/split/folds/FOLD.json, data/candidates/FOLD.parquet,
+       data/als/FOLD.npz, data/ranker/FOLD/SEED.txt
 out:   data/recommendations/FOLD.parquet for each judged FOLD, by user, best first: user_id, item_id
          as in the source; rank int16, 1 is best; score float32
        data/single_models/FOLD.parquet: what each model of the ranker would recommend alone, by

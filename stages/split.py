@@ -5,6 +5,8 @@ in:    data/interactions.parquet
 out:   data/split/interactions.parquet, rows by user, within a user in time order:
          user int32, item int32, window int16 (0 is the oldest), is_positive bool, strength uint8,
          is_repeat bool: an earlier row has the same pair
+       data/split/channels.parquet, the same rows: those of tables.CHANNELS that the source has; no
+         column where it has none. A file of its own, since few stages read it
        data/split/folds/FOLD.json for every fold: window, the number of its target window. A file
          each, so that a fold that is added changes nothing for the others
        data/split/windows.csv, a row per window: window, n_interactions, n_positives, n_users,
@@ -24,6 +26,7 @@ import pyarrow.parquet as pq
 from pydantic import Field
 from scipy import sparse
 
+from feedback.columns import CHANNELS
 from folds import tables
 from folds.history import INTERACTIONS, TARGET_WINDOW
 
@@ -114,10 +117,22 @@ def target_windows(folds: list[str], n_windows: int) -> dict[str, int]:
     return {fold: n_windows - behind for behind, fold in enumerate(folds, start=1)}
 
 
+def channels_in_order(names: list[str], order: np.ndarray) -> pa.Table:
+    """The channels of data/interactions.parquet in the order of rows; one at a time is unpacked."""
+    columns = {}
+    for name in names:
+        column = pq.read_table(tables.INTERACTIONS, columns=[name])[name]
+        columns[name] = pa.array(column.to_numpy()[order])
+    return pa.table(columns)
+
+
 def main() -> None:
     params = section("split", SplitParams)
     shared = shared_params()
-    interactions = pq.read_table(tables.INTERACTIONS)
+    there = pq.read_schema(tables.INTERACTIONS).names
+    channels = [name for name in tables.CHANNELS if name in there]
+    others = [name for name in there if name not in channels]
+    interactions = pq.read_table(tables.INTERACTIONS, columns=others)
     window, n_windows = window_of_rows(interactions, params.windows)
     targets = target_windows(shared.folds, n_windows)
     counts = summary(window, n_windows, interactions)
@@ -136,6 +151,7 @@ def main() -> None:
         n_repeats = columns["is_repeat"].sum()
         report(f"{n_repeats:,} interactions repeat an earlier user-item pair; a pair counts once")
     tables.write_parquet(INTERACTIONS, pa.table(columns))
+    tables.write_parquet(CHANNELS, channels_in_order(channels, order))
     with whole_folder(Path(TARGET_WINDOW).parent) as folder:
         for fold, target in targets.items():
             (folder / Path(TARGET_WINDOW.format(fold=fold)).name).write_text(

@@ -1,7 +1,8 @@
-"""Writes a small data set in the layout of MovieLens-1M (RecBole's ml-1m), from a seed.
+"""Writes a small data set in the layout of MovieLens (RecBole's ml-1m or ml-100k), from a seed.
 
-usage: python tests/movielens_like.py FOLDER [SEED]
-out:   FOLDER/ml-1m.inter, ml-1m.item, ml-1m.user: 200 users, 150 items, 12 000 ratings
+usage: python tests/movielens_like.py FOLDER [SEED [STEM]]
+out:   FOLDER/STEM.inter, STEM.item, STEM.user: 200 users, 150 items, 12 000 ratings; STEM is ml-1m
+       unless given
 
 Built to meet what the real files hold, and a few cases they lack:
   - users like three of the genres and rate accordingly, so history tells something of the future
@@ -10,6 +11,8 @@ Built to meet what the real files hold, and a few cases they lack:
   - an item is named by its title, with blanks, quotes and letters beyond ASCII
   - about one rating in 100 is the same user's second of the same item, with other stars
   - rows are by user, as in the real file, and in no order of time
+  - ml-100k: genres in the column `class`, occupations are words, two films have no year, and some
+    stand twice, the second time with other columns
 """
 
 import sys
@@ -117,14 +120,29 @@ def read_ratings(path: Path) -> pd.DataFrame:
     return frame.rename(columns=lambda name: name.split(":")[0])
 
 
-def write(folder: Path, seed: int = 0) -> None:
+def write(folder: Path, seed: int = 0, stem: str = "ml-1m") -> None:
     """The three files; the folder is made."""
     rng = np.random.default_rng(seed)
     users, items = users_table(rng), items_table(rng)
     folder.mkdir(parents=True, exist_ok=True)
-    write_ratings(folder / "ml-1m.inter", ratings_table(rng, users, items))
-    _write(folder / "ml-1m.item", items, ["token", "token", "float", "token"])
-    _write(folder / "ml-1m.user", users, ["token", "float", "token", "float", "token"])
+    write_ratings(folder / f"{stem}.inter", ratings_table(rng, users, items))
+    item_types = ["token", "token", "float", "token"]
+    user_types = ["token", "float", "token", "float", "token"]
+    if stem == "ml-100k":
+        users, items = as_in_100k(users, items)
+        item_types, user_types = ["token", "token", "token", "token_seq"], ["token"] * 5
+    _write(folder / f"{stem}.item", items, item_types)
+    _write(folder / f"{stem}.user", users, user_types)
+
+
+def as_in_100k(users: pd.DataFrame, items: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The same users and items with what is different in ml-100k."""
+    years = items["release_year"].astype(object)
+    years[[3, 70]] = ["V", "unkonwn"]
+    items = items.assign(release_year=years).rename(columns={"genre": "class"})
+    again = items.iloc[[5, 40, 70]].assign(release_year=1900, **{"class": "unknown"})
+    jobs = "job " + users["occupation"].astype(str)
+    return users.assign(occupation=jobs), pd.concat([items, again])
 
 
 def _write(path: Path, frame: pd.DataFrame, types: list[str]) -> None:
@@ -133,4 +151,4 @@ def _write(path: Path, frame: pd.DataFrame, types: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0)
+    write(Path(sys.argv[1]), *map(int, sys.argv[2:3]), *sys.argv[3:4])

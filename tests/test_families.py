@@ -3,9 +3,11 @@ future.
 """
 
 from dataclasses import replace
+from importlib import import_module
 from math import log
 
 from harness.params import SharedParams
+from harness.script import InputError
 
 import numpy as np
 import pandas as pd
@@ -43,6 +45,11 @@ ROWS = [  # user, item, window, strength; windows 1 and 2 are the recent ones
     (1, 2, 2, LIKED),
 ]
 R = 4 / 7  # share of the exposures that are positive
+CHANNELS = {  # by user: items 0, 1, 2 of user 0, the same of user 1, item 0 of user 2
+    "like": np.array([True, False, True, False, False, True, False]),
+    "timespent": np.array([10, 0, 30, 5, 4, 60, 7], dtype=np.uint8),
+    "platform": np.array([4, 3, 3, 255, 2, 255, 255], dtype=np.uint8),
+}
 A, B = 0, 1  # tags
 
 
@@ -68,6 +75,7 @@ def context_of(history: History | None = None, **changed: object) -> Context:
         pd.DataFrame(items),
         sparse.csr_array(np.array([[1, 0], [1 / 2, 1 / 2], [0, 0]], dtype=np.float32)),
         np.array([[2, 0], [1, 1], [0, 3]], dtype=np.float32),
+        CHANNELS,
         PARAMS,
         KNN,
         n_threads=1,
@@ -327,6 +335,116 @@ def test_similarity() -> None:
     check("similarity", pairs, expected)
 
 
+def test_channels_of_rare_feedback() -> None:
+    """Likes: item 0 by user 0 in window 0, item 2 by users 0 and 1 in window 2; 3 of 7 in all."""
+    c = 3 / 7
+    a, b = (1 + 0 / 2 + S * c) / (3 + 2 / 2 + S), (0 / 2 + S * c) / (2 / 2 + S)  # tags
+    recent_a, recent_b = (S * c) / (2 + 2 / 2 + S), (S * c) / (2 / 2 + S)
+    expected = {
+        "item_like_rate": [(1 + S * c) / (3 + S), (0 + S * c) / (2 + S), (2 + S * c) / (2 + S)],
+        "item_recent_like_rate": [S * c / (2 + S), S * c / (2 + S), (2 + S * c) / (2 + S)],
+        "tag_like_rate": [a, 1 / 2 * a + 1 / 2 * b, NAN],
+        "tag_recent_like_rate": [recent_a, 1 / 2 * recent_a + 1 / 2 * recent_b, NAN],
+    }
+    check("channels", ITEMS, expected)
+    expected = {
+        "user_like_rate": [(2 + S * c) / (3 + S), (1 + S * c) / (3 + S), (0 + S * c) / (1 + S)],
+        "user_recent_like_rate": [
+            (1 + S * c) / (2 + S),
+            (1 + S * c) / (3 + S),
+            (0 + S * c) / (1 + S),
+        ],
+    }
+    check("channels", USERS, expected)
+
+
+def test_channels_of_the_time_watched() -> None:
+    """Items of 20 and 40 seconds, item 1 of an unknown duration: the seconds of its 2 rows do not
+    count. Shown were 3 x 20 + 2 x 40 seconds, watched 10 + 30 + 5 + 60 + 7, in 7 exposures."""
+    items = pd.DataFrame({"duration": np.array([20, NAN, 40], dtype=np.float32)})
+    t, d = (10 + 30 + 5 + 60 + 7) / 7, (3 * 20 + 2 * 40) / 7
+    expected = {
+        "item_watched": [
+            (10 + 5 + 7 + S * t) / (3 * 20 + S * d),
+            (0 + S * t) / (0 + S * d),
+            (30 + 60 + S * t) / (2 * 40 + S * d),
+        ],
+        "item_recent_watched": [
+            (5 + 7 + S * t) / (2 * 20 + S * d),
+            (0 + S * t) / (0 + S * d),
+            (30 + 60 + S * t) / (2 * 40 + S * d),
+        ],
+    }
+    check("channels", ITEMS, expected, items=items)
+    expected = {
+        "user_watched": [
+            (10 + 30 + S * t) / (20 + 40 + S * d),
+            (5 + 60 + S * t) / (20 + 40 + S * d),
+            (7 + S * t) / (20 + S * d),
+        ],
+        "user_recent_watched": [
+            (30 + S * t) / (40 + S * d),
+            (5 + 60 + S * t) / (20 + 40 + S * d),
+            (7 + S * t) / (20 + S * d),
+        ],
+    }
+    check("channels", USERS, expected, items=items)
+
+
+def test_channels_of_a_users_settings() -> None:
+    """User 0 was twice on 3, user 1 once on 2, of user 2 nothing is known."""
+    check("channels", USERS, {"user_platform": [3, 2, NAN]})
+    ties = {"place": np.array([9, 7, 255, 8, 8, 7, 0], dtype=np.uint8)}
+    check("channels", USERS, {"user_place": [7, 8, 0]}, channels=ties)
+
+
+def test_columns_are_those_of_the_channels_that_are_there() -> None:
+    """No time watched without a duration of items, and no column without any channel."""
+    of_likes = [
+        f"{of}_{span}like_rate" for span in ("", "recent_") for of in ("item", "tag", "user")
+    ]
+    assert sorted(columns_of("channels", ITEMS)) == sorted([*of_likes, "user_platform"])
+    only = context_of(channels={"open_comments": CHANNELS["like"]})
+    names = [name.replace("like", "open_comments") for name in of_likes]
+    assert sorted(columns_of("channels", ITEMS, only)) == sorted(names)
+    assert columns_of("channels", ITEMS, context_of(channels={})) == {}
+
+
+def test_a_source_without_channels_leaves_the_matrix_as_it_is() -> None:
+    none = context_of(channels={})
+    groups = ["als", "popularity"]
+    with_channels = matrix_of(ITEMS, [*groups, "channels"], none)
+    assert with_channels.names == matrix_of(ITEMS, groups).names
+    assert with_channels.values.tobytes() == matrix_of(ITEMS, groups).values.tobytes()
+    with pytest.raises(InputError) as error:
+        matrix_of(ITEMS, ["channels"], none)
+    assert str(error.value) == (
+        "params.yaml: features.groups names only families without a column, such as channels where"
+        " the source has none; name one more"
+    )
+
+
+@pytest.mark.parametrize(("name", "size"), [("ROWS_AT_ONCE", 2), ("USERS_AT_ONCE", 1)])
+def test_channels_in_parts(monkeypatch: pytest.MonkeyPatch, name: str, size: int) -> None:
+    items = pd.DataFrame({"duration": np.array([20, NAN, 40], dtype=np.float32)})
+    whole = matrix_of(USERS, ["channels"], context_of(items=items))
+    monkeypatch.setattr(import_module("families.channels"), name, size)
+    parts = matrix_of(USERS, ["channels"], context_of(items=items))
+    assert (parts.names, parts.values.tobytes()) == (whole.names, whole.values.tobytes())
+
+
+def test_no_channel_is_read_where_the_family_is_not_in_use() -> None:
+    class Unread(dict):
+        def __getitem__(self, name: str) -> None:
+            raise AssertionError(f"{name} is read")
+
+    others = [name for name in FAMILIES if name != "channels"]
+    context = context_of(channels=Unread(CHANNELS))
+    assert matrix_of(ITEMS, others, context).names
+    with pytest.raises(AssertionError, match="like is read"):
+        matrix_of(ITEMS, ["channels"], context)
+
+
 def test_sources() -> None:
     of = replace(
         rows((0, 0), (0, 1), (0, 2)),
@@ -389,7 +507,8 @@ def test_matrix_of_a_block_is_a_block_of_the_matrix() -> None:
 
 
 def test_what_is_a_category_follows_from_the_dtype() -> None:
-    assert matrix_of(ITEMS, list(FAMILIES)).categorical == ["user_gender", "item_author"]
+    categorical = matrix_of(ITEMS, list(FAMILIES)).categorical
+    assert categorical == ["user_gender", "item_author", "user_platform"]
     assert matrix_of(ITEMS, ["item", "als"]).categorical == ["item_author"]
 
 
@@ -417,6 +536,16 @@ def random_rows(seed: int, windows: range, is_past: bool) -> list[tuple[int, int
 PAST = random_rows(0, range(WINDOW), is_past=True)
 
 
+def channels_of(history: History) -> dict[str, np.ndarray]:
+    """Channels that are functions of the row."""
+    users, items = history.users[history.user], history.items[history.item]
+    return {
+        "share": (users + items + history.window) % 3 == 0,
+        "timespent": ((7 * users + 5 * items) % 40).astype(np.uint8),
+        "agent": ((users + history.window) % 5).astype(np.uint8),
+    }
+
+
 def lists_and_context(interactions: list[tuple]) -> tuple[dict, Candidates, Context]:
     """What the pipeline makes of them for the fold that targets WINDOW: what each source found,
     the candidates of users 0..11, and what the families may read."""
@@ -424,14 +553,20 @@ def lists_and_context(interactions: list[tuple]) -> tuple[dict, Candidates, Cont
     age = pa.array(rng.integers(18, 60, N_USERS).astype(np.float32))
     users = pa.table({"user_id": np.arange(N_USERS), "age": age})
     items = pa.table(
-        {"item_id": np.arange(N_ITEMS), "author": pa.array(list("abcde" * 3)).dictionary_encode()}
+        {
+            "item_id": np.arange(N_ITEMS),
+            "author": pa.array(list("abcde" * 3)).dictionary_encode(),
+            "duration": np.arange(10, 10 + N_ITEMS).astype(np.float32),
+        }
     )
     tags = sparse.csr_array((rng.random((N_ITEMS, 4)) < 0.5).astype(np.float32) / 2)
     embeddings = rng.normal(size=(N_ITEMS, 3)).astype(np.float32)
 
     history = history_of(interactions, WINDOW)
     shared = SharedParams(seed=1, threads=1, folds=["test", "validation", "label_1"])
-    params = als.AlsParams(factors=4, alpha=1.0, regularization=0.1, iterations=3)
+    params = als.AlsParams(
+        factors=4, alpha=1.0, confidence="plain", regularization=0.1, iterations=3
+    )
     factors = Factors(*als.fit(history.positives, params, shared), history.users, history.items)
     inputs = Inputs(history, embeddings[history.items], 1, factors)
     sources = {name: fit(name, inputs, SOURCES_PARAMS) for name in SOURCES}
@@ -446,6 +581,7 @@ def lists_and_context(interactions: list[tuple]) -> tuple[dict, Candidates, Cont
         metadata(items, history.items),
         tags[history.items],
         embeddings[history.items],
+        channels_of(history),
         PARAMS,
         KNN,
         n_threads=1,

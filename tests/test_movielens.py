@@ -1,4 +1,4 @@
-"""The files of MovieLens-1M: what they become, and a line for a bad one."""
+"""The files of MovieLens: what they become, and a line for a bad one."""
 
 import subprocess
 import sys
@@ -12,16 +12,17 @@ import pytest
 
 import movielens_like
 from folds.tables import Tables
-from readers import movielens
+from readers import READERS, movielens
+from readers.movielens import EDITIONS, Edition
 from readers.params import ReaderParams
 
 STAGES = Path(movielens.__file__).parents[1]
 
 
-def read(folder: Path, positive: str = "rating >= 4") -> Tables:
-    return movielens.read(
+def read(folder: Path, source: str, positive: str = "rating >= 4") -> Tables:
+    return READERS[source](
         ReaderParams(
-            source="movielens-1m",
+            source=source,
             path=str(folder),
             positive=positive,
             subsample="",
@@ -31,16 +32,34 @@ def read(folder: Path, positive: str = "rating >= 4") -> Tables:
     )
 
 
+@pytest.fixture(scope="module", params=EDITIONS)
+def source(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def edition(source: str) -> Edition:
+    return EDITIONS[source]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, edition: Edition) -> Path:
     folder = tmp_path_factory.mktemp("ml")
-    movielens_like.write(folder)
+    movielens_like.write(folder, stem=edition.stem)
     return folder
 
 
-def test_interactions_are_the_ratings_in_order_of_time(folder: Path) -> None:
-    result = read(folder, "rating >= 4 or rating == 1")
-    ratings = movielens_like.read_ratings(folder / "ml-1m.inter")
+def frame_of(path: Path) -> pd.DataFrame:
+    """The file as text, the first row of each id, which is the index."""
+    frame = pd.read_csv(path, sep="\t", quoting=3, dtype=str)
+    frame = frame.rename(columns=lambda column: column.split(":")[0])
+    name = frame.columns[0]
+    return frame.drop_duplicates(name).set_index(name)
+
+
+def test_interactions_are_the_ratings_in_order_of_time(folder: Path, source: str) -> None:
+    result = read(folder, source, "rating >= 4 or rating == 1")
+    ratings = movielens_like.read_ratings(folder / EDITIONS[source].files[0])
     ratings = ratings.sort_values("timestamp", kind="stable")
     log = result.interactions.to_pandas()
     assert (result.users["user_id"].to_numpy()[log["user"]] == ratings["user_id"]).all()
@@ -51,28 +70,27 @@ def test_interactions_are_the_ratings_in_order_of_time(folder: Path) -> None:
     assert log.dtypes.astype(str).tolist() == ["int32", "int32", "bool", "uint8"]
 
 
-def test_users_and_items_are_ascending_with_their_own_columns(folder: Path) -> None:
-    result = read(folder)
-    for table, name, file in (
-        (result.users, "user_id", "ml-1m.user"),
-        (result.items, "item_id", "ml-1m.item"),
-    ):
-        frame = pd.read_csv(folder / file, sep="\t", quoting=3, dtype=str)
-        frame = frame.rename(columns=lambda column: column.split(":")[0]).set_index(name)
+def test_users_and_items_are_ascending_with_their_own_columns(folder: Path, source: str) -> None:
+    result = read(folder, source)
+    _, items, users = EDITIONS[source].files
+    for table, name, file in ((result.users, "user_id", users), (result.items, "item_id", items)):
         ids = table[name].to_pylist()
         assert ids == sorted(ids, key=str.encode)
+        frame = frame_of(folder / file).loc[ids]
         for column in set(table.column_names) - {name}:
             values = table[column].to_pandas()
-            expected = frame.loc[ids, column].to_numpy()
+            expected = frame[column]
             if values.dtype == np.float32:
-                expected = expected.astype(np.float32)
-            assert (values.to_numpy() == expected).all()
+                expected = pd.to_numeric(expected, errors="coerce").astype(np.float32)
+            np.testing.assert_array_equal(values.to_numpy(), expected.to_numpy())
 
 
-def test_tags_are_shares_of_genres_and_embeddings_are_of_every_item(folder: Path) -> None:
-    result = read(folder)
-    items = pd.read_csv(folder / "ml-1m.item", sep="\t", quoting=3)
-    genres = dict(zip(items["item_id:token"], items["genre:token"].str.split(), strict=True))
+def test_tags_are_shares_of_genres_and_embeddings_are_of_every_item(
+    folder: Path, source: str
+) -> None:
+    result = read(folder, source)
+    edition = EDITIONS[source]
+    genres = frame_of(folder / edition.files[1])[edition.genres].str.split().to_dict()
     names = sorted({name for of_item in genres.values() for name in of_item})
     tags = result.item_tags.toarray()
     for row, item_id in enumerate(result.items["item_id"].to_pylist()):
@@ -83,22 +101,41 @@ def test_tags_are_shares_of_genres_and_embeddings_are_of_every_item(folder: Path
     assert np.isfinite(result.item_embeddings).all()
 
 
-@pytest.mark.parametrize("name", ["ml-1m.inter", "ml-1m.item", "ml-1m.user"])
-def test_a_missing_or_foreign_file_is_one_line(tmp_path: Path, name: str) -> None:
+def test_what_100k_lacks_is_counted(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """Two films without a year, three that stand twice."""
+    movielens_like.write(tmp_path, stem="ml-100k")
+    assert read(tmp_path, "movielens-100k").items["release_year"].null_count == 2
+    out = capsys.readouterr().out
+    assert f"{tmp_path}/ml-100k.item: 3 more rows of the same item, left out\n" in out
+    assert "release_year is not known of 2 of 150 items\n" in out
     movielens_like.write(tmp_path)
-    path = tmp_path / name
+    read(tmp_path, "movielens-1m")
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("kind", ["inter", "item", "user"])
+def test_a_missing_or_foreign_file_is_one_line(tmp_path: Path, source: str, kind: str) -> None:
+    stem = EDITIONS[source].stem
+    movielens_like.write(tmp_path, stem=stem)
+    path = tmp_path / f"{stem}.{kind}"
     path.write_text("a:token\tb:float\nx\t1\n")
     with pytest.raises(InputError, match="columns [a-z_]+_id, .* are needed") as error:
-        read(tmp_path)
+        read(tmp_path, source)
     assert str(error.value).startswith(f"{path}: ")
     assert "\n" not in str(error.value)
     path.unlink()
     with pytest.raises(InputError) as error:
-        read(tmp_path)
+        read(tmp_path, source)
     assert str(error.value) == (
-        f"{path}: not found; data.source movielens-1m reads ml-1m.inter, ml-1m.item and ml-1m.user"
+        f"{path}: not found; data.source {source} reads {stem}.inter, {stem}.item and {stem}.user"
         f" in {tmp_path}"
     )
+
+
+def test_the_files_of_the_other_edition_are_not_taken(tmp_path: Path) -> None:
+    movielens_like.write(tmp_path)
+    with pytest.raises(InputError, match=r"ml-100k.inter: not found; data.source movielens-100k"):
+        read(tmp_path, "movielens-100k")
 
 
 def test_the_registry_loads_neither_sklearn_nor_pandas() -> None:

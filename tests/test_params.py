@@ -36,6 +36,7 @@ folds: [test, validation, label_1, label_2]
 als:
   factors: 32
   alpha: 1.0
+  confidence: plain
   regularization: 50.0
   iterations: 15
 sources:
@@ -99,7 +100,7 @@ def line_of(section: str | None) -> str:
 def test_what_is_written_is_read() -> None:
     write()
     assert params.section("als", AlsParams) == AlsParams(
-        factors=32, alpha=1.0, regularization=50.0, iterations=15
+        factors=32, alpha=1.0, confidence="plain", regularization=50.0, iterations=15
     )
     assert params.section("sources", SourcesParams).ease.max_items == 5000
     shared = params.shared_params()

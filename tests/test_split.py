@@ -86,7 +86,7 @@ def test_summary_has_a_row_for_an_empty_window() -> None:
     ]
 
 
-def write_interactions(folder: Path, strength: list[int]) -> None:
+def write_interactions(folder: Path, strength: list[int], **channels: pa.Array) -> None:
     (folder / "params.yaml").write_text(
         "seed: 1\nthreads: 1\nfolds: [test, validation, label_1]\nsplit:\n  windows: 4\n"
     )
@@ -97,7 +97,7 @@ def write_interactions(folder: Path, strength: list[int]) -> None:
         "is_positive": [value > 0 for value in strength],
         "strength": pa.array(strength, pa.uint8()),
     }
-    pq.write_table(pa.table(columns), folder / "data/interactions.parquet")
+    pq.write_table(pa.table(columns | channels), folder / "data/interactions.parquet")
 
 
 def test_main(
@@ -128,6 +128,26 @@ def test_main(
     ]
     assert pd.read_csv("data/split/windows.csv")["n_interactions"].tolist() == [2, 2, 1, 1]
     assert "2 interactions repeat an earlier user-item pair" in capsys.readouterr().out
+    assert pq.read_table("data/split/channels.parquet").num_columns == 0
+
+
+def test_channels_are_in_the_same_order_in_a_file_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    like = pa.array([NO, YES, NO, YES, NO, NO])
+    timespent = pa.array([10, 11, 12, 13, 14, 15], pa.uint8())
+    write_interactions(tmp_path, [0, 1, 0, 2, 0, 1], like=like, timespent=timespent)
+    split.main()
+    assert pq.read_table("data/split/interactions.parquet").column_names == [
+        *("user", "item", "is_positive", "strength", "window", "is_repeat")
+    ]
+    table = pq.read_table("data/split/channels.parquet")
+    assert table.to_pydict() == {
+        "like": [YES, NO, NO, NO, YES, NO],
+        "timespent": [11, 14, 10, 12, 13, 15],
+    }
+    assert table.schema.types == [pa.bool_(), pa.uint8()]
 
 
 def test_nothing_positive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,6 +101,9 @@ def test_tables(tmp_path: Path) -> None:
         "is_positive": [True, False, True, True, True, False],
         "strength": [1, 0, 1 + 1, 1, 1, 0],
         "week": [0, 0, 1, 2, 3, 3],
+        "like": [False, False, True, False, False, False],
+        "timespent": [9, 2, 255, 6, 8, 0],
+        "place": [0] * 6,
     }
     assert result.interactions.schema.field("week").type == pa.int16()
     assert result.interactions.schema.metadata == {b"n_weeks": b"4"}

@@ -101,6 +101,11 @@ def test_interactions(tmp_path: Path) -> None:
         "is_positive": [True, False, True, True, True, False],
         "strength": [1 + 1, 0, 1 + 3, 1, 1, 0],
         "is_test": [False, False, False, False, True, True],
+        "like": [True, False, True, False, False, False],
+        "share": [False, True, True, False, False, True],
+        "bookmark": [False, False, True, False, False, False],
+        "timespent": [9, 2, 255, 6, 8, 0],
+        "place": [0, 0, 0, 0, 1, 1],  # codes of 1 and 2
     }
     types = {field.name: str(field.type) for field in table.schema}
     assert types == {
@@ -109,6 +114,8 @@ def test_interactions(tmp_path: Path) -> None:
         "is_positive": "bool",
         "strength": "uint8",
         "is_test": "bool",
+        **dict.fromkeys(("like", "share", "bookmark"), "bool"),
+        **dict.fromkeys(("timespent", "place"), "uint8"),
     }
 
 

@@ -12,8 +12,7 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 from folds.history import Target
-from folds.lists import group_of, list_of_row, starts_of
-from folds.selection import largest
+from folds.lists import group_of, largest, list_of_row, starts_of
 
 MODEL_LISTS = pa.schema(  # of a file with the lists of several models, each with a number
     {

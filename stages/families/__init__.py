@@ -8,12 +8,15 @@ To add one: write its file, import it here, add a line to FAMILIES, name it in p
 from dataclasses import dataclass
 from typing import Literal
 
+from harness.script import InputError
+
 import numpy as np
 from pydantic import field_validator
 
 from families.activity import activity
 from families.affinity import affinity
 from families.als import als
+from families.channels import channels
 from families.columns import codes, is_category
 from families.context import (
     Context,
@@ -52,6 +55,7 @@ FAMILIES: dict[str, Family] = {
     "similarity": similarity,
     "demographics": demographics,
     "sources": sources,
+    "channels": channels,
 }
 
 
@@ -91,6 +95,11 @@ def feature_matrix(families: list[FamilyOfFold], rows: Rows) -> FeatureMatrix:
     columns = {}
     for family in families:
         columns |= family(rows)
+    if not columns:
+        raise InputError(
+            "params.yaml: features.groups names only families without a column, such as channels"
+            " where the source has none; name one more"
+        )
     return FeatureMatrix(
         np.stack([codes(values) for values in columns.values()], dtype=np.float32).T,
         list(columns),

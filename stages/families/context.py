@@ -7,7 +7,7 @@ E(x) = number of positives and of exposures of x; r = the share of all exposures
 smoothed rate of x = (P(x) + s r) / (E(x) + s), s = `smoothing`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,6 +21,7 @@ from pydantic import Field
 from scipy import sparse
 
 from families.columns import Columns
+from feedback.channels import Channels
 from folds import factors, tables
 from folds.candidate_lists import Candidates
 from folds.factors import Factors
@@ -70,6 +71,8 @@ class Context:
     users, items  one column per feature, float32 or category
     tags          CSR float32 (n_items, n_tags): the item's author or genres, each row sums to 1
     embeddings    float32 (n_items, d)
+    channels      bool or uint8 (n_rows,) of the history by names of tables.CHANNELS, those that the
+                  source has; each is read from its file when a family asks for it
     """
 
     history: History
@@ -78,6 +81,7 @@ class Context:
     items: pd.DataFrame
     tags: sparse.csr_array
     embeddings: np.ndarray
+    channels: Mapping[str, np.ndarray]
     params: FamilyParams
     knn: ItemKnnParams
     n_threads: int
@@ -152,6 +156,7 @@ def load_context(fold: str, history: History, params: FamilyParams) -> Context:
         metadata(pq.read_table(tables.ITEMS), history.items),
         sparse.csr_array(sparse.load_npz(tables.TAGS))[history.items],
         embeddings,
+        Channels(history),
         params,
         section("sources.item_knn", ItemKnnParams),
         shared_params().n_threads,

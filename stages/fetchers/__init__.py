@@ -10,5 +10,6 @@ from fetchers import hub, movielens
 
 FETCHERS: dict[str, ModuleType] = {  # of some of the sources in readers.READERS
     "movielens-1m": movielens,
+    "movielens-100k": movielens,
     "vk-lsvd": hub,
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.script import InputError
 
-from readers.movielens import FILES
+from readers.movielens import EDITIONS
 from readers.params import ReaderParams
 
 RAW = Path("data/raw")
@@ -43,7 +43,8 @@ def temporary_folder() -> Iterator[Path]:
 def check_raw() -> None:
     """InputError where data/raw holds files of somebody else, which to replace would be a loss."""
     names = {path.name for path in RAW.iterdir()} if RAW.exists() else set()
-    foreign = sorted(names - {*FILES, README})
+    ours = {name for edition in EDITIONS.values() for name in edition.files}
+    foreign = sorted(names - ours - {README})
     if foreign:
         raise InputError(
             f"{RAW} is replaced by this stage, and holds {', '.join(foreign)}:"

@@ -7,6 +7,10 @@ data/interactions.parquet   one row per interaction, in time order
                             feedback, at most 4
     week int16              only in sources that come in weeks: 0 is the oldest
     is_test bool            only in sources with a test file: True in its rows, which come last
+    CHANNELS                only those that the source has, for the family `channels`:
+                            like, share, bookmark, dislike, click_on_author, open_comments bool;
+                            timespent uint8, seconds, 255 at most; place, platform, agent uint8: a
+                            code of the value (how many others occurred before it), 255 if unknown
 data/users.parquet          one row per user that occurs in the interactions, ascending by user_id
     user_id                 the source's dtype
     …                       one column per user feature: float32 is a number, dictionary<int32,
@@ -33,6 +37,10 @@ USERS = Path("data/users.parquet")
 ITEMS = Path("data/items.parquet")
 TAGS = Path("data/item_tags.npz")
 EMBEDDINGS = Path("data/item_embeddings.npy")
+FEEDBACK = ("like", "share", "bookmark", "dislike", "click_on_author", "open_comments")
+TIMESPENT, MOST_SECONDS = "timespent", 255
+SETTINGS, UNKNOWN = ("place", "platform", "agent"), 255
+CHANNELS = (*FEEDBACK, TIMESPENT, *SETTINGS)
 RECOMMENDATIONS = "data/recommendations/{fold}.parquet"
 
 

@@ -15,6 +15,7 @@ from readers.params import ReaderParams
 
 READERS: dict[str, Callable[[ReaderParams], Tables]] = {
     "movielens-1m": movielens.read,
+    "movielens-100k": movielens.read,
     "vk-notebook": vk_notebook.read,
     "vk-lsvd": vk_lsvd.read,
 }

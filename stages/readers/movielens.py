@@ -1,20 +1,22 @@
-"""Reads MovieLens-1M, as RecBole writes it, into the tables of folds/tables.py.
+"""Reads MovieLens, as RecBole writes it, into the tables of folds/tables.py.
 
-    ml-1m.inter   user_id, item_id, rating, timestamp
-    ml-1m.item    item_id, movie_title, release_year, genre (names with blanks between)
-    ml-1m.user    user_id, age, gender, occupation
+    NAME.inter   user_id, item_id, rating, timestamp
+    NAME.item    item_id, movie_title, release_year, genre (names with blanks between)
+    NAME.user    user_id, age, gender, occupation
 
-Time is the timestamp, ties in file order. The data has no embeddings: 32 dimensions are made of
-title words and genres (TF-IDF, truncated SVD) over the whole catalogue, so they depend on no
-interaction.
+NAME is ml-1m or ml-100k; in ml-100k.item the genres stand in the column `class`, two films have no
+year, and 18 stand twice, of which the first row counts. Time is the timestamp, ties in file order.
+The data has no embeddings: 32 dimensions are made of title words and genres (TF-IDF, truncated SVD)
+over the whole catalogue, so they depend on no interaction.
 
 sklearn is imported where it is used: it takes 1.5 s to load, and `download` and the other readers,
 which load this module too, need none of it.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from harness.script import InputError
+from harness.script import InputError, report
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +28,28 @@ from folds.tables import Tables
 from readers.params import ReaderParams
 from readers.positive_rule import Rule
 
-RATINGS, ITEMS, USERS = FILES = ("ml-1m.inter", "ml-1m.item", "ml-1m.user")
+
+@dataclass(frozen=True)
+class Edition:
+    """One of the data sets of MovieLens.
+
+    title  its name; stem  of its files; genres  the column of the items that names them
+    """
+
+    title: str
+    stem: str
+    genres: str
+
+    @property
+    def files(self) -> tuple[str, str, str]:
+        """Of ratings, items and users."""
+        return f"{self.stem}.inter", f"{self.stem}.item", f"{self.stem}.user"
+
+
+EDITIONS = {  # data.source -> what it reads
+    "movielens-1m": Edition("MovieLens-1M", "ml-1m", "genre"),
+    "movielens-100k": Edition("MovieLens-100K", "ml-100k", "class"),
+}
 RATING_COLUMNS = {
     "user_id": pa.string(),
     "item_id": pa.string(),
@@ -36,8 +59,7 @@ RATING_COLUMNS = {
 ITEM_COLUMNS = {
     "item_id": pa.string(),
     "movie_title": pa.string(),
-    "release_year": pa.float32(),
-    "genre": pa.string(),
+    "release_year": pa.string(),  # a number, but for some films of MovieLens-100K
 }
 USER_COLUMNS = {
     "user_id": pa.string(),
@@ -52,10 +74,12 @@ def read(data: ReaderParams) -> Tables:
     """The tables of the folder data.path; InputError where a file is missing or not in the expected
     layout.
     """
-    folder = Path(data.path)
-    ratings = _read(folder / RATINGS, RATING_COLUMNS)
-    items = _read(folder / ITEMS, ITEM_COLUMNS)
-    users = _read(folder / USERS, USER_COLUMNS)
+    edition = EDITIONS[data.source]
+    of_ratings, of_items, of_users = (Path(data.path) / name for name in edition.files)
+    ratings = _read(of_ratings, RATING_COLUMNS, data)
+    items = _read_distinct(of_items, {**ITEM_COLUMNS, edition.genres: pa.string()}, data)
+    items = items.rename_columns([*ITEM_COLUMNS, "genre"])
+    users = _read_distinct(of_users, USER_COLUMNS, data)
     ratings = ratings.take(np.argsort(ratings["timestamp"].to_numpy(), kind="stable"))
     user_ids, item_ids = (_distinct(ratings[column]) for column in ("user_id", "item_id"))
     is_positive = Rule.parse(data.positive).evaluate(ratings.select(["rating", "timestamp"]))
@@ -69,7 +93,7 @@ def read(data: ReaderParams) -> Tables:
     return Tables(
         pa.table(interactions),
         _user_table(users.take(pc.index_in(user_ids, users["user_id"])), user_ids),
-        pa.table({"item_id": item_ids, "release_year": items["release_year"].take(item_rows)}),
+        pa.table({"item_id": item_ids, "release_year": _years(items).take(item_rows)}),
         sparse.csr_array(_genres(items)[item_rows.to_numpy()]),
         _embeddings(items)[item_rows.to_numpy()],
     )
@@ -81,7 +105,7 @@ def _strength(stars: np.ndarray, is_positive: np.ndarray) -> np.ndarray:
 
 
 def _user_table(users: pa.Table, user_ids: pa.Array) -> pa.Table:
-    """data/users.parquet of the rows of ml-1m.user that belong to the ids, in their order."""
+    """data/users.parquet of the rows of the users' file that belong to the ids, in their order."""
     return pa.table(
         {
             "user_id": user_ids,
@@ -92,13 +116,23 @@ def _user_table(users: pa.Table, user_ids: pa.Array) -> pa.Table:
     )
 
 
-def _read(path: Path, columns: dict[str, pa.DataType]) -> pa.Table:
+def _years(items: pa.Table) -> pa.ChunkedArray:
+    """float32 (n_items,): release_year, null where it is no number; reports of how many."""
+    year = items["release_year"]
+    is_number = pc.match_substring_regex(year, r"^\d+(\.\d+)?$")
+    if n_unknown := pc.sum(pc.invert(is_number)).as_py():
+        report(f"release_year is not known of {n_unknown:,} of {len(year):,} items")
+    return pc.if_else(is_number, year, None).cast(pa.float32())
+
+
+def _read(path: Path, columns: dict[str, pa.DataType], data: ReaderParams) -> pa.Table:
     """The named columns of one RecBole file: tab separated, `name:type` in the header, no
     quoting.
     """
     if not path.exists():
+        *names, last = EDITIONS[data.source].files
         raise InputError(
-            f"{path}: not found; data.source movielens-1m reads {RATINGS}, {ITEMS} and {USERS} in"
+            f"{path}: not found; data.source {data.source} reads {', '.join(names)} and {last} in"
             f" {path.parent}"
         )
     try:
@@ -114,6 +148,18 @@ def _read(path: Path, columns: dict[str, pa.DataType]) -> pa.Table:
         raise InputError(
             f"{path}: {' '.join(str(error).split())}; columns {', '.join(columns)} are needed"
         ) from None
+
+
+def _read_distinct(path: Path, columns: dict[str, pa.DataType], data: ReaderParams) -> pa.Table:
+    """The same, the first row of each id, which is the first column; reports how many more there
+    are.
+    """
+    table = _read(path, columns, data)
+    name = table.column_names[0]
+    first = pc.index_in(table[name].unique(), table[name])
+    if n_more := table.num_rows - len(first):
+        report(f"{path}: {n_more:,} more rows of the same {name.removesuffix('_id')}, left out")
+    return table.take(first)
 
 
 def _distinct(ids: pa.ChunkedArray) -> pa.Array:

@@ -15,8 +15,9 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from readers.ids import Collector, Ids
-from readers.parquet import batches, check_kind, describe, require
+from readers.parquet import batches, describe, require
 from readers.positive_rule import Rule, values
+from readers.vk_channels import Channels, channels_of
 
 ID_COLUMNS = ("user_id", "item_id")
 STRONG = ("like", "share", "bookmark")  # each adds 1 to the strength of a positive, 4 at most
@@ -26,11 +27,13 @@ STRONG = ("like", "share", "bookmark")  # each adds 1 to the strength of a posit
 class Log:
     """The interactions of several files, in the order of the files and their rows.
 
-    columns  as in data/interactions.parquet: user, item int32, is_positive bool, strength uint8
+    columns  as in data/interactions.parquet: user, item int32, is_positive bool, strength uint8;
+             channels  the same: those of tables.CHANNELS that all files have
     users, items  the ids that occur; n_rows  of each file
     """
 
     columns: dict[str, np.ndarray]
+    channels: dict[str, pa.ChunkedArray]
     users: Ids
     items: Ids
     n_rows: list[int]
@@ -45,23 +48,25 @@ def read_log(paths: Sequence[Path], rule: Rule) -> Log:
     if not any(n_rows):
         raise InputError(f"{paths[0]} to {paths[-1].name}: no rows; interactions are needed")
     files = [path for path, n in zip(paths, n_rows, strict=True) if n]
-    feedback = _feedback(files, rule)
+    channel_names = _channels(files, rule)
+    feedback = list(dict.fromkeys([*rule.columns, *channel_names]))
     users, items = _distinct_ids(files, sum(n_rows))
-    log = Log(_empty_columns(sum(n_rows)), users, items, n_rows)
+    columns, channels = _empty_columns(sum(n_rows)), Channels(channel_names)
     n_missing = dict.fromkeys(rule.columns, 0)
     for rows, path, batch in _all_batches(files, feedback, sum(n_rows), "interactions"):
         is_positive = rule.evaluate(batch)
-        log.columns["user"][rows] = users.rows(batch["user_id"], f"{path}: user_id")
-        log.columns["item"][rows] = items.rows(batch["item_id"], f"{path}: item_id")
-        log.columns["is_positive"][rows] = is_positive
-        log.columns["strength"][rows] = strength(is_positive, batch)
+        columns["user"][rows] = users.rows(batch["user_id"], f"{path}: user_id")
+        columns["item"][rows] = items.rows(batch["item_id"], f"{path}: item_id")
+        columns["is_positive"][rows] = is_positive
+        columns["strength"][rows] = strength(is_positive, batch)
+        channels.add(batch)
         for name in n_missing:
             n_missing[name] += np.count_nonzero(values(batch[name])[1])
     for name, n in n_missing.items():
         if n:
             report(f"data.positive: {name} is null or NaN in {n:,} rows, that is, not given there")
-    _check_positives(log, rule)
-    return log
+    _check_positives(columns["is_positive"], rule)
+    return Log(columns, channels.columns(), users, items, n_rows)
 
 
 def _empty_columns(n_rows: int) -> dict[str, np.ndarray]:
@@ -70,9 +75,8 @@ def _empty_columns(n_rows: int) -> dict[str, np.ndarray]:
     return {name: np.empty(n_rows, dtype) for name, dtype in types.items()}
 
 
-def _check_positives(log: Log, rule: Rule) -> None:
+def _check_positives(is_positive: np.ndarray, rule: Rule) -> None:
     """InputError where no interaction is positive."""
-    is_positive = log.columns["is_positive"]
     if not is_positive.any():
         raise InputError(
             f"data.positive is {rule.text!r}: none of {len(is_positive):,} interactions is positive"
@@ -92,20 +96,16 @@ def strength(is_positive: np.ndarray, feedback: pa.Table) -> np.ndarray:
     return result
 
 
-def _feedback(paths: Sequence[Path], rule: Rule) -> list[str]:
-    """The feedback columns to read: those of the rule, and those of STRONG that all files have."""
-    strong = list(STRONG)
-    for path in paths:
-        schema = require(path, ID_COLUMNS)
+def _channels(paths: Sequence[Path], rule: Rule) -> list[str]:
+    """The channels that all files have; InputError where a file has not what the rule needs."""
+    schemas = {path: require(path, ID_COLUMNS) for path in paths}
+    for path, schema in schemas.items():
         feedback = pa.schema([field for field in schema if field.name not in ID_COLUMNS])
         try:
             rule.check(feedback)
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
-        strong = [name for name in strong if name in feedback.names]
-        for name in strong:
-            check_kind(path, feedback.field(name), "feedback")
-    return list(dict.fromkeys([*rule.columns, *strong]))
+    return channels_of(schemas)
 
 
 def _distinct_ids(paths: Sequence[Path], total: int) -> tuple[Ids, Ids]:

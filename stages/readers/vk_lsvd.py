@@ -38,7 +38,7 @@ def read(data: ReaderParams) -> Tables:
         raise InputError(f"{embeddings}: not found")
     log = read_log(weeks, rule)
     week = np.repeat(np.arange(len(weeks), dtype=np.int16), log.n_rows)
-    interactions = pa.table({**log.columns, "week": week})
+    interactions = pa.table({**log.columns, "week": week, **log.channels})
     item_table, item_tags = read_items(items, log.items)
     return Tables(
         interactions.replace_schema_metadata({b"n_weeks": str(len(weeks)).encode()}),

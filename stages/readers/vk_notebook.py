@@ -47,9 +47,10 @@ def read(data: ReaderParams) -> Tables:
     check_metadata(folder / USERS, folder / ITEMS)
     embeddings, column = find_embeddings(folder)
     log = read_log(interactions, rule)
+    is_test = np.repeat([False, True], log.n_rows)
     item_table, item_tags = read_items(folder / ITEMS, log.items)
     return Tables(
-        pa.table({**log.columns, "is_test": np.repeat([False, True], log.n_rows)}),
+        pa.table({**log.columns, "is_test": is_test, **log.channels}),
         read_users(folder / USERS, log.users),
         item_table,
         item_tags,

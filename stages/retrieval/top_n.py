@@ -16,7 +16,7 @@ from scipy import sparse
 
 from folds.candidate_lists import Retrieved
 from folds.history import History
-from folds.selection import largest
+from folds.lists import largest
 from retrieval.source import TopN
 
 BLOCK = 2_000_000  # scores held at once by each thread (16 MB)

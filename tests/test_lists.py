@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from folds.selection import largest
+from folds.lists import largest
 
 
 def rows_of(scores: np.ndarray, n: int) -> list[list[int]]:

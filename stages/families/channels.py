@@ -1,0 +1,130 @@
+"""How often users like, share, comment, …, how long they watch, and what they watch on."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from families.columns import Columns, float32
+from families.context import Context, FamilyOfFold, Rows
+from folds.tables import FEEDBACK, SETTINGS, TIMESPENT, UNKNOWN
+
+ROWS_AT_ONCE = 2_000_000
+USERS_AT_ONCE = 1_000
+
+Totals = dict[str, np.ndarray]  # item, tag, user -> float64 (2, n): over all windows, and recent
+
+
+def channels(context: Context) -> FamilyOfFold:
+    """Of the item, its tags (author) and the user, overall and recent: NAME_rate = (C + s c) /
+    (E + s), C = exposures in which the feedback was given, c = the share of all that are such;
+    watched = (T + s t) / (D + s d), T = seconds watched, D = seconds that the items shown last,
+    t, d = their means over all exposures; an item of unknown duration counts in neither. Those of
+    the tags are means over the item's. Of the user: its most frequent place, platform and agent.
+
+    No column of a channel that the source lacks, so none at all where it has no channels.
+    """
+    of_items, of_users = {}, {}
+    has_tags = np.where(np.diff(context.tags.indptr) > 0, 1.0, np.nan)
+    for name, (above, below) in fractions(context).items():
+        rates = smoothed(above, below, context.params.smoothing / len(context.history.item))
+        for number, span in enumerate(("", "recent_")):
+            of_items[f"item_{span}{name}"] = rates["item"][number]
+            of_items[f"tag_{span}{name}"] = (context.tags @ rates["tag"][number]) * has_tags
+            of_users[f"user_{span}{name}"] = rates["user"][number]
+    of_items, of_users = float32(of_items), float32(of_users)
+    settings = {
+        f"user_{name}": most_frequent(context.channels[name], context.history.indptr)
+        for name in SETTINGS
+        if name in context.channels
+    }
+
+    def columns(rows: Rows) -> Columns:
+        return {
+            **{name: values[rows.item] for name, values in of_items.items()},
+            **{name: values[rows.user] for name, values in of_users.items()},
+            **{
+                name: pd.Categorical.from_codes(codes[rows.user], categories=range(UNKNOWN))
+                for name, codes in settings.items()
+            },
+        }
+
+    return columns
+
+
+def smoothed(above: Totals, below: Totals, weight: float) -> Totals:
+    """above / below, both with `weight` times what they are of all together added."""
+    of_all = [weight * totals["item"][0].sum() for totals in (above, below)]
+    return {of: (above[of] + of_all[0]) / (below[of] + of_all[1]) for of in above}
+
+
+def fractions(context: Context) -> dict[str, tuple[Totals, Totals]]:
+    """What is counted, and what it is divided by, for each feedback and the time watched."""
+    there, item = context.channels, context.history.item
+    found = {}
+    names = [name for name in FEEDBACK if name in there]
+    if names:
+        exposures = exposures_of(context)
+        for name in names:
+            given = there[name]
+            found[f"{name}_rate"] = totals(context, given.__getitem__), exposures
+    if TIMESPENT in there and "duration" in context.items:
+        watched = there[TIMESPENT]
+        duration = np.nan_to_num(context.items["duration"].to_numpy(dtype=np.float64))
+        is_known = duration > 0
+        found["watched"] = (
+            totals(context, lambda part: watched[part] * is_known[item[part]]),
+            totals(context, lambda part: duration[item[part]]),
+        )
+    return found
+
+
+def exposures_of(context: Context) -> Totals:
+    """How often each was shown."""
+    recent = context.n_recent
+    counts = {"item": context.item_counts[0], "user": context.user_counts[0]}
+    return with_tags(
+        context,
+        {of: np.stack([n.sum(axis=1), n[:, -recent:].sum(axis=1)]) for of, n in counts.items()},
+    )
+
+
+def totals(context: Context, amount: Callable[[slice], np.ndarray]) -> Totals:
+    """Sums of what `amount` gives for each row of the history, (n,) for a slice of them: numbers,
+    or whether it counts as 1.
+    """
+    history = context.history
+    first_recent = history.n_windows - context.n_recent
+    sums = {"item": np.zeros((history.n_items, 2)), "user": np.zeros((history.n_users, 2))}
+    for start in range(0, len(history.item), ROWS_AT_ONCE):
+        part = slice(start, start + ROWS_AT_ONCE)
+        values = amount(part)
+        rows = np.flatnonzero(values)  # few: most feedback is rare
+        is_recent = history.window[part][rows] >= first_recent
+        weight = None if values.dtype == bool else values[rows]
+        for of, of_row in (("item", history.item), ("user", history.user)):
+            cell = 2 * of_row[part][rows].astype(np.int64) + is_recent
+            sums[of] += np.bincount(cell, weight, minlength=sums[of].size).reshape(-1, 2)
+    return with_tags(context, {of: np.stack([by.sum(axis=1), by[:, 1]]) for of, by in sums.items()})
+
+
+def with_tags(context: Context, sums: Totals) -> Totals:
+    """The same with those of the tags: an item's, in the shares of its tags."""
+    return {**sums, "tag": sums["item"] @ context.tags}
+
+
+def most_frequent(code: np.ndarray, indptr: np.ndarray) -> np.ndarray:
+    """int16 (n_users,): the code that most of a user's rows have, the lowest of several such, -1
+    where all are UNKNOWN. code  uint8 (n_rows,); indptr  of the history
+    """
+    n_users = len(indptr) - 1
+    result = np.empty(n_users, dtype=np.int16)
+    for start in range(0, n_users, USERS_AT_ONCE):
+        ends = indptr[start : start + USERS_AT_ONCE + 1]
+        user = np.repeat(np.arange(len(ends) - 1), np.diff(ends))
+        cell = user * (UNKNOWN + 1) + code[ends[0] : ends[-1]]
+        counts = np.bincount(cell, minlength=(len(ends) - 1) * (UNKNOWN + 1))
+        counts = counts.reshape(-1, UNKNOWN + 1)[:, :UNKNOWN]
+        most = np.where(counts.any(axis=1), counts.argmax(axis=1), -1)
+        result[start : start + len(most)] = most
+    return result

@@ -1,0 +1,108 @@
+"""ALS: what a positive weighs."""
+
+from pathlib import Path
+
+from harness.params import SharedParams
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from implicit.cpu.als import AlternatingLeastSquares
+from scipy import sparse
+
+import als
+from folds.history import INTERACTIONS, TARGET_WINDOW, History, load_fold
+from histories import LIKED, SEEN, split_table
+
+SHARED = SharedParams(seed=3, threads=1, folds=["test", "validation", "label_1"])
+ROWS = [  # user, item, window, strength; windows 2 and 3 are those of validation and test
+    (0, 0, 0, LIKED),
+    (1, 0, 0, 3),
+    (0, 1, 0, SEEN),
+    (1, 1, 0, 2),
+    (2, 2, 0, LIKED),
+    (0, 2, 1, 2),
+    (2, 2, 1, 4),  # again
+    (1, 2, 1, SEEN),
+    (0, 3, 2, 4),
+    (1, 3, 3, LIKED),
+]
+
+
+def params(confidence: str, alpha: float) -> als.AlsParams:
+    return als.AlsParams(
+        factors=2, alpha=alpha, confidence=confidence, regularization=0.5, iterations=3
+    )
+
+
+def written(rows: list[tuple[int, int, int, int]]) -> History:
+    """The history of the fold validation of these rows, in files of the current folder."""
+    INTERACTIONS.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(split_table(rows), INTERACTIONS)
+    target = Path(TARGET_WINDOW.format(fold="validation"))
+    target.parent.mkdir()
+    target.write_text('{"window": 2}')
+    return load_fold("validation")[0]
+
+
+@pytest.fixture
+def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> History:
+    monkeypatch.chdir(tmp_path)
+    return written(ROWS)
+
+
+def test_a_positive_weighs_its_strength_the_largest_of_its_rows(history: History) -> None:
+    """What a fold's target holds has no weight: item 3 is not known."""
+    matrix = als.weighted(history)
+    np.testing.assert_array_equal(matrix.toarray(), [[1, 0, 2], [3, 2, 0], [0, 0, 4]])
+    assert matrix.dtype == np.float32
+    np.testing.assert_array_equal(matrix.indices, history.positives.indices)
+    np.testing.assert_array_equal(history.positives.data, [1, 1, 1, 1, 1])  # left as they were
+
+
+def test_plain_is_the_library_on_ones(history: History) -> None:
+    model = AlternatingLeastSquares(
+        factors=2, alpha=1.5, regularization=0.5, iterations=3, random_state=3, num_threads=1
+    )
+    model.fit(sparse.csr_matrix(history.positives), show_progress=False)
+    users, items = als.fit(history.positives, params("plain", 1.5), SHARED)
+    assert users.tobytes() == model.user_factors.tobytes()
+    assert items.tobytes() == model.item_factors.tobytes()
+
+
+def test_strength_multiplies_alpha(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where all have the strength 2, alpha is twice as large; by powers of two, so to the bit."""
+    monkeypatch.chdir(tmp_path)
+    history = written([(u, i, w, 2 if s else 0) for u, i, w, s in ROWS])
+    twice = als.fit(history.positives, params("plain", 3.0), SHARED)
+    weighted = als.fit(als.weighted(history), params("strength", 1.5), SHARED)
+    assert [v.tobytes() for v in weighted] == [v.tobytes() for v in twice]
+
+
+def test_strength_draws_the_factors_to_the_stronger_pairs(history: History) -> None:
+    """Twice the strength of one pair leaves less of an error in it, and only alpha 0 would not."""
+    plain = als.fit(history.positives, params("plain", 1.5), SHARED)
+    strong = als.fit(als.weighted(history), params("strength", 1.5), SHARED)
+    errors = [1 - users[1] @ items[0] for users, items in (plain, strong)]
+    assert 0 < errors[1] < errors[0]
+
+
+def main_with(confidence: str, monkeypatch: pytest.MonkeyPatch) -> bytes:
+    """The factors that the stage writes."""
+    Path("params.yaml").write_text(
+        "seed: 3\nthreads: 1\nfolds: [test, validation, label_1]\nals:\n  factors: 2\n"
+        f"  alpha: 1.5\n  confidence: {confidence}\n  regularization: 0.5\n  iterations: 3\n"
+    )
+    monkeypatch.setattr("sys.argv", ["als.py", "validation"])
+    als.main()
+    return Path("data/als/validation.npz").read_bytes()
+
+
+def test_the_stage_reads_strengths_only_where_they_are_asked_for(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strong = main_with("strength", monkeypatch)
+    monkeypatch.setattr(als, "strengths", None)
+    plain = main_with("plain", monkeypatch)
+    assert plain != strong
+    assert plain == main_with("plain", monkeypatch)
