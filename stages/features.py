@@ -87,8 +87,8 @@ def main() -> None:
         return
     params = section("features", FeaturesParams)
     history, target = load_fold(fold)
-    max_users = section("candidates", CandidateListParams).label_users
-    lists, label = training_lists(fold, target, max_users, shared.seed)
+    candidates = section("candidates", CandidateListParams)
+    lists, label = training_lists(fold, target, candidates.label_users, shared.seed)
     if not len(label):
         report(f"{fold}: no list of a warm user holds a relevant item; nothing is trained on it")
     n_relevant = np.bincount(target.user, minlength=int(lists.user.max(initial=0)) + 1)[lists.user]
