@@ -44,7 +44,8 @@ def fit(
     positives: sparse.csr_array, params: AlsParams, shared: SharedParams
 ) -> tuple[np.ndarray, np.ndarray]:
     """The factors of users and of items: float32 (n_users, factors) and (n_items, factors), zero
-    for those without a positive.
+    for those without a positive. The last step solves the users' equations exactly for the items'
+    final factors, so that a user who is folded in later, with the same positives, gets the same.
 
     positives  1, or the strength of each: its confidence is alpha times that
     """
@@ -54,8 +55,10 @@ def fit(
         num_threads=shared.n_threads,
         use_cg=True,
     )
-    model.fit(sparse.csr_matrix(positives), show_progress=sys.stderr.isatty())
-    return model.user_factors, model.item_factors
+    user_items = sparse.csr_matrix(positives)
+    model.fit(user_items, show_progress=sys.stderr.isatty())
+    user_factors = model.recalculate_user(np.arange(user_items.shape[0]), user_items)
+    return user_factors, model.item_factors
 
 
 def main() -> None:
