@@ -65,9 +65,21 @@ def test_plain_is_the_library_on_ones(history: History) -> None:
         factors=2, alpha=1.5, regularization=0.5, iterations=3, random_state=3, num_threads=1
     )
     model.fit(sparse.csr_matrix(history.positives), show_progress=False)
-    users, items = als.fit(history.positives, params("plain", 1.5), SHARED)
-    assert users.tobytes() == model.user_factors.tobytes()
+    _, items = als.fit(history.positives, params("plain", 1.5), SHARED)
     assert items.tobytes() == model.item_factors.tobytes()
+
+
+def test_users_solve_their_equations_for_the_final_items(history: History) -> None:
+    """(Y'Y + Y'(C - 1)Y + l2) x = Y'C p, Hu, Koren and Volinsky 2008, equation 4, by plain code;
+    each user alone gets the same bytes as all together.
+    """
+    users, items = als.fit(history.positives, params("plain", 1.5), SHARED)
+    y, liked = items.astype(np.float64), history.positives.toarray()
+    for user in range(history.n_users):
+        confidence = np.where(liked[user] > 0, 1.5, 1)
+        left = y.T @ (confidence[:, None] * y) + 0.5 * np.eye(2)
+        expected = np.linalg.solve(left, y.T @ (confidence * liked[user]))
+        np.testing.assert_allclose(users[user], expected, rtol=1e-4)
 
 
 def test_strength_multiplies_alpha(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
