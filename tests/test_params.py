@@ -72,6 +72,7 @@ ranker:
   num_leaves: 31
   min_data_in_leaf: 200
   feature_fraction: 0.5
+  bagging_fraction: 0.5
   lambda_l2: 1.0
   max_bin: 255
   truncation_level: 13
