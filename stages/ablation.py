@@ -174,14 +174,17 @@ class Fold:
 
 
 def only(lists: Candidates, sources: tuple[str, ...]) -> Candidates:
-    """The lists as they would be with these sources alone, but for the order of the rows."""
+    """The lists as they would be with these sources alone."""
     kept = Candidates(
         lists.user,
         lists.item,
         {name: lists.rank[name] for name in sources},
         {name: lists.score[name] for name in sources},
     )
-    return kept.take(kept.is_retrieved)
+    kept = kept.take(kept.is_retrieved)
+    ranks = np.stack(list(kept.rank.values()))
+    best = np.where(ranks == 0, np.iinfo(np.int16).max, ranks)
+    return kept.take(np.lexsort((best.argmin(axis=0), best.min(axis=0), kept.list_of_row)))
 
 
 def select(examples: Examples, names: list[str]) -> Examples:
@@ -241,10 +244,9 @@ def judge(
         earlier = [rows for rows in earlier if len(rows.label)]
         if not earlier:
             raise InputError(f"no fold before {fold} has a list that holds a relevant item")
-        data, rows = dataset(earlier, params, shared.seed), chosen[fold]
+        data, rows = dataset(earlier, params, shared), chosen[fold]
         total = np.zeros(len(rows.label))
-        for number in range(n_models):
-            model = train(data, params, shared, number)
+        for number, model in enumerate(train(data, params, shared, n_models)):
             score = model.predict(rows.values, raw_score=True, num_threads=shared.n_threads)
             if number < params.n_seeds:
                 total += score

@@ -86,8 +86,8 @@ def main() -> None:
                     f"none of {', '.join(earlier)} has a list that holds a relevant item, so the "
                     f"ranker of {judged} has nothing to learn from; add label folds to folds"
                 )
-            data = dataset(found, params, shared.seed)
-            boosters = [train(data, params, shared, number) for number in range(params.n_seeds)]
+            data = dataset(found, params, shared)
+            boosters = train(data, params, shared, params.n_seeds)
             models.save(folder, judged, boosters)
             report(
                 f"{judged}: {data.num_data():,} candidates in "

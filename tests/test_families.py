@@ -21,6 +21,7 @@ from families import FAMILIES, FeatureMatrix, FeaturesParams, families_of, featu
 from families.columns import Columns, codes, is_category, z_scores
 from families.context import Context, Rows, metadata, rows_of
 from families.demographics import levels
+from folds import products
 from folds.candidate_lists import Candidates
 from folds.factors import Factors
 from folds.history import History
@@ -33,7 +34,13 @@ from retrieval.popular import RecentPopularParams
 NAN = np.nan
 S = 2  # smoothing
 KNN = ItemKnnParams(neighbours=10, weighting="count", last_items=10)
-PARAMS = FeaturesParams(groups=list(FAMILIES), recent_windows=2, smoothing=S, last_items=10)
+SCORES = {
+    "ease": {"model": "ease", "of": "exposures", "l2": 2.0, "max_items": 2},
+    "knn": {"model": "item_knn", "of": "positives", **KNN.model_dump()},
+}
+PARAMS = FeaturesParams(
+    groups=list(FAMILIES), recent_windows=2, smoothing=S, last_items=10, scores=SCORES
+)
 
 ROWS = [  # user, item, window, strength; windows 1 and 2 are the recent ones
     (0, 0, 0, LIKED),
@@ -445,6 +452,34 @@ def test_no_channel_is_read_where_the_family_is_not_in_use() -> None:
         matrix_of(ITEMS, ["channels"], context)
 
 
+def test_scores() -> None:
+    """EASE knows the two items with most exposures, ties by item: 0 and 1. X'X + 2 I = [[3 + 2, 2],
+    [2, 2 + 2]], its inverse is [[4, -2], [-2, 5]] / 16, so 0 gives 1 a weight of 2 / 5, and 1 gives
+    0 one of 2 / 4. Users 0 and 1 were exposed to both, user 2 to item 0. By positives, user 0 has
+    equally many neighbours of each item, see test_similarity, and user 2 none.
+    """
+    pairs = rows((0, 0), (0, 1), (0, 2), (2, 0), (2, 1), (2, 2))
+    ease = np.array([[2 / 4, 2 / 5, 0], [0, 2 / 5, 0]])
+    z = (ease - ease.mean(axis=1, keepdims=True)) / ease.std(axis=1, keepdims=True)
+    check("scores", pairs, {"score_ease_z": z.ravel().tolist(), "score_knn_z": [0] * 6})
+
+
+def test_scores_of_neighbours() -> None:
+    """Users 0 and 1 both like 0 and 1, so each is similar to the other alone; user 2 likes 1."""
+    liked = [(0, 0), (1, 0), (0, 1), (1, 1), (2, 1), (3, 2)]
+    context = context_of(history=history_of([(*pair, 0, LIKED) for pair in liked], 1))
+    found = columns_of("scores", rows((2, 0), (2, 1), (2, 2)), context)["score_knn_z"]
+    np.testing.assert_allclose(found, np.array([1 - 1 / 3, -1 / 3, -1 / 3]) / (2 / 9) ** 0.5)
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_scores_in_small_blocks_of_users(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = rows((0, 0), (0, 2), (1, 1), (2, 0), (2, 1))
+    whole = columns_of("scores", pairs)[f"score_{name}_z"]
+    monkeypatch.setattr(products, "BLOCK", 1)
+    assert columns_of("scores", pairs)[f"score_{name}_z"].tobytes() == whole.tobytes()
+
+
 def test_sources() -> None:
     of = replace(
         rows((0, 0), (0, 1), (0, 2)),
@@ -655,4 +690,4 @@ def test_the_comparison_sees_another_past(alone: tuple, other_past: tuple) -> No
 @pytest.mark.parametrize("groups", [[], ["als", "als"]])
 def test_groups_are_distinct_and_not_empty(groups: list[str]) -> None:
     with pytest.raises(ValueError, match="at least one family, and each once"):
-        FeaturesParams(groups=groups, recent_windows=2, smoothing=S, last_items=10)
+        FeaturesParams(**{**PARAMS.model_dump(), "groups": groups})

@@ -49,6 +49,17 @@ sources:
   ease:
     l2: 1000.0
     max_items: 5000
+features:
+  recent_windows: 3
+  smoothing: 20.0
+  last_items: 10
+  scores:
+    shown:
+      model: ease
+      of: exposures
+      l2: 500.0
+      max_items: 500
+  groups: [als, scores]
 candidates:
   sources: [als, ease]
   per_source: 100
@@ -61,6 +72,7 @@ ranker:
   num_leaves: 31
   min_data_in_leaf: 200
   feature_fraction: 0.5
+  bagging_fraction: 0.5
   lambda_l2: 1.0
   max_bin: 255
   truncation_level: 13
@@ -381,6 +393,38 @@ def test_a_wrong_value_of_a_baseline_is_one_line(old: str, new: str, expected: s
         f"  {new}" if old.startswith("popular") else new,
     )
     assert line_of("baselines").startswith(f"params.yaml: {expected}")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            "max_items: 500\n",
+            "max_items: 0\n",
+            "max_items is 0: must be greater than",
+        ),
+        ("max_items: 500\n", "l3: 5\n", "max_items is missing"),
+        (
+            "max_items: 500\n",
+            "max_items: 500\n      l3: 5\n",
+            "l3 is not a parameter; known: model, of, l2, max_items",
+        ),
+        ("of: exposures", "of: likes", "of is 'likes': must be 'positives' or 'exposures'"),
+        ("      model: ease\n", "", "model is missing"),
+        ("model: ease", "model: svd", "model is 'svd': must be one of 'ease', 'item_knn'"),
+        ("model: ease", "model: item_knn", "neighbours is missing"),
+    ],
+)
+def test_a_wrong_model_of_scores_is_one_line(old: str, new: str, expected: str) -> None:
+    write(old, new)
+    with pytest.raises(InputError) as error:
+        params.section("features", FeaturesParams)
+    assert f"params.yaml: features.scores.shown.{expected}" in str(error.value)
+
+
+def test_models_of_scores_have_plain_names() -> None:
+    write("    shown:", "    Shown z:")
+    assert line_of("features").startswith("params.yaml: features.scores.Shown z")
 
 
 def test_no_baseline() -> None:

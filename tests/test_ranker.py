@@ -25,6 +25,7 @@ SETTINGS = {
     "num_leaves": 4,
     "min_data_in_leaf": 2,
     "feature_fraction": 0.5,
+    "bagging_fraction": 0.5,
     "lambda_l2": 1.0,
     "max_bin": 15,
     "truncation_level": 5,
@@ -34,6 +35,7 @@ SETTINGS = {
     "train_folds": 2,
 }
 FOLDS = ["test", "validation", "label_1"]
+SHARED = SharedParams(seed=0, threads=1, folds=FOLDS)
 
 
 def params_of(**changed: object) -> RankerParams:
@@ -105,7 +107,7 @@ def test_sampling_nothing() -> None:
 
 def test_dataset_has_the_lists_of_every_fold() -> None:
     folds = [examples_of(LISTS), examples_of([[1, 0, 0], [0, 1]], first_user=3)]
-    data = dataset(folds, params_of(), seed=0).construct()
+    data = dataset(folds, params_of(), SHARED).construct()
     assert data.get_group().tolist() == [6, 2, 4, 3, 3, 2]  # user 3 ends the first, begins the next
     assert data.get_group().sum() == data.num_data() == 20
     assert data.get_label().tolist() == [
@@ -127,13 +129,13 @@ def test_rows_weigh_by_the_relevant_rows_of_their_list() -> None:
 
 def test_dataset_weighs_the_rows_of_all_folds() -> None:
     folds = [examples_of(LISTS), examples_of([[1, 0, 0], [1, 1]], first_user=3)]
-    data = dataset(folds, params_of(list_weight=1.0), seed=0).construct()
+    data = dataset(folds, params_of(list_weight=1.0), SHARED).construct()
     n = np.repeat([2, 1, 1, 2, 1, 2], [6, 2, 4, 3, 3, 2])
     np.testing.assert_allclose(data.get_weight(), (1 / n) / (1 / n).mean(), rtol=1e-6)
 
 
 def test_graded_labels_are_the_strength() -> None:
-    data = dataset([examples_of(LISTS)], params_of(label="graded"), seed=0).construct()
+    data = dataset([examples_of(LISTS)], params_of(label="graded"), SHARED).construct()
     assert data.get_label().tolist() == [value for labels in LISTS for value in labels]
 
 
@@ -148,7 +150,7 @@ def fold_of(seed: int, n_lists: int = 30) -> Examples:
 def trained(threads: int, number: int = 0, **changed: object) -> lgb.Booster:
     params = params_of(**changed)
     shared = SharedParams(seed=5, threads=threads, folds=FOLDS)
-    return train(dataset([fold_of(1), fold_of(2)], params, shared.seed), params, shared, number)
+    return train(dataset([fold_of(1), fold_of(2)], params, shared), params, shared, number + 1)[-1]
 
 
 @pytest.mark.parametrize("objective", ["lambdarank", "rank_xendcg", "binary"])
@@ -178,8 +180,8 @@ def test_many_rows_give_the_same_model_at_any_number_of_threads() -> None:
     scores = []
     for threads in (1, 2):
         shared = SharedParams(seed=5, threads=threads, folds=FOLDS)
-        model = train(dataset([examples], params, shared.seed), params, shared, 0)
-        scores.append(model.predict(examples.values[:1000], num_threads=1).tobytes())
+        found = train(dataset([examples], params, shared), params, shared, 3)
+        scores.append([m.predict(examples.values[:1000], num_threads=1).tobytes() for m in found])
     assert scores[0] == scores[1]
 
 

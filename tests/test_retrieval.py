@@ -1,20 +1,21 @@
 """Candidate sources: what none may name, and each against a plain computation."""
 
-from fractions import Fraction
-
 import numpy as np
 import pytest
 from scipy import sparse
 
+from folds import products
 from folds.candidate_lists import Retrieved
+from folds.ease import ease_weights, most_popular
 from folds.factors import Factors
 from folds.history import History
 from folds.similarity import ItemKnnParams, item_knn_similarity
 from histories import LIKED, SEEN, history_of
-from retrieval import SOURCES, Inputs, SourcesParams, fit, top_n
-from retrieval.ease import EaseParams, ease_weights, most_popular
+from retrieval import SOURCES, Inputs, SourcesParams, fit
+from retrieval.ease import EaseParams
 from retrieval.popular import RecentPopularParams, popularity, recent_popularity
-from retrieval.top_n import by_ranking, by_vectors, grid_bits, on_grid
+from retrieval.top_n import by_ranking, by_vectors
+from test_products import exact_sum
 
 PARAMS = SourcesParams(
     item_knn=ItemKnnParams(neighbours=5, weighting="cosine", last_items=10),
@@ -48,12 +49,6 @@ def retrieve(
 ) -> Retrieved:
     """The n best of a source, fitted for these users alone."""
     return fit(name, inputs, params)(users, n)
-
-
-def ease_of(history: History, params: EaseParams) -> tuple[np.ndarray, np.ndarray]:
-    """The items EASE knows, and its weights between them."""
-    items = most_popular(popularity(history), params.max_items)
-    return items, ease_weights(history.positives[:, items], params.l2, n_threads=1)
 
 
 def best_unseen(history: History, scores: np.ndarray, n: int) -> list[list[int]]:
@@ -103,41 +98,10 @@ def test_sources_serve_the_users_asked_for(name: str) -> None:
 def test_blocks_of_users_change_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     users = np.arange(12)
     whole = retrieve(name, inputs_of(random_history(2)), users, 5)
-    monkeypatch.setattr(top_n, "BLOCK", 100)  # 2 to 20 users at a time
+    monkeypatch.setattr(products, "BLOCK", 100)  # 2 to 20 users at a time
     found = retrieve(name, inputs_of(random_history(2)), users, 5)
     assert found.item.tobytes() == whole.item.tobytes()
     assert found.score.tobytes() == whole.score.tobytes()
-
-
-def exact_sum(left: np.ndarray, right: np.ndarray) -> float:
-    """The dot product in rational numbers, rounded once."""
-    return float(sum(Fraction(a) * Fraction(b) for a, b in zip(left, right, strict=True)))
-
-
-@pytest.mark.parametrize("width", [1, 3, 32, 33, 500])
-def test_products_on_a_grid_are_exact(width: int) -> None:
-    """Factors of very different sizes, and a row of zeros: BLAS gives the exact sum."""
-    rng = np.random.default_rng(width)
-    left, right = (
-        (rng.normal(size=(20, width)) * 10.0 ** rng.integers(-6, 6, size=(20, width))).astype("f4")
-        for _ in range(2)
-    )
-    left[0] = 0
-    n_bits = grid_bits(width) // 2
-    left, right = on_grid(left, n_bits), on_grid(right, n_bits)
-    product = left @ right.T
-    for row, column in np.ndindex(product.shape):
-        assert product[row, column] == exact_sum(left[row].tolist(), right[column].tolist())
-
-
-@pytest.mark.parametrize("width", [1, 32, 500])
-def test_the_grid_is_fine(width: int) -> None:
-    """It moves no factor by more than half a unit of the last of n_bits bits of the largest."""
-    values = np.random.default_rng(0).normal(size=(50, width)).astype(np.float32)
-    n_bits = grid_bits(width) // 2
-    moved = np.abs(on_grid(values, n_bits) - values).max(axis=1)
-    assert (moved <= np.abs(values).max(axis=1) * 2.0**-n_bits).all()
-    np.testing.assert_array_equal(on_grid(values.T, n_bits, axis=0), on_grid(values, n_bits).T)
 
 
 @pytest.mark.parametrize("block", [1, 40, 130, 10**6])
@@ -145,7 +109,7 @@ def test_scores_by_vectors_are_exact_sums_in_any_order_and_block(
     block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """To the last bit of a float32; a row of a product of BLAS alone is not, under any kernel."""
-    monkeypatch.setattr(top_n, "BLOCK", block)
+    monkeypatch.setattr(products, "BLOCK", block)
     history = random_history(4, n_users=25, n_items=40)
     rng = np.random.default_rng(1)
     users = rng.permutation(history.n_users)
@@ -155,8 +119,8 @@ def test_scores_by_vectors_are_exact_sums_in_any_order_and_block(
     place = np.argsort(users)  # vectors[i] is that of users[i]
     retrieved = by_vectors(history, lambda asked: vectors[place[asked]], items, n_threads=2)
     found = retrieved(users, 7)
-    n_bits = grid_bits(32) // 2
-    vectors, items = on_grid(vectors, n_bits).tolist(), on_grid(items, n_bits).tolist()
+    n_bits = products.grid_bits(32) // 2
+    vectors, items = (products.on_grid(of, n_bits).tolist() for of in (vectors, items))
     for row in range(len(users)):
         for item, score in zip(found.item[row], found.score[row], strict=True):
             if item >= 0:
@@ -170,7 +134,8 @@ def test_scores_of_ease_are_exact_sums(is_dense: bool) -> None:
     if not is_dense:  # most items are in nobody's positives
         rows = [(int(u), int(u) % 3, 0, LIKED) for u in range(30)]
         history = history_of([*rows, *((0, item, 0, SEEN) for item in range(3, 90))], 1)
-    known, weights = ease_of(history, PARAMS.ease)
+    known = most_popular(history.positives, PARAMS.ease.max_items)
+    weights = ease_weights(history.positives[:, known], PARAMS.ease.l2, n_threads=1)
     positives = history.positives[:, known].toarray()
     assert (positives.mean() > 0.1) == is_dense
     found = retrieve("ease", inputs_of(history), np.arange(history.n_users), 5)
@@ -227,7 +192,7 @@ def test_ease_equals_the_closed_formula(seed: int, n_items: int) -> None:
     inverse = np.linalg.inv(positives.T @ positives + 2.0 * np.eye(history.n_items))
     weights = -inverse / np.diag(inverse)
     np.fill_diagonal(weights, 0)
-    np.testing.assert_allclose(ease_of(history, PARAMS.ease)[1], weights, atol=1e-5)
+    np.testing.assert_allclose(ease_weights(history.positives, 2.0, 1), weights, atol=1e-5)
     scores = positives @ weights
     found = retrieve("ease", inputs_of(history), np.arange(history.n_users), 6)
     for user, item in enumerate(best_unseen(history, scores, 6)):
@@ -240,19 +205,12 @@ def test_ease_equals_the_closed_formula(seed: int, n_items: int) -> None:
         )
 
 
-def test_ease_of_two_items_by_hand() -> None:
-    """X'X + 2 I = [[2 + 2, 1], [1, 1 + 2]]; its inverse is [[3, -1], [-1, 4]] / 11."""
-    history = history_of([(0, 0, 0, LIKED), (1, 0, 0, LIKED), (1, 1, 0, LIKED)], 1)
-    weights = ease_of(history, PARAMS.ease)[1]
-    np.testing.assert_allclose(weights, [[0, 1 / 4], [1 / 3, 0]], rtol=1e-5)
-
-
 def test_ease_keeps_to_the_popular_items_of_a_large_catalogue() -> None:
     """Items 0, 1, 2, 3 have 1, 3, 1, 2 positives; the tie is broken by item."""
     liked = [(0, 1), (1, 1), (2, 1), (0, 3), (1, 3), (2, 0), (1, 2)]
     history = history_of([(*pair, 0, LIKED) for pair in liked], 1)
     params = PARAMS.model_copy(update={"ease": EaseParams(l2=2.0, max_items=3)})
-    assert ease_of(history, params.ease)[0].tolist() == [0, 1, 3]
+    assert most_popular(history.positives, 3).tolist() == [0, 1, 3]
     found = retrieve("ease", inputs_of(history), np.arange(3), 4, params)
     assert set(found.item.ravel().tolist()) <= {-1, 0, 1, 3}
     assert found.item[0].tolist()[1:] == [-1, -1, -1]  # unseen: 0, 2, and 2 is not known
@@ -366,7 +324,7 @@ def test_by_ranking_of_unknown_users_alone(users: list[int]) -> None:
 def test_by_ranking_equals_a_plain_loop(
     seed: int, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(top_n, "BLOCK", block)
+    monkeypatch.setattr(products, "BLOCK", block)
     history = random_history(seed)
     scores = np.random.default_rng(seed).integers(0, 4, history.n_items).astype(np.float32)
     expected = best_unseen(history, np.tile(scores, (history.n_users, 1)), 5)

@@ -1,5 +1,7 @@
 """Trains LightGBM rankers on labelled candidate lists of several folds."""
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Literal
 
 from harness.params import SharedParams, Strict
@@ -23,6 +25,7 @@ class RankerParams(Strict):
     num_leaves: int = Field(ge=2, le=131_072)  # of a tree
     min_data_in_leaf: int = Field(ge=0)  # rows
     feature_fraction: float = Field(gt=0, le=1)  # of the features, drawn for each tree
+    bagging_fraction: float = Field(gt=0, le=1)  # of the rows, drawn for each tree
     lambda_l2: float = Field(ge=0)  # L2 regularisation of leaf values
     max_bin: int = Field(ge=2, le=255)  # bins of a feature
     truncation_level: int = Field(ge=1)  # lambdarank: ranks that matter; about k + 3
@@ -68,7 +71,7 @@ def list_weights(label: np.ndarray, group: np.ndarray, exponent: float) -> np.nd
     return weight / weight.mean()
 
 
-def dataset(folds: list[Examples], params: RankerParams, seed: int) -> lgb.Dataset:
+def dataset(folds: list[Examples], params: RankerParams, shared: SharedParams) -> lgb.Dataset:
     """What LightGBM is trained on: the rows of all folds, fold after fold, lists contiguous."""
     label = np.concatenate([examples.label for examples in folds])
     group = np.concatenate([examples.group for examples in folds])
@@ -81,7 +84,8 @@ def dataset(folds: list[Examples], params: RankerParams, seed: int) -> lgb.Datas
         categorical_feature=folds[0].categorical,
         params={
             "max_bin": params.max_bin,
-            "data_random_seed": seed,
+            "data_random_seed": shared.seed,
+            "num_threads": shared.n_threads,
             "force_col_wise": True,
             "verbosity": -1,
             "min_data_in_leaf": params.min_data_in_leaf,
@@ -90,34 +94,41 @@ def dataset(folds: list[Examples], params: RankerParams, seed: int) -> lgb.Datas
 
 
 def train(
-    data: lgb.Dataset, params: RankerParams, shared: SharedParams, number: int
-) -> lgb.Booster:
-    """Trains model `number` of n_seeds, counted from 0; the same one at any number of threads."""
+    data: lgb.Dataset, params: RankerParams, shared: SharedParams, n_models: int
+) -> list[lgb.Booster]:
+    """Trains models with the seeds 0 … n_models - 1, side by side, each by one thread: a tree has
+    too little work for several. They are the same at any number of threads.
+    """
+    data.construct()
+    with ThreadPoolExecutor(shared.n_threads) as threads:
+        models = threads.map(partial(train_one, data, params, shared.seed), range(n_models))
+        return list(tqdm(models, "models", n_models, disable=None))
+
+
+def train_one(data: lgb.Dataset, params: RankerParams, seed: int, number: int) -> lgb.Booster:
+    """Trains the model `number`, counted from 0."""
     names = (
         "objective",
         "learning_rate",
         "num_leaves",
         "min_data_in_leaf",
         "feature_fraction",
+        "bagging_fraction",
         "lambda_l2",
         "max_bin",
     )
     settings = {
         **{name: getattr(params, name) for name in names},
+        "bagging_freq": 1,
         "lambdarank_truncation_level": params.truncation_level,
-        "feature_fraction_seed": shared.seed + number,
-        "bagging_seed": shared.seed + number,
-        "objective_seed": shared.seed + number,
-        "extra_seed": shared.seed + number,
-        "data_random_seed": shared.seed,
+        "feature_fraction_seed": seed + number,
+        "bagging_seed": seed + number,
+        "objective_seed": seed + number,
+        "extra_seed": seed + number,
+        "data_random_seed": seed,
         "deterministic": True,
         "force_col_wise": True,
-        "num_threads": shared.n_threads,
+        "num_threads": 1,
         "verbosity": -1,
     }
-    bar = tqdm(total=params.n_estimators, desc=f"trees, seed {number}", disable=None)
-    model = lgb.train(
-        settings, data, params.n_estimators, callbacks=[lambda _: bar.update() and None]
-    )
-    bar.close()
-    return model
+    return lgb.train(settings, data, params.n_estimators)

@@ -30,6 +30,7 @@ from families.context import (
 from families.demographics import demographics
 from families.metadata import embedding, item, user
 from families.popularity import popularity
+from families.scores import scores
 from families.similarity import similarity
 from families.sources import sources
 
@@ -55,6 +56,7 @@ FAMILIES: dict[str, Family] = {
     "similarity": similarity,
     "demographics": demographics,
     "sources": sources,
+    "scores": scores,
     "channels": channels,
 }
 

@@ -10,6 +10,7 @@ smoothed rate of x = (P(x) + s r) / (E(x) + s), s = `smoothing`.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Annotated
 
 from harness.params import Strict, section, shared_params
 
@@ -21,6 +22,7 @@ from pydantic import Field
 from scipy import sparse
 
 from families.columns import Columns
+from families.score_models import ScoreModel
 from feedback.channels import Channels
 from folds import factors, tables
 from folds.candidate_lists import Candidates
@@ -35,6 +37,7 @@ class FamilyParams(Strict):
     recent_windows: int = Field(ge=1)  # windows that count as recent
     smoothing: float = Field(gt=0)  # exposures' worth of the overall rate added to every rate
     last_items: int = Field(ge=1, le=1000)  # latest positives that make up the short-term profile
+    scores: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")], ScoreModel]  # of `scores`
 
 
 @dataclass(frozen=True)

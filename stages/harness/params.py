@@ -117,19 +117,41 @@ def _unknown(key: str, known: list[str], prefix: str = "") -> str:
     return f"{prefix}{key} is not a parameter; {hint}"
 
 
+def _section_of(path: list[str | int], model: type[BaseModel]) -> tuple[list[str], object]:
+    """The keys of a path as the file has them, and the class of the section they lead to. Pydantic
+    counts the settings of a list and names the member of a union, which the file does not.
+    """
+    keys, found = [], model
+    for part in path:
+        if get_origin(found) is list:
+            found = get_args(found)[0]
+        elif get_origin(found) is dict:
+            keys.append(part)
+            found = get_args(found)[1]
+        elif get_origin(found) is Annotated:  # a union, of which `model` names the member
+            members = get_args(get_args(found)[0])
+            found = next(m for m in members if part in get_args(m.model_fields["model"].annotation))
+        else:
+            keys.append(part)
+            found = found.model_fields[part].annotation
+    return keys, found
+
+
 def _line(error: dict, model: type[BaseModel], prefix: str) -> str:
     """One line for one finding of pydantic: key, value, what is allowed."""
     if not error["loc"]:  # of a rule over several keys, which names them itself
         return error["msg"].removeprefix("Value error, ")
     *parents, last = error["loc"]
-    parents = [part for part in parents if isinstance(part, str)]  # not the number of a setting
-    last = str(last)
-    key = prefix + ".".join((*parents, last))
+    parents, model = _section_of(parents, model)
+    key = prefix + ".".join((*parents, str(last)))
     if error["type"] == "extra_forbidden":
-        for parent in parents:
-            model = model.model_fields[parent].annotation
-            model = get_args(model)[0] if get_origin(model) is list else model
-        return _unknown(last, list(model.model_fields), prefix + "".join(f"{p}." for p in parents))
+        known, parent = list(model.model_fields), "".join(f"{name}." for name in parents)
+        return _unknown(str(last), known, prefix + parent)
+    if error["type"] == "union_tag_not_found":
+        return f"{key}.model is missing"
+    if error["type"] == "union_tag_invalid":
+        context = error["ctx"]
+        return f"{key}.model is {context['tag']!r}: must be one of {context['expected_tags']}"
     if error["type"] == "missing":
         return f"{key} is missing"
     message = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")

@@ -6,7 +6,7 @@ with seen items at -3.4e38 where fewer than n unseen ones are left, and its prod
 BLAS, have last bits that depend on which users stand in a batch.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import repeat
@@ -17,16 +17,8 @@ from scipy import sparse
 from folds.candidate_lists import Retrieved
 from folds.history import History
 from folds.lists import largest
+from folds.products import blocks, grid_bits, on_grid
 from retrieval.source import TopN
-
-BLOCK = 2_000_000  # scores held at once by each thread (16 MB)
-
-
-def blocks(users: np.ndarray, width: int) -> Iterator[np.ndarray]:
-    """The users in parts, of each of which BLOCK scores of `width` items are held at once."""
-    size = max(1, BLOCK // width)
-    for start in range(0, len(users), size):
-        yield users[start : start + size]
 
 
 def by_ranking(history: History, scores: np.ndarray, n_threads: int) -> TopN:
@@ -132,28 +124,6 @@ def _padded(
     scores = np.full((n_users, n), np.nan, dtype=np.float32)
     items[row, place], scores[row, place] = item, score
     return items, scores
-
-
-def on_grid(values: np.ndarray, n_bits: int, axis: int = 1) -> np.ndarray:
-    """float64, same shape: each vector along the axis rounded to multiples of one power of two,
-    such that its largest absolute value takes n_bits bits.
-
-    The sum of d products of two such vectors needs at most the bits of both and log2(d) more. While
-    these are no more than the 53 of a float64 nothing is ever rounded, so the sum is the same in
-    any order, on any processor, whichever vectors stand beside it. BLAS promises none of that.
-    """
-    largest_value = np.maximum(
-        values.max(axis=axis, keepdims=True, initial=0),
-        -values.min(axis=axis, keepdims=True, initial=0),
-    )
-    unit = np.ldexp(1.0, np.frexp(largest_value)[1] - n_bits)
-    grid = values * (1 / unit)  # the unit is a power of two, so this rounds nothing
-    return np.multiply(np.rint(grid, out=grid), unit, out=grid)
-
-
-def grid_bits(width: int) -> int:
-    """Bits left for both sides together in a sum of `width` products; see on_grid."""
-    return 53 - (width - 1).bit_length()
 
 
 def by_vectors(

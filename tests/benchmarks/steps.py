@@ -270,8 +270,8 @@ def ranker_fit(n_repeats: int) -> tuple[pd.DataFrame, dict[str, float]]:
             training.sample_negatives(examples, params.negatives, shared.seed)
             for examples in loaded
         ]
-        data = training.dataset(sampled, params, shared.seed)
-        return [training.train(data, params, shared, number) for number in range(params.n_seeds)]
+        data = training.dataset(sampled, params, shared)
+        return training.train(data, params, shared, params.n_seeds)
 
     scores = {}
 
