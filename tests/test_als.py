@@ -60,7 +60,7 @@ def test_a_positive_weighs_its_strength_the_largest_of_its_rows(history: History
     np.testing.assert_array_equal(history.positives.data, [1, 1, 1, 1, 1])  # left as they were
 
 
-def test_plain_is_the_library_on_ones(history: History) -> None:
+def test_plain_items_are_the_library_on_ones(history: History) -> None:
     model = AlternatingLeastSquares(
         factors=2, alpha=1.5, regularization=0.5, iterations=3, random_state=3, num_threads=1
     )
@@ -69,17 +69,16 @@ def test_plain_is_the_library_on_ones(history: History) -> None:
     assert items.tobytes() == model.item_factors.tobytes()
 
 
-def test_users_solve_their_equations_for_the_final_items(history: History) -> None:
-    """(Y'Y + Y'(C - 1)Y + l2) x = Y'C p, Hu, Koren and Volinsky 2008, equation 4, by plain code;
-    each user alone gets the same bytes as all together.
-    """
-    users, items = als.fit(history.positives, params("plain", 1.5), SHARED)
-    y, liked = items.astype(np.float64), history.positives.toarray()
-    for user in range(history.n_users):
-        confidence = np.where(liked[user] > 0, 1.5, 1)
-        left = y.T @ (confidence[:, None] * y) + 0.5 * np.eye(2)
-        expected = np.linalg.solve(left, y.T @ (confidence * liked[user]))
-        np.testing.assert_allclose(users[user], expected, rtol=1e-4)
+@pytest.mark.parametrize("confidence", ["plain", "strength"])
+def test_users_solve_the_equations_of_the_paper(history: History, confidence: str) -> None:
+    """x = (Y'CY + 0.5 I)^-1 Y'Cp, where C is 1.5 times a positive's weight, and 1 elsewhere."""
+    weights = history.positives if confidence == "plain" else als.weighted(history)
+    users, items = als.fit(weights, params(confidence, 1.5), SHARED)
+    for user, weight in zip(users, weights.toarray(), strict=True):
+        confidences = np.diag(np.where(weight > 0, 1.5 * weight, 1))
+        left = items.T @ confidences @ items + 0.5 * np.eye(2)
+        expected = np.linalg.solve(left, items.T @ confidences @ (weight > 0))
+        np.testing.assert_allclose(user, expected, atol=1e-5)
 
 
 def test_strength_multiplies_alpha(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
