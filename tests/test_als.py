@@ -95,7 +95,7 @@ def test_fold_in_gives_the_users_of_the_fit_their_factors(
     others.eliminate_zeros()
     found = als.fold_in(others, items, params(confidence, 1.5), SHARED)
     assert found.dtype == np.float32
-    assert found.tobytes() == np.stack([users[2], 0 * users[0], users[0]]).tobytes()
+    assert found.tobytes() == np.stack([users[2], np.zeros_like(users[0]), users[0]]).tobytes()
 
 
 def test_strength_multiplies_alpha(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
