@@ -7,8 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from folds import history as folds_history
-from folds.history import History, Target
-from split import order_by_user, repeats
+from folds.history import History, Target, order_by_user, repeats
 
 LIKED, SEEN = 1, 0  # of a row; 2 and more are stronger feedback
 

@@ -11,9 +11,8 @@ import pytest
 from feedback import columns
 from feedback.channels import Channels
 from feedback.columns import CHANNELS, strengths
-from folds.history import INTERACTIONS, History
+from folds.history import INTERACTIONS, History, order_by_user
 from histories import LIKED, SEEN, history_before, split_table
-from split import order_by_user
 
 ROWS = [  # user, item, window, strength, in time order
     (5, 7, 0, LIKED),

@@ -193,6 +193,6 @@ def load_context(fold: str, history: History, params: FamilyParams) -> Context:
 
 def metadata(table: pa.Table, rows: np.ndarray) -> pd.DataFrame:
     """The feature columns (all but the first, which is the id) of these rows: float32, or
-    category.
+    category. Of a row of -1 nothing is known.
     """
-    return table.select(table.column_names[1:]).take(rows).to_pandas()
+    return table.select(table.column_names[1:]).take(pa.array(rows, mask=rows < 0)).to_pandas()
