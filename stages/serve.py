@@ -39,7 +39,6 @@ from boosting import models
 from evaluation.top_lists import EvaluateParams, TopLists, top_k
 from factorization.als import AlsParams, fold_in, weighted
 from families import (
-    FamilyOfFold,
     FeaturesParams,
     families_of,
     feature_matrix,
@@ -48,7 +47,7 @@ from families import (
 )
 from families.context import Context, Users, metadata
 from feedback.channels import Channels
-from feedback.columns import CHANNELS, strengths
+from feedback.columns import CHANNELS
 from folds import factors, tables
 from folds.candidate_lists import Candidates, split
 from folds.factors import Factors
@@ -93,13 +92,28 @@ def check_trained() -> None:
             raise InputError(f"{path}: not found; the models are trained by dvc repro")
 
 
-def context_of(given: Given, history: History, als: AlsParams, shared: SharedParams) -> Context:
-    """The context of the fold for the users of the file, folded in."""
+def check_factors(of_fold: Factors, history: History, als: AlsParams) -> None:
+    """InputError where the factors are not of this history, or of another width."""
+    path = factors.FACTORS.format(fold=FOLD)
+    if not np.array_equal(of_fold.items, history.items):
+        raise InputError(f"{path}: of other data than {INTERACTIONS}; run dvc repro")
+    if of_fold.item_factors.shape[1] != als.factors:
+        raise InputError(
+            f"{path}: {of_fold.item_factors.shape[1]} factors, but als.factors of params.yaml is"
+            f" now {als.factors}; run dvc repro"
+        )
+
+
+def context_of(
+    given: Given, history: History, params: FeaturesParams, als: AlsParams, shared: SharedParams
+) -> Context:
+    """The context of the fold for the users of the file, who are folded in."""
     served = history_of(given.columns, history.n_windows, history.items)
     of_users = metadata(pq.read_table(tables.USERS), given.known[served.users])
-    context = load_context(FOLD, history, section("features", FeaturesParams))
+    context = load_context(FOLD, history, params)
+    check_factors(context.factors, history, als)
     is_plain = als.confidence == "plain"
-    positives = served.positives if is_plain else weighted(served, strengths(served, given.columns))
+    positives = served.positives if is_plain else weighted(served, given.columns)
     item_factors = context.factors.item_factors
     user_factors = fold_in(positives, item_factors, als, shared)
     return replace(
@@ -109,76 +123,40 @@ def context_of(given: Given, history: History, als: AlsParams, shared: SharedPar
     )
 
 
-def check_features(
-    boosters: list, families: list[FamilyOfFold], none: Candidates, served: History
-) -> None:
-    """InputError where the models were trained on other features than params.yaml now says.
-
-    none  lists without a row, of the sources in use
-    """
-    now = feature_matrix(families, rows_of(none, served)).names
+def check_features(boosters: list, now: list[str]) -> None:
+    """InputError where the models were trained on other features than params.yaml now makes."""
+    now = [name.replace(" ", "_") for name in now]  # as LightGBM has them
     trained = models.features_of(boosters)
     if now != trained:
-        other = next(iter({*now} ^ {*trained}), "in another order")
+        others = sorted({*now} ^ {*trained})
         raise InputError(
-            f"{models.FOLDER / FOLD}: trained on {len(trained)} features, but features and"
-            f" candidates of params.yaml now make {len(now)} ({other}); run dvc repro"
+            f"{models.FOLDER / FOLD}: trained on {len(trained)} features, but params.yaml now makes"
+            f" {len(now)} ({others[0] if others else 'in another order'}); run dvc repro"
         )
 
 
 def top_lists(
-    n_users: int,
-    context: Context,
-    params: CandidatesParams,
-    groups: list[str],
-    k: int,
+    n_users: int, context: Context, params: CandidatesParams, groups: list[str], k: int
 ) -> Iterator[TopLists]:
-    """The top k of the users of the context, block by block; user is a place among n_users."""
-    served = context.served.history
-    inputs = Inputs(context.history, context.embeddings, context.n_threads, context.factors, served)
+    """The top k of n_users users of the context, block by block; `user` counts them from 0."""
+    served, n_threads = context.served.history, context.n_threads
+    inputs = Inputs(context.history, context.embeddings, n_threads, context.factors, served)
     sources, fallback = fit_all(params.sources, inputs, section("sources", SourcesParams))
     families = families_of(context, groups)
     boosters = models.load(FOLD)
-    none = lists_of(served, sources, fallback, np.arange(0), params.per_source)
-    check_features(boosters, families, none, served)
+
+    def lists(users: np.ndarray) -> Candidates:
+        return lists_of(served, sources, fallback, users, params.per_source)
+
+    nobody = rows_of(lists(np.arange(0)), served)
+    check_features(boosters, feature_matrix(families, nobody).names)
     with tqdm(total=n_users, unit=" users", disable=None) as progress:
         for start in range(0, n_users, USERS_AT_ONCE):
-            users = np.arange(start, min(start + USERS_AT_ONCE, n_users), dtype=np.int32)
-            lists = lists_of(served, sources, fallback, users, params.per_source)
-            for block in split(lists, ROWS_AT_ONCE):
-                score = scores(block, served, families, boosters, context.n_threads)
+            users = np.arange(start, min(start + USERS_AT_ONCE, n_users))
+            for block in split(lists(users), ROWS_AT_ONCE):
+                score = scores(block, served, families, boosters, n_threads)
                 yield top_k(block.user, block.item, score.mean(axis=0), k)
             progress.update(len(users))
-
-
-def main() -> None:
-    interactions, out = paths_of(sys.argv)
-    shared = shared_params()
-    als = section("als", AlsParams)
-    params = section("features", FeaturesParams)
-    candidates = section("candidates", CandidatesParams)
-    check_trained()
-    history, _ = load_fold(FOLD)
-    given = read(
-        interactions,
-        section("data", DataParams),
-        history,
-        has_strength=als.confidence == "strength",
-        has_channels="channels" in params.groups,
-    )
-    context = context_of(given, history, als, shared)
-    n_users, n_warm = len(given.user_ids), np.count_nonzero(context.served.history.n_positives)
-    report(
-        f"{n_users:,} users, {np.count_nonzero(given.known < 0):,} of them not in"
-        f" {tables.USERS}, {n_users - n_warm:,} without a positive"
-    )
-    item_ids = pq.read_table(tables.ITEMS, columns=["item_id"])["item_id"].combine_chunks()
-    ids = {"user_id": given.user_ids.type, "item_id": item_ids.type}
-    k = section("evaluate", EvaluateParams).k
-    with writer(out, pa.schema({**ids, **COLUMNS})) as file:
-        for top in top_lists(n_users, context, candidates, params.groups, k):
-            columns = [given.user_ids.take(top.user), item_ids.take(top.item), top.rank, top.score]
-            file.write_table(pa.table(columns, schema=file.schema))
 
 
 @contextlib.contextmanager
@@ -193,6 +171,30 @@ def writer(out: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
         except OSError as error:
             raise InputError(f"{out}: cannot be written: {error.strerror}") from None
         yield file
+
+
+def main() -> None:
+    interactions, out = paths_of(sys.argv)
+    shared, als = shared_params(), section("als", AlsParams)
+    features, candidates = (
+        section("features", FeaturesParams),
+        section("candidates", CandidatesParams),
+    )
+    data, k = section("data", DataParams), section("evaluate", EvaluateParams).k
+    check_trained()
+    history, _ = load_fold(FOLD)
+    has = {"strength": als.confidence == "strength", "channels": "channels" in features.groups}
+    given = read(interactions, data, history, **has)
+    context = context_of(given, history, features, als, shared)
+    n_users, n_new = len(given.user_ids), np.count_nonzero(given.known < 0)
+    n_cold = n_users - np.count_nonzero(context.served.history.n_positives)
+    report(f"{n_users:,} users, {n_new:,} not in {tables.USERS}, {n_cold:,} without a positive")
+    item_ids = pq.read_table(tables.ITEMS, columns=["item_id"])["item_id"].combine_chunks()
+    ids = {"user_id": given.user_ids.type, "item_id": item_ids.type}
+    with writer(out, pa.schema({**ids, **COLUMNS})) as file:
+        for top in top_lists(n_users, context, candidates, features.groups, k):
+            columns = [given.user_ids.take(top.user), item_ids.take(top.item), top.rank, top.score]
+            file.write_table(pa.table(columns, schema=file.schema))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from scipy import sparse
 
 import als as stage
 from factorization import als
-from feedback.columns import strengths
 from folds.history import INTERACTIONS, TARGET_WINDOW, History, load_fold
 from histories import LIKED, SEEN, split_table
 
@@ -55,7 +54,7 @@ def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> History:
 
 def test_a_positive_weighs_its_strength_the_largest_of_its_rows(history: History) -> None:
     """What a fold's target holds has no weight: item 3 is not known."""
-    matrix = als.weighted(history, strengths(history))
+    matrix = als.weighted(history)
     np.testing.assert_array_equal(matrix.toarray(), [[1, 0, 2], [3, 2, 0], [0, 0, 4]])
     assert matrix.dtype == np.float32
     np.testing.assert_array_equal(matrix.indices, history.positives.indices)
@@ -88,7 +87,7 @@ def test_fold_in_gives_the_users_of_the_fit_their_factors(
     history: History, confidence: str
 ) -> None:
     """To the bit, in any company; and zeros to one without a positive."""
-    one = history.positives if confidence == "plain" else als.weighted(history, strengths(history))
+    one = history.positives if confidence == "plain" else als.weighted(history)
     users, items = als.fit(one, params(confidence, 1.5), SHARED)
     others = one[[2, 0, 0]]
     others.data[others.indptr[1] : others.indptr[2]] = 0  # the first user 0 likes nothing
@@ -103,14 +102,14 @@ def test_strength_multiplies_alpha(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(tmp_path)
     history = written([(u, i, w, 2 if s else 0) for u, i, w, s in ROWS])
     twice = als.fit(history.positives, params("plain", 3.0), SHARED)
-    weighted = als.fit(als.weighted(history, strengths(history)), params("strength", 1.5), SHARED)
+    weighted = als.fit(als.weighted(history), params("strength", 1.5), SHARED)
     assert [v.tobytes() for v in weighted] == [v.tobytes() for v in twice]
 
 
 def test_strength_draws_the_factors_to_the_stronger_pairs(history: History) -> None:
     """Twice the strength of one pair leaves less of an error in it, and only alpha 0 would not."""
     plain = als.fit(history.positives, params("plain", 1.5), SHARED)
-    strong = als.fit(als.weighted(history, strengths(history)), params("strength", 1.5), SHARED)
+    strong = als.fit(als.weighted(history), params("strength", 1.5), SHARED)
     errors = [1 - users[1] @ items[0] for users, items in (plain, strong)]
     assert 0 < errors[1] < errors[0]
 

@@ -12,7 +12,7 @@ from scipy import sparse
 
 from feedback.columns import strengths
 from folds.factors import Factors
-from folds.history import History
+from folds.history import Columns, History
 
 
 class AlsParams(Strict):
@@ -25,12 +25,12 @@ class AlsParams(Strict):
     iterations: int = Field(ge=1, le=1000)  # alternations of users and items
 
 
-def weighted(history: History, strength: np.ndarray) -> sparse.csr_array:
+def weighted(history: History, given: Columns | None = None) -> sparse.csr_array:
     """CSR float32 (n_users, n_items): the positives, each with its strength, 1 to 4.
 
-    strength  uint8 (n_rows,) of the history
+    given  the columns of the history's rows, where they stand in no file
     """
-    weights = strength[history.is_positive].astype(np.float32)
+    weights = strengths(history, given)[history.is_positive].astype(np.float32)
     positives = history.positives
     return sparse.csr_array((weights, positives.indices, positives.indptr), shape=positives.shape)
 
@@ -82,6 +82,5 @@ def fold_in(
 
 def factors_of(history: History, params: AlsParams, shared: SharedParams) -> Factors:
     """The factors of all users and items of a history."""
-    is_plain = params.confidence == "plain"
-    positives = history.positives if is_plain else weighted(history, strengths(history))
+    positives = history.positives if params.confidence == "plain" else weighted(history)
     return Factors(*fit(positives, params, shared), history.users, history.items)

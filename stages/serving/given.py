@@ -49,13 +49,13 @@ class Wanted:
     """What is read beside the ids.
 
     rule      of positives
-    strength  columns by which feedback is strong, none where nobody asks
-    channels  likewise; levels  the values of those that are settings, by code
+    strength  columns by which feedback is strong; None where nobody asks
+    channels  none where nobody asks; levels  the values of those that are settings, by code
     time      the column that tells the time; None where the file, or the source, has none
     """
 
     rule: Rule
-    strength: Sequence[str]
+    strength: Sequence[str] | None
     channels: Sequence[str]
     levels: Mapping[str, Sequence[object]]
     time: str | None
@@ -64,18 +64,19 @@ class Wanted:
     def columns(self) -> list[str]:
         """All of them, each once."""
         time = [self.time] if self.time else []
-        return list(dict.fromkeys([*self.rule.columns, *self.strength, *self.channels, *time]))
+        strength = self.strength or []
+        return list(dict.fromkeys([*self.rule.columns, *strength, *self.channels, *time]))
 
 
 def read(
-    path: Path, data: DataParams, history: History, *, has_strength: bool, has_channels: bool
+    path: Path, data: DataParams, history: History, *, strength: bool, channels: bool
 ) -> Given:
     """What the file says; InputError where it is unfit, or has no item that the history has.
 
-    has_strength, has_channels  whether these columns are needed
+    strength, channels  whether these columns are needed
     Reports what is left out, and what counts once.
     """
-    wanted = wanted_of(path, data, has_strength, has_channels)
+    wanted = wanted_of(path, data, strength, channels)
     users, items = distinct_ids(path)
     columns = read_columns(path, data.source, wanted, users, items)
     item = _rows_in(tables.ITEMS, items, path, "item_id")
@@ -98,13 +99,14 @@ def read(
 
 def wanted_of(path: Path, data: DataParams, has_strength: bool, has_channels: bool) -> Wanted:
     """What is to be read; InputError where the file lacks it or has it in another form."""
-    there = pq.read_schema(CHANNELS)
-    strength = of_reader(data.source, "STRENGTH_COLUMNS", ()) if has_strength else ()
     schema, n_rows = describe(path)
+    there = pq.read_schema(CHANNELS)
+    strong = of_reader(data.source, "STRENGTH_COLUMNS", ())
+    strong = [name for name in strong if name not in tables.CHANNELS or name in there.names]
     time = of_reader(data.source, "TIME")
     wanted = Wanted(
         Rule.parse(data.positive),
-        [name for name in strength if name not in tables.CHANNELS or name in there.names],
+        strong if has_strength else None,
         there.names if has_channels else [],
         json.loads((there.metadata or {}).get(tables.LEVELS, "{}")),
         time if time in schema.names else None,
@@ -121,7 +123,7 @@ def wanted_of(path: Path, data: DataParams, has_strength: bool, has_channels: bo
         wanted.rule.check(schema)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    for name in [*wanted.strength, *wanted.channels]:
+    for name in [*(wanted.strength or []), *wanted.channels]:
         check_kind(path, schema.field(name), KINDS.get(name, "number"))
     if wanted.time:
         check_kind(path, schema.field(wanted.time), "number")
@@ -152,7 +154,7 @@ def read_columns(path: Path, source: str, wanted: Wanted, users: Ids, items: Ids
             "item": items.rows(batch["item_id"], f"{path}: item_id"),
             "is_positive": is_positive,
         }
-        if wanted.strength:
+        if wanted.strength is not None:
             part["strength"] = strength(is_positive, batch)
         if wanted.time:
             part["time"] = _times(path, wanted.time, batch)
