@@ -125,6 +125,23 @@ def test_what_a_plain_reading_says(history_of_files: Callable, seed: int, size: 
 
 
 @pytest.mark.parametrize("seed", range(5))
+def test_columns_that_are_given_are_as_those_of_files(
+    history_of_files: Callable, seed: int
+) -> None:
+    """With rows of all windows of the history, in which pairs are repeated."""
+    rows = random_rows(seed, range(3))
+    history = history_of_files(rows, 3, of_rows(rows))
+    files = [pq.read_table(path) for path in (INTERACTIONS, CHANNELS)]
+    given = {name: table[name].to_numpy() for table in files for name in table.column_names}
+    assert given["is_repeat"].any()
+    found, expected = Channels(history, given), Channels(history)
+    assert list(found) == list(expected)
+    for name in expected:
+        assert found[name].tobytes() == expected[name].tobytes()
+    assert strengths(history, given).tobytes() == strengths(history).tobytes()
+
+
+@pytest.mark.parametrize("seed", range(5))
 def test_the_future_changes_no_byte(history_of_files: Callable, seed: int) -> None:
     past = random_rows(seed, range(3))
 

@@ -78,8 +78,9 @@ def read(
     """
     wanted = wanted_of(path, data, strength, channels)
     users, items = distinct_ids(path)
-    columns = read_columns(path, data.source, wanted, users, items)
+    known = _rows_in(tables.USERS, users, path, "user_id")
     item = _rows_in(tables.ITEMS, items, path, "item_id")
+    columns = read_columns(path, data.source, wanted, users, items)
     is_known = history.item_of(np.maximum(item, 0)) >= 0
     is_known &= item >= 0
     is_kept = is_known[columns["item"]]
@@ -91,7 +92,6 @@ def read(
     columns["is_repeat"] = repeats(columns["user"], columns["item"])
     if n_repeats := np.count_nonzero(columns["is_repeat"]):
         report(f"{n_repeats:,} interactions repeat an earlier user-item pair; a pair counts once")
-    known = _rows_in(tables.USERS, users, path, "user_id")
     columns["window"] = windows_of(path, columns, known, history, data)
     columns.pop("time", None)
     return Given(_as_in_the_source(users), known, columns)
@@ -169,7 +169,8 @@ def _times(path: Path, name: str, batch: pa.Table) -> np.ndarray:
     times, is_missing = values(batch[name])
     if is_missing.any():
         raise InputError(
-            f"{path}: {name} is null or NaN in a row; leave the column out, or fill it"
+            f"{path}: {name} is null or NaN in {np.count_nonzero(is_missing):,} of {len(times):,}"
+            " rows read; leave the column out, or fill it"
         )
     return times
 
