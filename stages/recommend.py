@@ -21,47 +21,19 @@ from pathlib import Path
 from harness.params import section, shared_params
 from harness.script import run_script, whole_folder
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from boosting import models
 from evaluation.top_lists import MODEL_LISTS, EvaluateParams, TopLists, append, concatenate, top_k
-from families import (
-    FamilyOfFold,
-    FeaturesParams,
-    families_of,
-    feature_matrix,
-    load_context,
-    rows_of,
-)
+from families import FeaturesParams, families_of, load_context
 from folds import candidate_lists, tables
-from folds.candidate_lists import Candidates
-from folds.history import History, load_fold
+from folds.history import load_fold
+from ranking.scores import scores
 
 SINGLE_MODELS = Path("data/single_models")
 ROWS_AT_ONCE = 100_000  # what is held in memory grows with this, not with the number of users
-
-
-def scores(
-    lists: Candidates,
-    history: History,
-    families: list[FamilyOfFold],
-    boosters: list,
-    n_threads: int,
-) -> np.ndarray:
-    """The score that each model gives each row, float64 (n_models, n_rows); for rows of cold users
-    1 / place in the list.
-    """
-    start = np.repeat(lists.starts, lists.group)
-    place = np.arange(len(lists.user)) - start + 1
-    score = np.tile(1 / place, (len(boosters), 1))
-    is_warm = lists.is_retrieved
-    if is_warm.any():
-        features = feature_matrix(families, rows_of(lists.take(is_warm), history))
-        score[:, is_warm] = models.predict(boosters, features.values, n_threads)
-    return score
 
 
 def recommend(fold: str, k: int, n_threads: int) -> list[TopLists]:

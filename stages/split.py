@@ -6,7 +6,8 @@ out:   data/split/interactions.parquet, rows by user, within a user in time orde
          user int32, item int32, window int16 (0 is the oldest), is_positive bool, strength uint8,
          is_repeat bool: an earlier row has the same pair
        data/split/channels.parquet, the same rows: those of tables.CHANNELS that the source has; no
-         column where it has none. A file of its own, since few stages read it
+         column where it has none. A file of its own, since few stages read it; the schema's
+         metadata as there
        data/split/folds/FOLD.json for every fold: window, the number of its target window. A file
          each, so that a fold that is added changes nothing for the others
        data/split/windows.csv, a row per window: window, n_interactions, n_positives, n_users,
@@ -24,13 +25,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field
-from scipy import sparse
 
 from feedback.columns import CHANNELS
 from folds import tables
-from folds.history import INTERACTIONS, TARGET_WINDOW
-
-WINDOWS = Path("data/split/windows.csv")
+from folds.history import INTERACTIONS, TARGET_WINDOW, WINDOWS, order_by_user, repeats
 
 
 class SplitParams(Strict):
@@ -55,31 +53,6 @@ def window_of_rows(interactions: pa.Table, n_parts: int) -> tuple[np.ndarray, in
     if has_test:
         sizes = np.append(sizes, n_test)
     return np.repeat(np.arange(len(sizes), dtype=np.int16), sizes), len(sizes)
-
-
-def order_by_user(user: np.ndarray) -> np.ndarray:
-    """The stable order by user, int32 or int64 (n_rows,); a counting sort, since scipy's COO to
-    CSR is one.
-    """
-    n = len(user)
-    ones = np.ones(n, dtype=np.int8)
-    by_user = sparse.coo_array(
-        (ones, (user, np.arange(n, dtype=np.int32))), shape=(int(user.max()) + 1, n)
-    )
-    by_user.has_canonical_format = True  # a column occurs once, so there is nothing to sum
-    return by_user.tocsr().indices
-
-
-def repeats(user: np.ndarray, item: np.ndarray) -> np.ndarray:
-    """bool (n_rows,): whether an earlier row has the same pair, for rows by user in time order."""
-    key = user.astype(np.int64) * (int(item.max()) + 1) + item
-    in_order = np.sort(key)  # many times faster than argsort
-    if not (in_order[1:] == in_order[:-1]).any():
-        return np.zeros(len(key), dtype=bool)
-    order = np.argsort(key, kind="stable")
-    is_repeat = np.empty(len(key), dtype=bool)
-    is_repeat[order] = np.diff(key[order], prepend=-1) == 0
-    return is_repeat
 
 
 def summary(window: np.ndarray, n_windows: int, interactions: pa.Table) -> pd.DataFrame:
@@ -123,7 +96,9 @@ def channels_in_order(names: list[str], order: np.ndarray) -> pa.Table:
     for name in names:
         column = pq.read_table(tables.INTERACTIONS, columns=[name])[name]
         columns[name] = pa.array(column.to_numpy()[order])
-    return pa.table(columns)
+    metadata = pq.read_schema(tables.INTERACTIONS).metadata or {}
+    levels = {key: value for key, value in metadata.items() if key == tables.LEVELS}
+    return pa.table(columns, metadata=levels or None)
 
 
 def main() -> None:

@@ -1,13 +1,13 @@
 """Tiny histories for tests, from literal rows."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 
 from folds import history as folds_history
-from folds.history import History, Target
-from split import order_by_user, repeats
+from folds.history import History, Target, order_by_user, repeats
 
 LIKED, SEEN = 1, 0  # of a row; 2 and more are stronger feedback
 
@@ -50,6 +50,21 @@ def target_of(table: pa.Table, window: int) -> Target:
 def history_of(rows: list[tuple[int, int, int, int]], window: int) -> History:
     """What the fold that targets `window` knows of these rows."""
     return history_before(split_table(rows), window)
+
+
+def part_of(history: History, users: list[int]) -> History:
+    """These users of a history as users of their own, 0, 1, … in this order: of the same items and
+    windows, as if they had come later.
+    """
+    rows = np.concatenate([np.arange(*history.indptr[[u, u + 1]]) for u in users])
+    return replace(
+        history,
+        users=np.arange(len(users), dtype=np.int32),
+        indptr=np.cumsum([0, *np.diff(history.indptr)[users]]),
+        item=history.item[rows],
+        window=history.window[rows],
+        is_positive=history.is_positive[rows],
+    )
 
 
 def arrays_of(history: History) -> dict[str, bytes]:

@@ -10,7 +10,8 @@ import pytest
 from implicit.cpu.als import AlternatingLeastSquares
 from scipy import sparse
 
-import als
+import als as stage
+from factorization import als
 from folds.history import INTERACTIONS, TARGET_WINDOW, History, load_fold
 from histories import LIKED, SEEN, split_table
 
@@ -81,6 +82,21 @@ def test_users_solve_the_equations_of_the_paper(history: History, confidence: st
         np.testing.assert_allclose(user, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("confidence", ["plain", "strength"])
+def test_fold_in_gives_the_users_of_the_fit_their_factors(
+    history: History, confidence: str
+) -> None:
+    """To the bit, in any company; and zeros to one without a positive."""
+    one = history.positives if confidence == "plain" else als.weighted(history)
+    users, items = als.fit(one, params(confidence, 1.5), SHARED)
+    others = one[[2, 0, 0]]
+    others.data[others.indptr[1] : others.indptr[2]] = 0  # the first user 0 likes nothing
+    others.eliminate_zeros()
+    found = als.fold_in(others, items, params(confidence, 1.5), SHARED)
+    assert found.dtype == np.float32
+    assert found.tobytes() == np.stack([users[2], np.zeros_like(users[0]), users[0]]).tobytes()
+
+
 def test_strength_multiplies_alpha(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where all have the strength 2, alpha is twice as large; by powers of two, so to the bit."""
     monkeypatch.chdir(tmp_path)
@@ -105,7 +121,7 @@ def main_with(confidence: str, monkeypatch: pytest.MonkeyPatch) -> bytes:
         f"  alpha: 1.5\n  confidence: {confidence}\n  regularization: 0.5\n  iterations: 3\n"
     )
     monkeypatch.setattr("sys.argv", ["als.py", "validation"])
-    als.main()
+    stage.main()
     return Path("data/als/validation.npz").read_bytes()
 
 

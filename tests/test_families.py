@@ -15,18 +15,18 @@ import pyarrow as pa
 import pytest
 from scipy import sparse
 
-import als
 import candidates
+from factorization import als
 from families import FAMILIES, FeatureMatrix, FeaturesParams, families_of, feature_matrix
 from families.columns import Columns, codes, is_category, z_scores
-from families.context import Context, Rows, metadata, rows_of
-from families.demographics import levels
+from families.context import Context, Rows, Users, metadata, rows_of
+from families.demographics import levels, lowest_of_levels
 from folds import products
 from folds.candidate_lists import Candidates
 from folds.factors import Factors
 from folds.history import History
 from folds.similarity import ItemKnnParams
-from histories import LIKED, SEEN, history_of
+from histories import LIKED, SEEN, history_of, part_of
 from retrieval import SOURCES, Inputs, SourcesParams, fit
 from retrieval.ease import EaseParams
 from retrieval.popular import RecentPopularParams
@@ -234,19 +234,33 @@ def test_demographics() -> None:
     check("demographics", pairs, expected)
 
 
+def levels_of(values: np.ndarray, is_categorical: bool) -> tuple[list[int], int]:
+    """The levels of values of the history, and their number."""
+    lowest = lowest_of_levels(values, is_categorical)
+    return levels(values, lowest, is_categorical).tolist(), len(lowest) + 1
+
+
 def test_levels_of_few_values() -> None:
-    level, n_levels = levels(np.array([7.5, NAN, -1.0, 7.5]), is_categorical=False)
-    assert (level.tolist(), n_levels) == ([1, 2, 0, 1], 2 + 1)
+    values = np.array([7.5, NAN, -1.0, 7.5])
+    assert levels_of(values, is_categorical=False) == ([1, 2, 0, 1], 2 + 1)
 
 
 def test_levels_of_many_values_are_eighths() -> None:
-    level, n_levels = levels(np.append(np.arange(80) * 10.0, NAN), is_categorical=False)
-    assert (level.tolist(), n_levels) == ([*np.repeat(np.arange(8), 10).tolist(), 8], 8 + 1)
+    eighths = [*np.repeat(np.arange(8), 10).tolist(), 8]
+    values = np.append(np.arange(80) * 10.0, NAN)
+    assert levels_of(values, is_categorical=False) == (eighths, 8 + 1)
 
 
 def test_levels_of_many_categories_are_the_categories() -> None:
-    level, n_levels = levels(np.arange(50.0), is_categorical=True)
-    assert (level.tolist(), n_levels) == (list(range(50)), 50 + 1)
+    assert levels_of(np.arange(50.0), is_categorical=True) == (list(range(50)), 50 + 1)
+
+
+def test_levels_of_values_that_the_history_has_not() -> None:
+    """Numbers go to the level that they are in, or the lowest; a new category is unknown."""
+    values = np.array([5.0, 20.0, 25.0, 90.0, NAN])
+    lowest = np.array([10.0, 20.0, 30.0])
+    assert levels(values, lowest, is_categorical=False).tolist() == [0, 1, 1, 2, 3]
+    assert levels(values, lowest, is_categorical=True).tolist() == [3, 1, 3, 3, 3]
 
 
 def test_a_category_absent_from_the_history_does_not_merge_the_others() -> None:
@@ -685,6 +699,36 @@ def test_the_comparison_sees_another_past(alone: tuple, other_past: tuple) -> No
     assert alone[1] != other_past[1]
     same = {name for name in FAMILIES if alone[2][name] == other_past[2][name]}
     assert same == {"user", "item", "embedding", "sources"}  # functions of the candidates alone
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_new_users_have_the_features_of_those_of_the_history(name: str) -> None:
+    """To the bit, where they have done the same: what a family says of users, it takes from those
+    served, and all else from the history.
+    """
+    _, lists, context = lists_and_context(PAST)
+    lists = lists.take(lists.is_retrieved)
+    history, chosen = context.history, [4, 9, 2]
+    users = part_of(history, chosen)
+    rows_of_users = np.concatenate([np.arange(*history.indptr[[u, u + 1]]) for u in chosen])
+    new_users = Users(
+        users,
+        context.users.iloc[chosen].reset_index(drop=True),
+        {name: values[rows_of_users] for name, values in context.channels.items()},
+    )
+    factors = replace(context.factors, user_factors=context.factors.user_factors[chosen])
+    found, expected = [], []
+    for row, user in enumerate(chosen):
+        own = lists.take(lists.user == history.users[user])
+        assert len(own.user)
+        expected.append(columns_of(name, rows_of(own, history), context))
+        own = replace(own, user=np.full_like(own.user, row))
+        served = replace(context, factors=factors, new_users=new_users)
+        found.append(columns_of(name, rows_of(own, users), served))
+    for one, other in zip(found, expected, strict=True):
+        assert list(one) == list(other)
+        for column, values in one.items():
+            assert codes(values).tobytes() == codes(other[column]).tobytes(), column
 
 
 @pytest.mark.parametrize("groups", [[], ["als", "als"]])

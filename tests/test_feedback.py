@@ -11,9 +11,8 @@ import pytest
 from feedback import columns
 from feedback.channels import Channels
 from feedback.columns import CHANNELS, strengths
-from folds.history import INTERACTIONS, History
+from folds.history import INTERACTIONS, History, order_by_user
 from histories import LIKED, SEEN, history_before, split_table
-from split import order_by_user
 
 ROWS = [  # user, item, window, strength, in time order
     (5, 7, 0, LIKED),
@@ -123,6 +122,23 @@ def test_what_a_plain_reading_says(history_of_files: Callable, seed: int, size: 
         merge = (lambda of: of[0]) if name == "agent" else max
         assert found[name].tolist() == [merge([column[i] for i in of]) for of in numbers]
     assert (found["strength"] > 0).tolist() == history.is_positive.tolist()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_columns_that_are_given_are_as_those_of_files(
+    history_of_files: Callable, seed: int
+) -> None:
+    """With rows of all windows of the history, in which pairs are repeated."""
+    rows = random_rows(seed, range(3))
+    history = history_of_files(rows, 3, of_rows(rows))
+    files = [pq.read_table(path) for path in (INTERACTIONS, CHANNELS)]
+    given = {name: table[name].to_numpy() for table in files for name in table.column_names}
+    assert given["is_repeat"].any()
+    found, expected = Channels(history, given), Channels(history)
+    assert list(found) == list(expected)
+    for name in expected:
+        assert found[name].tobytes() == expected[name].tobytes()
+    assert strengths(history, given).tobytes() == strengths(history).tobytes()
 
 
 @pytest.mark.parametrize("seed", range(5))

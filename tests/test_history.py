@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from folds.history import INTERACTIONS, TARGET_WINDOW, History, Target, load_fold
+from folds.history import INTERACTIONS, TARGET_WINDOW, History, Target, history_of, load_fold
 from histories import LIKED, SEEN, arrays_of, fold_of, history_before, split_table, target_of
 
 ROWS = [  # user, item, window, strength, in time order
@@ -254,3 +254,14 @@ def test_the_history_of_an_empty_first_window() -> None:
     history = history_before(table, 1)
     assert (history.n_users, history.n_items) == (0, 0)
     assert history.user_of(np.array([0])).tolist() == [-1]
+
+
+def test_a_history_may_have_items_that_none_of_its_rows_has() -> None:
+    """As that of new users has, whose items are those of the models."""
+    table = split_table(ROWS[:4])
+    known = {name: table[name].to_numpy() for name in table.column_names}
+    history = history_of(known, 4, np.array([1, 3, 5, 7, 9], np.int32))
+    assert history.n_items == 5
+    assert pairs_of(history) == pairs_of(history_of(known, 4))
+    nobody = {name: values[:0] for name, values in known.items()}
+    assert history_of(nobody, 4, history.items).exposures.shape == (0, 5)

@@ -20,16 +20,12 @@ STAGES = Path(movielens.__file__).parents[1]
 
 
 def read(folder: Path, source: str, positive: str = "rating >= 4") -> Tables:
-    return READERS[source](
-        ReaderParams(
-            source=source,
-            path=str(folder),
-            positive=positive,
-            subsample="",
-            embedding_width=0,
-            download=False,
-        )
-    )
+    return READERS[source](params_of(folder, source, positive))
+
+
+def params_of(folder: Path, source: str, positive: str = "rating >= 4") -> ReaderParams:
+    values = {"subsample": "", "embedding_width": 0, "download": False}
+    return ReaderParams(source=source, path=str(folder), positive=positive, **values)
 
 
 @pytest.fixture(scope="module", params=EDITIONS)
@@ -55,6 +51,17 @@ def frame_of(path: Path) -> pd.DataFrame:
     frame = frame.rename(columns=lambda column: column.split(":")[0])
     name = frame.columns[0]
     return frame.drop_duplicates(name).set_index(name)
+
+
+def test_windows_start_with_their_first_timestamp(folder: Path, source: str) -> None:
+    times = np.sort(pd.read_csv(folder / EDITIONS[source].files[0], sep="\t").iloc[:, 3])
+    sizes = np.array([len(times) - 9, 0, 9])
+    starts = movielens.window_starts(params_of(folder, source), sizes)
+    assert starts.tolist() == [times[0], times[-9], times[-9]]  # the empty one starts with the next
+    with pytest.raises(
+        InputError, match=r"12,000 interactions, but 11,999 when the data was split"
+    ):
+        movielens.window_starts(params_of(folder, source), sizes - [1, 0, 0])
 
 
 def test_interactions_are_the_ratings_in_order_of_time(folder: Path, source: str) -> None:

@@ -1,5 +1,7 @@
 """Candidate sources: what none may name, and each against a plain computation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -10,7 +12,7 @@ from folds.ease import ease_weights, most_popular
 from folds.factors import Factors
 from folds.history import History
 from folds.similarity import ItemKnnParams, item_knn_similarity
-from histories import LIKED, SEEN, history_of
+from histories import LIKED, SEEN, history_of, part_of
 from retrieval import SOURCES, Inputs, SourcesParams, fit
 from retrieval.ease import EaseParams
 from retrieval.popular import RecentPopularParams, popularity, recent_popularity
@@ -92,6 +94,20 @@ def test_sources_serve_the_users_asked_for(name: str) -> None:
         assert found.item.tobytes() == all_users.item[users].tobytes()
         assert found.score.tobytes() == all_users.score[users].tobytes()
     assert retrieve(name, inputs, users[:0], 5).item.shape == (0, 5)
+
+
+@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("n_items", [15, 90])
+def test_new_users_are_served_as_those_of_the_history(name: str, n_items: int) -> None:
+    """To the last bit, where they have done the same; what is fitted, is fitted without them."""
+    inputs = inputs_of(random_history(5, n_items=n_items))
+    all_users = retrieve(name, inputs, np.arange(inputs.history.n_users), 5)
+    chosen = [7, 0, 7, 3]
+    users, factors = part_of(inputs.history, chosen), inputs.factors
+    factors = Factors(factors.user_factors[chosen], factors.item_factors, users.users, users.items)
+    found = retrieve(name, replace(inputs, factors=factors, new_users=users), np.arange(4), 5)
+    assert found.item.tobytes() == all_users.item[chosen].tobytes()
+    assert found.score.tobytes() == all_users.score[chosen].tobytes()
 
 
 @pytest.mark.parametrize("name", SOURCES)

@@ -1,5 +1,6 @@
 """Feedback channels of a log: what is kept of them, in which form, and a line for what is not."""
 
+import json
 from pathlib import Path
 
 from harness.script import InputError
@@ -9,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from folds.tables import CHANNELS
+from folds.tables import CHANNELS, LEVELS
 from readers import parquet, vk_log
 from readers.positive_rule import Rule
 from readers.vk_channels import Channels, Levels
@@ -131,6 +132,18 @@ def test_codes_do_not_depend_on_what_comes_later() -> None:
     alone, followed = Levels(), Levels()
     assert alone.codes(past).tolist() == followed.codes(past).tolist() == [0, 255, 1]
     assert followed.codes(pa.chunked_array([["a", "c", "b"]])).tolist() == [2, 1, 0]
+
+
+def test_codes_of_known_values_go_to_no_others() -> None:
+    """By way of the JSON that the tables keep of them."""
+    channels = Channels(["like", "place"])
+    channels.add(pa.table({"like": [True, False, True], "place": ["b", None, "c"]}))
+    known = json.loads(channels.metadata()[LEVELS])
+    assert known == {"place": ["b", "c"]}
+    again = Channels(["place"], known)
+    again.add(pa.table({"place": ["c", "a", "b", None]}))
+    assert again.columns()["place"].to_pylist() == [1, 255, 0, 255]
+    assert Channels(["like"]).metadata() == {}
 
 
 def test_more_values_than_codes(capsys: pytest.CaptureFixture) -> None:

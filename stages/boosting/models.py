@@ -27,6 +27,11 @@ def load(fold: str) -> list[lgb.Booster]:
     return [lgb.Booster(model_str=path.read_text()) for path in paths]
 
 
+def features_of(models: list[lgb.Booster]) -> list[str]:
+    """The features that the models were trained on, in this order."""
+    return models[0].feature_name()
+
+
 def predict(models: list[lgb.Booster], values: np.ndarray, n_threads: int) -> np.ndarray:
     """The raw score of each model, higher is better: float64 (n_models, n_rows)."""
     return np.stack(

@@ -21,6 +21,7 @@ def affinity(context: Context) -> FamilyOfFold:
     all_rate = context.smoothed(all_positives, all_exposures)
     user_shown, user_likes = (counts.sum(axis=1) for counts in context.user_counts)
     user_rate = context.smoothed(user_likes, user_shown)
+    served = context.served.history
     distances = distances_from_profiles(context)
 
     def columns(rows: Rows) -> Columns:
@@ -36,9 +37,9 @@ def affinity(context: Context) -> FamilyOfFold:
         users, at = np.unique(user, return_inverse=True)
         positives, exposures = (
             elements(canonical(matrix[users] @ context.tags), at, tags.indices)
-            for matrix in (context.history.positives, context.history.exposures)
+            for matrix in (served.positives, served.exposures)
         )
-        share = positives / np.maximum(context.history.n_positives[user], 1)
+        share = positives / np.maximum(served.n_positives[user], 1)
         rate = context.smoothed(positives, exposures, user_rate[user])
         return float32(
             {
@@ -66,7 +67,7 @@ def distances_from_profiles(context: Context) -> Distances:
         values = column.to_numpy(dtype=np.float32)
         known = np.nan_to_num(values)
         for kind, profile in (
-            ("all", context.history.positives),
+            ("all", context.served.history.positives),
             ("last", context.last_positives),
         ):
             weight = profile @ (~np.isnan(values)).astype(np.float32)

@@ -6,13 +6,15 @@ import numpy as np
 import pandas as pd
 
 from families.columns import Columns, float32
-from families.context import Context, FamilyOfFold, Rows
+from families.context import Context, FamilyOfFold, Rows, Users
 from folds.tables import FEEDBACK, SETTINGS, TIMESPENT, UNKNOWN
 
 ROWS_AT_ONCE = 2_000_000
 USERS_AT_ONCE = 1_000
 
 Totals = dict[str, np.ndarray]  # item, tag, user -> float64 (2, n): over all windows, and recent
+AmountOfRows = Callable[[slice], np.ndarray]  # a slice of rows -> numbers, or whether each counts 1
+Amount = Callable[[Users], AmountOfRows]  # of the rows of a history
 
 
 def channels(context: Context) -> FamilyOfFold:
@@ -24,7 +26,7 @@ def channels(context: Context) -> FamilyOfFold:
 
     No column of a channel that the source lacks, so none at all where it has no channels.
     """
-    of_items, of_users = {}, {}
+    of_items, of_users, served = {}, {}, context.served
     has_tags = np.where(np.diff(context.tags.indptr) > 0, 1.0, np.nan)
     for name, (above, below) in fractions(context).items():
         rates = smoothed(above, below, context.params.smoothing / len(context.history.item))
@@ -34,7 +36,7 @@ def channels(context: Context) -> FamilyOfFold:
             of_users[f"user_{span}{name}"] = rates["user"][number]
     of_items, of_users = float32(of_items), float32(of_users)
     settings = {
-        f"user_{name}": most_frequent(context.channels[name], context.history.indptr)
+        f"user_{name}": most_frequent(served.channels[name], served.history.indptr)
         for name in SETTINGS
         if name in context.channels
     }
@@ -60,23 +62,39 @@ def smoothed(above: Totals, below: Totals, weight: float) -> Totals:
 
 def fractions(context: Context) -> dict[str, tuple[Totals, Totals]]:
     """What is counted, and what it is divided by, for each feedback and the time watched."""
-    there, item = context.channels, context.history.item
     found = {}
-    names = [name for name in FEEDBACK if name in there]
+    names = [name for name in FEEDBACK if name in context.channels]
     if names:
         exposures = exposures_of(context)
         for name in names:
-            given = there[name]
-            found[f"{name}_rate"] = totals(context, given.__getitem__), exposures
-    if TIMESPENT in there and "duration" in context.items:
-        watched = there[TIMESPENT]
+            found[f"{name}_rate"] = totals(context, given(name)), exposures
+    if TIMESPENT in context.channels and "duration" in context.items:
         duration = np.nan_to_num(context.items["duration"].to_numpy(dtype=np.float64))
-        is_known = duration > 0
         found["watched"] = (
-            totals(context, lambda part: watched[part] * is_known[item[part]]),
-            totals(context, lambda part: duration[item[part]]),
+            totals(context, seconds(duration > 0)),
+            totals(context, lasting(duration)),
         )
     return found
+
+
+def given(name: str) -> Amount:
+    """Whether the feedback was given."""
+    return lambda users: users.channels[name].__getitem__
+
+
+def seconds(is_known: np.ndarray) -> Amount:
+    """Seconds watched of the items of which `is_known`, bool (n_items,), holds."""
+
+    def amount(users: Users) -> AmountOfRows:
+        watched, item = users.channels[TIMESPENT], users.history.item
+        return lambda part: watched[part] * is_known[item[part]]
+
+    return amount
+
+
+def lasting(duration: np.ndarray) -> Amount:
+    """Seconds that the item lasts; float64 (n_items,)."""
+    return lambda users: lambda part: duration[users.history.item[part]]
 
 
 def exposures_of(context: Context) -> Totals:
@@ -89,12 +107,21 @@ def exposures_of(context: Context) -> Totals:
     )
 
 
-def totals(context: Context, amount: Callable[[slice], np.ndarray]) -> Totals:
-    """Sums of what `amount` gives for each row of the history, (n,) for a slice of them: numbers,
-    or whether it counts as 1.
-    """
-    history = context.history
-    first_recent = history.n_windows - context.n_recent
+def totals(context: Context, amount: Amount) -> Totals:
+    """Sums over the rows of the history, and over those of each user served."""
+    fold = Users(context.history, context.users, context.channels)
+    sums = sums_of(fold, amount(fold), context.n_recent)
+    if context.new_users is not None:
+        sums["user"] = sums_of(context.new_users, amount(context.new_users), context.n_recent)[
+            "user"
+        ]
+    return with_tags(context, {of: np.stack([by.sum(axis=1), by[:, 1]]) for of, by in sums.items()})
+
+
+def sums_of(users: Users, amount: AmountOfRows, n_recent: int) -> dict[str, np.ndarray]:
+    """By item and by user, in the windows before the recent ones and in these: float64 (n, 2)."""
+    history = users.history
+    first_recent = history.n_windows - n_recent
     sums = {"item": np.zeros((history.n_items, 2)), "user": np.zeros((history.n_users, 2))}
     for start in range(0, len(history.item), ROWS_AT_ONCE):
         part = slice(start, start + ROWS_AT_ONCE)
@@ -105,7 +132,7 @@ def totals(context: Context, amount: Callable[[slice], np.ndarray]) -> Totals:
         for of, of_row in (("item", history.item), ("user", history.user)):
             cell = 2 * of_row[part][rows].astype(np.int64) + is_recent
             sums[of] += np.bincount(cell, weight, minlength=sums[of].size).reshape(-1, 2)
-    return with_tags(context, {of: np.stack([by.sum(axis=1), by[:, 1]]) for of, by in sums.items()})
+    return sums
 
 
 def with_tags(context: Context, sums: Totals) -> Totals:

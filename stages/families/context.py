@@ -56,7 +56,7 @@ class Rows:
 
 
 def rows_of(lists: Candidates, history: History) -> Rows:
-    """The same lists with the history's own users and items."""
+    """The same lists with the own users and items of the history of the users served."""
     return Rows(
         history.user_of(lists.user),
         history.item_of(lists.item),
@@ -67,15 +67,31 @@ def rows_of(lists: Candidates, history: History) -> Rows:
 
 
 @dataclass(frozen=True)
+class Users:
+    """Users and what is known of each, in the order of their history.
+
+    history   what they have done, with the items and windows of the fold's history
+    metadata  one column per feature, float32 or category
+    channels  bool or uint8 (n_rows,) of their history by names of tables.CHANNELS, those that the
+              source has; each is read from its file when a family asks for it
+    """
+
+    history: History
+    metadata: pd.DataFrame
+    channels: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
 class Context:
     """What the families may know of a fold: its history, and metadata of the history's users and
     items in their order. What several families compute from it is cached here.
 
+    factors       of ALS: of the users served and of the items
     users, items  one column per feature, float32 or category
     tags          CSR float32 (n_items, n_tags): the item's author or genres, each row sums to 1
     embeddings    float32 (n_items, d)
-    channels      bool or uint8 (n_rows,) of the history by names of tables.CHANNELS, those that the
-                  source has; each is read from its file when a family asks for it
+    channels      of the history, as in Users
+    new_users     users to serve in place of the history's own
     """
 
     history: History
@@ -88,6 +104,14 @@ class Context:
     params: FamilyParams
     knn: ItemKnnParams
     n_threads: int
+    new_users: Users | None = None
+
+    @cached_property
+    def served(self) -> Users:
+        """The users that the rows are about: what a column says of a user, it takes from here, and
+        what it says of items, or of all users, from the history.
+        """
+        return self.new_users or Users(self.history, self.users, self.channels)
 
     @cached_property
     def rate(self) -> float:
@@ -108,40 +132,41 @@ class Context:
         """How many windows of the history count as recent."""
         return min(self.history.n_windows, self.params.recent_windows)
 
-    def counts(self, of: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """Exposures, and positives, of each of 0..n-1 in each window: int64 (n, n_windows) twice;
-        `of` int32 (n_rows,) belongs to the rows of the history.
-        """
-        n_windows = self.history.n_windows
-        counts = np.zeros(2 * n * n_windows, dtype=np.int64)
-        step = max(2_000_000, len(counts))
-        for start in range(0, len(of), step):  # in parts that stay in the cache
-            rows = slice(start, start + step)
-            cell = of[rows] * np.int64(2 * n_windows)
-            cell += 2 * self.history.window[rows] + self.history.is_positive[rows]
-            counts += np.bincount(cell, minlength=len(counts))
-        counts = counts.reshape(n, n_windows, 2)
-        return counts.sum(axis=2), counts[:, :, 1]
-
     @cached_property
     def item_counts(self) -> tuple[np.ndarray, np.ndarray]:
         """Exposures, and positives, of each item in each window: int64 (n_items, n_windows)."""
-        return self.counts(self.history.item, self.history.n_items)
+        return counts(self.history, self.history.item, self.history.n_items)
 
     @cached_property
     def user_counts(self) -> tuple[np.ndarray, np.ndarray]:
-        """Exposures, and positives, of each user in each window: int64 (n_users, n_windows)."""
-        return self.counts(self.history.user, self.history.n_users)
+        """The same of each user served: int64 (n_users, n_windows)."""
+        history = self.served.history
+        return counts(history, history.user, history.n_users)
 
     @cached_property
     def last_positives(self) -> sparse.csr_array:
-        """1 / (1 + age) for each user's last positives, age 0 for the latest one: CSR float32
-        (n_users, n_items).
+        """1 / (1 + age) for the last positives of each user served, age 0 for the latest one: CSR
+        float32 (n_users, n_items).
         """
-        last = latest(self.history.positives, self.params.last_items)
+        last = latest(self.served.history.positives, self.params.last_items)
         age = np.repeat(last.indptr[1:], np.diff(last.indptr)) - 1 - np.arange(last.nnz)
         last.data = (1 / (1 + age)).astype(np.float32)
         return last
+
+
+def counts(history: History, of: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Exposures, and positives, of each of 0..n-1 in each window: int64 (n, n_windows) twice; `of`
+    int32 (n_rows,) belongs to the rows of the history.
+    """
+    found = np.zeros(2 * n * history.n_windows, dtype=np.int64)
+    step = max(2_000_000, len(found))
+    for start in range(0, len(of), step):  # in parts that stay in the cache
+        rows = slice(start, start + step)
+        cell = of[rows] * np.int64(2 * history.n_windows)
+        cell += 2 * history.window[rows] + history.is_positive[rows]
+        found += np.bincount(cell, minlength=len(found))
+    found = found.reshape(n, history.n_windows, 2)
+    return found.sum(axis=2), found[:, :, 1]
 
 
 FamilyOfFold = Callable[[Rows], Columns]
@@ -168,6 +193,6 @@ def load_context(fold: str, history: History, params: FamilyParams) -> Context:
 
 def metadata(table: pa.Table, rows: np.ndarray) -> pd.DataFrame:
     """The feature columns (all but the first, which is the id) of these rows: float32, or
-    category.
+    category. Of a row of -1 nothing is known.
     """
-    return table.select(table.column_names[1:]).take(rows).to_pandas()
+    return table.select(table.column_names[1:]).take(pa.array(rows, mask=rows < 0)).to_pandas()

@@ -9,7 +9,7 @@ from families.context import Context, FamilyOfFold, Rows
 
 def user(context: Context) -> FamilyOfFold:
     """The columns of users.parquet."""
-    return lambda rows: named_rows("user", context.users, rows.user)
+    return lambda rows: named_rows("user", context.served.metadata, rows.user)
 
 
 def item(context: Context) -> FamilyOfFold:

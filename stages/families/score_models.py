@@ -1,7 +1,7 @@
 """Models whose scores are features; ScoreModel is the only list of them.
 
-Each is fitted on the history and scores all its items for users: a function of users, int (n,),
-that gives float32 (n, n_items), CSR or dense; 0 is no evidence for the item.
+Each is fitted on the history and scores all its items for users served: a function of these, int
+(n,), that gives float32 (n, n_items), CSR or dense; 0 is no evidence for the item.
 """
 
 from collections.abc import Callable
@@ -28,10 +28,10 @@ class EaseModel(Strict):
     l2: float = Field(gt=0)  # ridge weight
     max_items: int = Field(ge=1)  # time grows with its cube, memory with its square
 
-    def fit(self, history: History, n_threads: int) -> Scores:
-        user_item = getattr(history, self.of)
+    def fit(self, history: History, served: History, n_threads: int) -> Scores:
+        user_item, rows = getattr(history, self.of), getattr(served, self.of)
         items = most_popular(user_item, self.max_items)
-        scores_of_known = ease_scores(user_item[:, items], self.l2, n_threads)
+        scores_of_known = ease_scores(user_item[:, items], self.l2, n_threads, rows[:, items])
 
         def scores(users: np.ndarray) -> np.ndarray:
             found = np.zeros((len(users), history.n_items), dtype=np.float32)
@@ -47,10 +47,10 @@ class ItemKnnModel(ItemKnnParams):
     model: Literal["item_knn"]
     of: Literal["positives", "exposures"]  # what it is fitted on, and what users are scored by
 
-    def fit(self, history: History, n_threads: int) -> Scores:
-        user_item = getattr(history, self.of)
-        similarity = item_knn_similarity(user_item, self, n_threads)
-        return lambda users: user_item[users] @ similarity
+    def fit(self, history: History, served: History, n_threads: int) -> Scores:
+        similarity = item_knn_similarity(getattr(history, self.of), self, n_threads)
+        rows = getattr(served, self.of)
+        return lambda users: rows[users] @ similarity
 
 
 ScoreModel = Annotated[EaseModel | ItemKnnModel, Field(discriminator="model")]

@@ -13,9 +13,10 @@ def scores(context: Context) -> FamilyOfFold:
     """score_NAME_z for each NAME of `features.scores`: z-score within the list of the score by
     that model, since its scale differs from user to user and from fit to fit.
     """
-    history = context.history
+    history, served = context.history, context.served.history
     models = {
-        name: model.fit(history, context.n_threads) for name, model in context.params.scores.items()
+        name: model.fit(history, served, context.n_threads)
+        for name, model in context.params.scores.items()
     }
 
     def columns(rows: Rows) -> Columns:

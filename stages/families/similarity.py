@@ -18,17 +18,17 @@ def similarity(context: Context) -> FamilyOfFold:
     the mean of all and of the last positives; als_last: q_i times the normalised sum of q over the
     last ones; NAME_z: z-score within the list.
     """
-    history, last = context.history, context.last_positives
+    history, served, last = context.history, context.served.history, context.last_positives
     knn = item_knn_similarity(history.positives, context.knn, context.n_threads)
     by_matrix = {
-        "knn_all": (history.positives, knn),
+        "knn_all": (served.positives, knn),
         "knn_last": (last, knn),
-        "knn_disliked": (history.negatives, knn),
+        "knn_disliked": (served.negatives, knn),
         "next_last": (last, transitions(history)),
     }
     vectors, item_factors = normalised(context.embeddings), context.factors.item_factors
     by_vectors = {
-        "content_all": (history.positives, vectors),
+        "content_all": (served.positives, vectors),
         "content_last": (last, vectors),
         "als_last": (last, item_factors),
     }

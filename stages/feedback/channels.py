@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from feedback.columns import CHANNELS, HistoryColumns
-from folds.history import History
+from folds.history import Columns, History
+from folds.tables import CHANNELS as NAMES
 from folds.tables import SETTINGS
 
 
@@ -15,16 +16,19 @@ class Channels(Mapping[str, np.ndarray]):
     """The channels that the source has, by their names in tables.CHANNELS: bool or uint8 (n_rows,)
     of the history, read anew each time.
 
+    given  their columns, where they stand in no file (see HistoryColumns)
+
     A pair that occurs more than once has the largest value of its rows, but the setting (place,
     platform, agent) of the first one.
     """
 
-    def __init__(self, history: History) -> None:
-        self._columns = HistoryColumns(history)
+    def __init__(self, history: History, given: Columns | None = None) -> None:
+        self._columns = HistoryColumns(history, given)
 
     @cached_property
     def _names(self) -> list[str]:
-        return pq.read_schema(CHANNELS).names
+        given = self._columns.given
+        return pq.read_schema(CHANNELS).names if given is None else [n for n in NAMES if n in given]
 
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self._names:

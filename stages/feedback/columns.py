@@ -1,25 +1,28 @@
 """Columns of the log that few readers of a history need: the strength and the feedback channels.
 
-Each is read when it is asked for, so that they cost nothing where they are not in use.
+Each is read when it is asked for, so that they cost nothing where they are not in use. The rows of
+new users stand in no file of the pipeline: their columns are given.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 
-from folds.history import INTERACTIONS, History
+from folds.history import INTERACTIONS, Columns, History
 
 CHANNELS = Path("data/split/channels.parquet")  # a row for each of data/split/interactions.parquet
 
 
 class HistoryColumns:
-    """Reads columns of the two files for the rows of a history."""
+    """Reads columns of the two files for the rows of a history, or takes them from `given`: the
+    columns of both, of the rows that the history was made of.
+    """
 
-    def __init__(self, history: History) -> None:
-        self.history = history
+    def __init__(self, history: History, given: Columns | None = None) -> None:
+        self.history, self.given = history, given
 
     def column(self, path: Path, name: str, is_merged: bool = True) -> np.ndarray:
         """(n_rows,) of the history, in the file's dtype.
@@ -38,11 +41,15 @@ class HistoryColumns:
     @cached_property
     def _is_known(self) -> list[np.ndarray]:
         """bool, for each part of the files: which of its rows are before the target window."""
-        return [window < self.history.n_windows for window in read_in_parts(INTERACTIONS, "window")]
+        parts = self._in_parts(INTERACTIONS, "window")
+        return [window < self.history.n_windows for window in parts]
 
     def _known(self, path: Path, name: str) -> np.ndarray:
-        parts = zip(read_in_parts(path, name), self._is_known, strict=True)
+        parts = zip(self._in_parts(path, name), self._is_known, strict=True)
         return np.concatenate([values[is_known] for values, is_known in parts])
+
+    def _in_parts(self, path: Path, name: str) -> Iterable[np.ndarray]:
+        return read_in_parts(path, name) if self.given is None else [self.given[name]]
 
     @cached_property
     def _is_repeat(self) -> np.ndarray:
@@ -67,6 +74,6 @@ def read_in_parts(path: Path, name: str) -> Iterator[np.ndarray]:
             yield file.read_row_group(group, columns=[name])[name].to_numpy()
 
 
-def strengths(history: History) -> np.ndarray:
+def strengths(history: History, given: Columns | None = None) -> np.ndarray:
     """uint8 (n_rows,): 0 where not positive, else the strength of the feedback, at least 1."""
-    return HistoryColumns(history).column(INTERACTIONS, "strength")
+    return HistoryColumns(history, given).column(INTERACTIONS, "strength")

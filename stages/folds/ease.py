@@ -21,16 +21,19 @@ def most_popular(user_item: sparse.csr_array, max_items: int) -> np.ndarray:
 
 
 def ease_scores(
-    user_item: sparse.csr_array, l2: float, n_threads: int
+    user_item: sparse.csr_array, l2: float, n_threads: int, served: sparse.csr_array | None = None
 ) -> Callable[[np.ndarray], np.ndarray]:
     """EASE fitted on a matrix of ones: a function of users, int (n,), that gives their rows times
     the weights, float32 (n, n_items).
+
+    served  what the users are rows of, if not of the matrix it is fitted on
     """
     weights = ease_weights(user_item, l2, n_threads)
-    is_dense = user_item.nnz > DENSE_SHARE * np.prod(user_item.shape)
+    served = user_item if served is None else served
+    is_dense = served.nnz > DENSE_SHARE * np.prod(served.shape)
 
     def scores(users: np.ndarray) -> np.ndarray:
-        rows = user_item[users].astype(np.float64)
+        rows = served[users].astype(np.float64)
         return ((rows.toarray() if is_dense else rows) @ weights).astype(np.float32)
 
     return scores

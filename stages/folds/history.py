@@ -21,6 +21,7 @@ from scipy import sparse
 
 INTERACTIONS = Path("data/split/interactions.parquet")
 TARGET_WINDOW = "data/split/folds/{fold}.json"
+WINDOWS = Path("data/split/windows.csv")
 
 Columns = dict[str, np.ndarray]  # of data/split/interactions.parquet
 
@@ -180,6 +181,31 @@ def draw_users(users: np.ndarray, max_users: int, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).choice(users, max_users, replace=False))
 
 
+def order_by_user(user: np.ndarray) -> np.ndarray:
+    """The stable order by user, int32 or int64 (n_rows,); a counting sort, since scipy's COO to
+    CSR is one.
+    """
+    n = len(user)
+    ones = np.ones(n, dtype=np.int8)
+    by_user = sparse.coo_array(
+        (ones, (user, np.arange(n, dtype=np.int32))), shape=(int(user.max()) + 1, n)
+    )
+    by_user.has_canonical_format = True  # a column occurs once, so there is nothing to sum
+    return by_user.tocsr().indices
+
+
+def repeats(user: np.ndarray, item: np.ndarray) -> np.ndarray:
+    """bool (n_rows,): whether an earlier row has the same pair, for rows by user in time order."""
+    key = user.astype(np.int64) * (int(item.max()) + 1) + item
+    in_order = np.sort(key)  # many times faster than argsort
+    if not (in_order[1:] == in_order[:-1]).any():
+        return np.zeros(len(key), dtype=bool)
+    order = np.argsort(key, kind="stable")
+    is_repeat = np.empty(len(key), dtype=bool)
+    is_repeat[order] = np.diff(key[order], prepend=-1) == 0
+    return is_repeat
+
+
 def cut(tables: Iterable[pa.Table], n_rows: int, window: int) -> tuple[Columns, Columns]:
     """The rows of the windows before `window`, and those in it, of data/split/interactions.parquet
     in parts, n_rows in all.
@@ -204,15 +230,19 @@ def cut(tables: Iterable[pa.Table], n_rows: int, window: int) -> tuple[Columns, 
     )
 
 
-def history_of(known: Columns, n_windows: int) -> History:
-    """The history that these rows of the first n_windows windows are."""
+def history_of(known: Columns, n_windows: int, items: np.ndarray | None = None) -> History:
+    """The history that these rows of the first n_windows windows are.
+
+    items  rows of items.parquet, ascending, among which are those of all rows; just these if None
+    """
     if known["is_repeat"].any():
         known = _merge_repeats(known)
     user, item = known["user"], known["item"]
     starts = np.flatnonzero(np.concatenate([[True], user[1:] != user[:-1]])[: len(user)])
-    is_known = np.zeros(int(item.max(initial=-1)) + 1, dtype=bool)
-    is_known[item] = True
-    items = np.flatnonzero(is_known).astype(np.int32)
+    if items is None:
+        is_known = np.zeros(int(item.max(initial=-1)) + 1, dtype=bool)
+        is_known[item] = True
+        items = np.flatnonzero(is_known).astype(np.int32)
     return History(
         user[starts],
         items,

@@ -10,7 +10,8 @@ data/interactions.parquet   one row per interaction, in time order
     CHANNELS                only those that the source has, for the family `channels`:
                             like, share, bookmark, dislike, click_on_author, open_comments bool;
                             timespent uint8, seconds, 255 at most; place, platform, agent uint8: a
-                            code of the value (how many others occurred before it), 255 if unknown
+                            code of the value (how many others occurred before it), 255 if unknown;
+                            the schema's metadata `levels`, JSON, has the values of each by code
 data/users.parquet          one row per user that occurs in the interactions, ascending by user_id
     user_id                 the source's dtype
     …                       one column per user feature: float32 is a number, dictionary<int32,
@@ -41,6 +42,7 @@ FEEDBACK = ("like", "share", "bookmark", "dislike", "click_on_author", "open_com
 TIMESPENT, MOST_SECONDS = "timespent", 255
 SETTINGS, UNKNOWN = ("place", "platform", "agent"), 255
 CHANNELS = (*FEEDBACK, TIMESPENT, *SETTINGS)
+LEVELS = b"levels"
 RECOMMENDATIONS = "data/recommendations/{fold}.parquet"
 
 

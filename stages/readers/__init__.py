@@ -1,8 +1,13 @@
 """Readers of data sources: one module each, which turns the files of data.path into Tables.
 
 A source of your own is a module with a function `read(data: ReaderParams) -> Tables`, imported
-here, and a line of READERS. The module may state in FOLDER_HINT what to do where data.path is
-absent.
+here, and a line of READERS. The module may have more, of which it may lack any:
+  FOLDER_HINT  what to do where data.path is absent
+  strength(is_positive, feedback: pa.Table) -> uint8 (n_rows,), as in data/interactions.parquet, by
+               the columns of feedback that STRENGTH_COLUMNS names; else every positive has 1
+  TIME         a column of the source's interactions that tells the time, by which those of new
+               users are put into windows; window_starts(data, n_interactions) -> (n_windows,): the
+               least value of each window, whose numbers of interactions are given
 """
 
 import sys
@@ -27,7 +32,11 @@ class DataParams(ReaderParams):
     source: Literal[*READERS]  # the layout of the folder
 
 
+def of_reader(source: str, name: str, otherwise: object = None) -> object:
+    """What the reader's module has by this name, beside `read`; if it has not, otherwise."""
+    return getattr(sys.modules[READERS[source].__module__], name, otherwise)
+
+
 def folder_hint(source: str) -> str:
-    """What to do where data.path is absent: FOLDER_HINT of the reader's module, if it has one."""
-    module = sys.modules[READERS[source].__module__]
-    return getattr(module, "FOLDER_HINT", f"name the folder with the files of {source}")
+    """What to do where data.path is absent."""
+    return of_reader(source, "FOLDER_HINT", f"name the folder with the files of {source}")

@@ -26,7 +26,7 @@ from scipy import sparse
 
 from folds.tables import Tables
 from readers.params import ReaderParams
-from readers.positive_rule import Rule
+from readers.positive_rule import Rule, values
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,8 @@ USER_COLUMNS = {
     "occupation": pa.string(),
 }
 EMBEDDING_WIDTH = 32
+STRENGTH_COLUMNS = ("rating",)
+TIME = "timestamp"
 
 
 def read(data: ReaderParams) -> Tables:
@@ -87,7 +89,7 @@ def read(data: ReaderParams) -> Tables:
         "user": pc.index_in(ratings["user_id"], user_ids),
         "item": pc.index_in(ratings["item_id"], item_ids),
         "is_positive": is_positive,
-        "strength": _strength(ratings["rating"].to_numpy(), is_positive),
+        "strength": strength(is_positive, ratings),
     }
     item_rows = pc.index_in(item_ids, items["item_id"])
     return Tables(
@@ -99,9 +101,23 @@ def read(data: ReaderParams) -> Tables:
     )
 
 
-def _strength(stars: np.ndarray, is_positive: np.ndarray) -> np.ndarray:
+def strength(is_positive: np.ndarray, feedback: pa.Table) -> np.ndarray:
     """uint8 (n_rows,): 0 where not positive, 2 for 5 stars, else 1."""
-    return np.where(is_positive, np.clip(stars - 3, 1, 4), 0).astype(np.uint8)
+    stars, _ = values(feedback["rating"])
+    return np.where(is_positive, np.clip(stars.astype(np.float32) - 3, 1, 4), 0).astype(np.uint8)
+
+
+def window_starts(data: ReaderParams, n_interactions: np.ndarray) -> np.ndarray:
+    """The first timestamp of each window, (n_windows,), whose numbers of interactions are given."""
+    path = Path(data.path) / EDITIONS[data.source].files[0]
+    times = np.sort(_read(path, {TIME: RATING_COLUMNS[TIME]}, data)[TIME].to_numpy())
+    if len(times) != n_interactions.sum():
+        raise InputError(
+            f"{path}: {len(times):,} interactions, but {n_interactions.sum():,} when the data was"
+            " split; run dvc repro"
+        )
+    ends = np.cumsum(n_interactions)
+    return times[np.minimum(ends - n_interactions, len(times) - 1)]
 
 
 def _user_table(users: pa.Table, user_ids: pa.Array) -> pa.Table:

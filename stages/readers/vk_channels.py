@@ -4,6 +4,7 @@ A channel is one of tables.CHANNELS, and counts where every file has it: what so
 be compared over time. Missing values are taken as not given.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from harness.script import report
 import numpy as np
 import pyarrow as pa
 
-from folds.tables import CHANNELS, FEEDBACK, MOST_SECONDS, SETTINGS, TIMESPENT, UNKNOWN
+from folds.tables import CHANNELS, FEEDBACK, LEVELS, MOST_SECONDS, SETTINGS, TIMESPENT, UNKNOWN
 from readers.parquet import Kind, check_kind
 from readers.positive_rule import values
 
@@ -42,9 +43,16 @@ def channels_of(schemas: Mapping[Path, pa.Schema]) -> list[str]:
 class Channels:
     """Gathers channels over batches: true/false takes a bit a row, all else a byte."""
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(
+        self, names: Sequence[str], known: Mapping[str, Sequence[object]] | None = None
+    ) -> None:
+        """known  the values of each setting by code, where no others shall get one"""
         self.parts: dict[str, list[pa.Array]] = {name: [] for name in names}
-        self.levels = {name: Levels() for name in names if name in SETTINGS}
+        self.levels = {
+            name: Levels() if known is None else Levels(known[name], is_closed=True)
+            for name in names
+            if name in SETTINGS
+        }
         self.n_longer = 0
 
     def add(self, batch: pa.Table) -> None:
@@ -61,6 +69,11 @@ class Channels:
     def _seconds(self, watched: np.ndarray) -> np.ndarray:
         self.n_longer += np.count_nonzero(watched > MOST_SECONDS)
         return np.clip(watched, 0, MOST_SECONDS).astype(np.uint8)
+
+    def metadata(self) -> dict[bytes, bytes]:
+        """What the schema of the columns is to say: see tables.LEVELS."""
+        values = {name: levels.values for name, levels in self.levels.items()}
+        return {LEVELS: json.dumps(values).encode()} if values else {}
 
     def columns(self) -> dict[str, pa.ChunkedArray]:
         """The columns of one batch or more, as in data/interactions.parquet; reports what they
@@ -85,9 +98,15 @@ class Levels:
     depends on what comes later.
     """
 
-    def __init__(self) -> None:
-        self.code: dict[object, int] = {}
-        self.n_beyond = 0
+    def __init__(self, known: Sequence[object] = (), is_closed: bool = False) -> None:
+        """known  the values with the first codes; is_closed  whether all others are unknown"""
+        self.code = {value: code for code, value in enumerate(known)}
+        self.is_closed, self.n_beyond = is_closed, 0
+
+    @property
+    def values(self) -> list[object]:
+        """The values that have a code, by code."""
+        return list(self.code)[:UNKNOWN]
 
     def codes(self, column: pa.ChunkedArray) -> np.ndarray:
         """uint8 (n_rows,): UNKNOWN for null, NaN and all values after the first 255."""
@@ -100,5 +119,7 @@ class Levels:
     def _code(self, value: object) -> int:
         if value is None or value != value:  # NaN
             return UNKNOWN
+        if self.is_closed:
+            return self.code.get(value, UNKNOWN)
         code = self.code.setdefault(value, len(self.code))
         return code if code < UNKNOWN else UNKNOWN + 1

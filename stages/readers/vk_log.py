@@ -20,7 +20,7 @@ from readers.positive_rule import Rule, values
 from readers.vk_channels import Channels, channels_of
 
 ID_COLUMNS = ("user_id", "item_id")
-STRONG = ("like", "share", "bookmark")  # each adds 1 to the strength of a positive, 4 at most
+STRENGTH_COLUMNS = ("like", "share", "bookmark")  # each adds 1 to a positive's strength, 4 at most
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,14 @@ class Log:
     """The interactions of several files, in the order of the files and their rows.
 
     columns  as in data/interactions.parquet: user, item int32, is_positive bool, strength uint8;
-             channels  the same: those of tables.CHANNELS that all files have
+             channels  the same: those of tables.CHANNELS that all files have; metadata  what the
+             schema says of them
     users, items  the ids that occur; n_rows  of each file
     """
 
     columns: dict[str, np.ndarray]
     channels: dict[str, pa.ChunkedArray]
+    metadata: dict[bytes, bytes]
     users: Ids
     items: Ids
     n_rows: list[int]
@@ -66,7 +68,7 @@ def read_log(paths: Sequence[Path], rule: Rule) -> Log:
         if n:
             report(f"data.positive: {name} is null or NaN in {n:,} rows, that is, not given there")
     _check_positives(columns["is_positive"], rule)
-    return Log(columns, channels.columns(), users, items, n_rows)
+    return Log(columns, channels.columns(), channels.metadata(), users, items, n_rows)
 
 
 def _empty_columns(n_rows: int) -> dict[str, np.ndarray]:
@@ -84,12 +86,13 @@ def _check_positives(is_positive: np.ndarray, rule: Rule) -> None:
 
 
 def strength(is_positive: np.ndarray, feedback: pa.Table) -> np.ndarray:
-    """uint8 (n_rows,): 0 where not positive, else 1 and 1 more for each of STRONG that is given.
+    """uint8 (n_rows,): 0 where not positive, else 1 and 1 more for each of STRENGTH_COLUMNS that is
+    given.
 
-    STRONG columns that the table lacks are taken as not given, and so are missing values.
+    Columns that the table lacks are taken as not given, and so are missing values.
     """
     result = is_positive.astype(np.uint8)
-    for name in STRONG:
+    for name in STRENGTH_COLUMNS:
         if name in feedback.column_names:
             value, is_missing = values(feedback[name])
             result += is_positive & (value != 0) & ~is_missing

@@ -23,8 +23,10 @@ from readers.params import ReaderParams, existing
 from readers.parquet import batches, describe, require
 from readers.positive_rule import Rule
 from readers.vk_embeddings import chosen_width, usable_embeddings
-from readers.vk_log import read_log
+from readers.vk_log import STRENGTH_COLUMNS, read_log, strength
 from readers.vk_metadata import check_metadata, read_items, read_users
+
+__all__ = ["FOLDER_HINT", "STRENGTH_COLUMNS", "read", "strength"]
 
 INTERACTIONS = ("train.parquet", "test.parquet")
 USERS, ITEMS, EMBEDDINGS = (
@@ -40,17 +42,18 @@ def read(data: ReaderParams) -> Tables:
     rule = Rule.parse(data.positive)
     names = ", ".join((*INTERACTIONS, USERS, ITEMS, EMBEDDINGS))
     folder = existing(Path(data.path), "data.path", data.path, f"it must hold {names}")
-    interactions = [folder / name for name in INTERACTIONS]
-    for path in interactions:
+    paths = [folder / name for name in INTERACTIONS]
+    for path in paths:
         if not describe(path)[1]:
             raise InputError(f"{path}: no rows; interactions are needed")
     check_metadata(folder / USERS, folder / ITEMS)
     embeddings, column = find_embeddings(folder)
-    log = read_log(interactions, rule)
+    log = read_log(paths, rule)
     is_test = np.repeat([False, True], log.n_rows)
+    interactions = pa.table({**log.columns, "is_test": is_test, **log.channels})
     item_table, item_tags = read_items(folder / ITEMS, log.items)
     return Tables(
-        pa.table({**log.columns, "is_test": is_test, **log.channels}),
+        interactions.replace_schema_metadata(log.metadata or None),
         read_users(folder / USERS, log.users),
         item_table,
         item_tags,

@@ -87,3 +87,9 @@ class CandidatesParams(CandidateListParams):
 def fit(name: str, inputs: Inputs, params: Strict) -> TopN:
     """Fits a source, with its parameters in a section of all, if it has some."""
     return SOURCES[name].fit(inputs, getattr(params, name, NoParams()))
+
+
+def fit_all(names: list[str], inputs: Inputs, params: Strict) -> tuple[dict[str, TopN], TopN]:
+    """The sources of these names, by name, and what cold users are served."""
+    sources = {name: fit(name, inputs, params) for name in names}
+    return sources, fit("recent_popular", inputs, params)

@@ -22,10 +22,12 @@ def ease(inputs: Inputs, params: EaseParams) -> TopN:
     """The user's row of positives times the weights of EASE; only the max_items most popular items
     are known to it.
     """
-    history = inputs.history
+    history, served = inputs.history, inputs.served
     items = most_popular(history.positives, params.max_items)
-    exposures = history.exposures[:, items]
-    scores = ease_scores(history.positives[:, items], params.l2, inputs.n_threads)
+    exposures = served.exposures[:, items]
+    scores = ease_scores(
+        history.positives[:, items], params.l2, inputs.n_threads, served.positives[:, items]
+    )
 
     def top_n(users: np.ndarray, n: int) -> Retrieved:
         found = by_scores(lambda rows: scores(users[rows]), exposures, users, n, inputs.n_threads)

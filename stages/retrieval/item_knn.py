@@ -11,14 +11,14 @@ from retrieval.top_n import by_scores
 
 def item_knn(inputs: Inputs, params: ItemKnnParams) -> TopN:
     """Sum of the similarities between an item and the user's positives; only items with any."""
-    history = inputs.history
-    similarity = item_knn_similarity(history.positives, params, inputs.n_threads)
+    served = inputs.served
+    similarity = item_knn_similarity(inputs.history.positives, params, inputs.n_threads)
 
     def top_n(users: np.ndarray, n: int) -> Retrieved:
-        positives = sparse.csr_matrix(history.positives[users])
+        positives = sparse.csr_matrix(served.positives[users])
         return by_scores(
             lambda rows: positives[rows] @ similarity,
-            history.exposures,
+            served.exposures,
             users,
             n,
             inputs.n_threads,

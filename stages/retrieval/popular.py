@@ -37,10 +37,10 @@ def recent_popularity(history: History, windows: int) -> np.ndarray:
 
 def popular(inputs: Inputs, params: NoParams) -> TopN:
     """Positives in the whole history."""
-    return by_ranking(inputs.history, popularity(inputs.history), inputs.n_threads)
+    return by_ranking(inputs.served, popularity(inputs.history), inputs.n_threads)
 
 
 def recent_popular(inputs: Inputs, params: RecentPopularParams) -> TopN:
     """Positives in the last windows."""
     scores = recent_popularity(inputs.history, params.windows)
-    return by_ranking(inputs.history, scores, inputs.n_threads)
+    return by_ranking(inputs.served, scores, inputs.n_threads)

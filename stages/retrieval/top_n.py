@@ -21,10 +21,10 @@ from folds.products import blocks, grid_bits, on_grid
 from retrieval.source import TopN
 
 
-def by_ranking(history: History, scores: np.ndarray, n_threads: int) -> TopN:
+def by_ranking(served: History, scores: np.ndarray, n_threads: int) -> TopN:
     """Retrieves by one ranking for all: by score (n_items,) descending, then item index.
 
-    A user of -1 has no history and has seen nothing.
+    served  what each user has seen; a user of -1 has no history and has seen nothing
     """
     ranking = np.lexsort((np.arange(len(scores)), -scores)).astype(np.int32)
     place = np.empty_like(ranking)
@@ -35,7 +35,7 @@ def by_ranking(history: History, scores: np.ndarray, n_threads: int) -> TopN:
     ) -> np.ndarray:
         """Puts what the first `depth` hold into the rows of item; returns the rows left short."""
         known = np.flatnonzero(users[rows] >= 0)
-        seen = history.exposures[users[rows[known]]]
+        seen = served.exposures[users[rows[known]]]
         seen_place = place[seen.indices]
         is_shallow = seen_place < depth
         is_new = np.ones((len(rows), depth), dtype=bool)
@@ -127,14 +127,15 @@ def _padded(
 
 
 def by_vectors(
-    history: History,
+    served: History,
     vectors_of: Callable[[np.ndarray], np.ndarray],
     items: np.ndarray,
     n_threads: int,
 ) -> TopN:
     """Retrieves by the dot product of the users' and the items' vectors.
 
-    vectors_of  users -> float32 (len(users), d); items float32 (n_items, d)
+    served      what each user has seen
+    vectors_of  users -> float32 (len(users), d); items  float32 (n_items, d)
     """
     n_bits = grid_bits(items.shape[1]) // 2
     columns = on_grid(items, n_bits).T
@@ -143,7 +144,7 @@ def by_vectors(
         vectors = on_grid(vectors_of(users), n_bits)
         return by_scores(
             lambda rows: (vectors[rows] @ columns).astype(np.float32),
-            history.exposures,
+            served.exposures,
             users,
             n,
             n_threads,

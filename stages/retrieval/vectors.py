@@ -14,7 +14,7 @@ def als(inputs: Inputs, params: NoParams) -> TopN:
     def vectors_of(users: np.ndarray) -> np.ndarray:
         return user_factors[users]
 
-    return by_vectors(inputs.history, vectors_of, item_factors, inputs.n_threads)
+    return by_vectors(inputs.served, vectors_of, item_factors, inputs.n_threads)
 
 
 def content(inputs: Inputs, params: NoParams) -> TopN:
@@ -22,6 +22,6 @@ def content(inputs: Inputs, params: NoParams) -> TopN:
     items = normalised(inputs.embeddings)
 
     def vectors_of(users: np.ndarray) -> np.ndarray:
-        return normalised(inputs.history.positives[users] @ items)
+        return normalised(inputs.served.positives[users] @ items)
 
-    return by_vectors(inputs.history, vectors_of, items, inputs.n_threads)
+    return by_vectors(inputs.served, vectors_of, items, inputs.n_threads)

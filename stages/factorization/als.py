@@ -1,0 +1,86 @@
+"""Implicit-feedback ALS (Hu, Koren, Volinsky 2008, conjugate gradient), by the library implicit."""
+
+import sys
+from typing import Literal
+
+from harness.params import SharedParams, Strict
+
+import numpy as np
+from implicit.cpu.als import AlternatingLeastSquares
+from pydantic import Field
+from scipy import sparse
+
+from feedback.columns import strengths
+from folds.factors import Factors
+from folds.history import Columns, History
+
+
+class AlsParams(Strict):
+    """Parameters of ALS, by the names of the library `implicit`."""
+
+    factors: int = Field(ge=1, le=4096)  # width of the factor vectors
+    alpha: float = Field(gt=0)  # confidence of a positive pair; that of all other pairs is 1
+    confidence: Literal["plain", "strength"]  # strength: alpha times the strength of the feedback
+    regularization: float = Field(ge=0)  # L2 weight
+    iterations: int = Field(ge=1, le=1000)  # alternations of users and items
+
+
+def weighted(history: History, given: Columns | None = None) -> sparse.csr_array:
+    """CSR float32 (n_users, n_items): the positives, each with its strength, 1 to 4.
+
+    given  the columns of the history's rows, where they stand in no file
+    """
+    weights = strengths(history, given)[history.is_positive].astype(np.float32)
+    positives = history.positives
+    return sparse.csr_array((weights, positives.indices, positives.indptr), shape=positives.shape)
+
+
+def model_of(params: AlsParams, shared: SharedParams) -> AlternatingLeastSquares:
+    """A model of the library that is not fitted yet."""
+    return AlternatingLeastSquares(
+        **params.model_dump(exclude={"confidence"}),
+        random_state=shared.seed,
+        num_threads=shared.n_threads,
+        use_cg=True,
+    )
+
+
+def exact_user_factors(model: AlternatingLeastSquares, positives: sparse.csr_array) -> np.ndarray:
+    """float32 (n_users, factors): the solution of each user's equations for the items' factors of
+    the model; it depends on nobody else's positives.
+    """
+    user_items = sparse.csr_matrix(positives)
+    return model.recalculate_user(np.arange(user_items.shape[0]), user_items)
+
+
+def fit(
+    positives: sparse.csr_array, params: AlsParams, shared: SharedParams
+) -> tuple[np.ndarray, np.ndarray]:
+    """The factors of users and of items: float32 (n_users, factors) and (n_items, factors), zero
+    for those without a positive. The last step solves the users' equations exactly for the items'
+    final factors, so that a user who is folded in later, with the same positives, gets the same.
+
+    positives  1, or the strength of each: its confidence is alpha times that
+    """
+    model = model_of(params, shared)
+    model.fit(sparse.csr_matrix(positives), show_progress=sys.stderr.isatty())
+    return exact_user_factors(model, positives), model.item_factors
+
+
+def fold_in(
+    positives: sparse.csr_array, item_factors: np.ndarray, params: AlsParams, shared: SharedParams
+) -> np.ndarray:
+    """The factors of users who come after the fit: float32 (n_users, factors), zero for those
+    without a positive.
+
+    positives  as in `fit`, of the same items; item_factors  of that fit
+    """
+    model = model_of(params, shared)
+    model.item_factors = item_factors
+    return exact_user_factors(model, positives)
+
+
+def factors_of(history: History, params: AlsParams, shared: SharedParams) -> Factors:
+    """The factors of all users and items of a history."""
+    positives = history.positives if params.confidence == "plain" else weighted(history)
+    return Factors(*fit(positives, params, shared), history.users, history.items)

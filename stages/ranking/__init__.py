@@ -1,0 +1,1 @@
+"""How candidate lists are ranked, by features and trained models."""

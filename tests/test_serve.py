@@ -1,0 +1,362 @@
+"""New users: who did what those of the history did gets their lists; and what else may come."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.script import InputError
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from ruamel.yaml import YAML
+
+import als
+import candidates
+import features
+import ingest
+import ranker
+import recommend
+import serve
+import simulator
+import split
+from clone import TOP, Clone
+from families import FAMILIES
+from folds.history import load_fold
+from readers import DataParams
+from serving.given import read
+from test_pipeline import TARGET, ratings_in_time
+
+COLUMNS = ["user_id", "item_id", "rating", "timestamp"]
+
+
+def serve_in(folder: Path, given: pd.DataFrame | pa.Table, monkeypatch) -> pd.DataFrame:
+    """What serve.py writes for a file of these rows, run in this folder."""
+    monkeypatch.chdir(folder)
+    given = given if isinstance(given, pa.Table) else pa.Table.from_pandas(given)
+    path, out = (folder.parent / name for name in ("given.parquet", "out.parquet"))
+    pq.write_table(given, path)
+    monkeypatch.setattr("sys.argv", ["stages/serve.py", str(path), str(out)])
+    serve.main()
+    return pd.read_parquet(out)
+
+
+@pytest.fixture
+def served(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> Callable[..., pd.DataFrame]:
+    """The lists for interactions, from the clone's models."""
+    return lambda given: serve_in(clone.folder, given, monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def history(clone: Clone) -> pd.DataFrame:
+    """The interactions that the fold test knows, in time order."""
+    ratings = ratings_in_time(clone.data)
+    return ratings[ratings["window"] < TARGET["test"]][COLUMNS].reset_index(drop=True)
+
+
+@pytest.fixture(scope="module")
+def lists(clone: Clone) -> pd.DataFrame:
+    return pd.read_parquet(clone.folder / "data/recommendations/test.parquet")
+
+
+def check_equal(found: pd.DataFrame, expected: pd.DataFrame) -> None:
+    """Items, order and the last bit of the scores."""
+    pd.testing.assert_frame_equal(
+        found.reset_index(drop=True), expected.reset_index(drop=True), check_exact=True
+    )
+
+
+# --- those of the history
+
+
+def test_users_of_the_history_get_their_lists(
+    clone: Clone, served: Callable, history: pd.DataFrame, lists: pd.DataFrame
+) -> None:
+    found = served(history)
+    assert set(found["user_id"]) == set(history["user_id"])
+    is_known = lists["user_id"].isin(history["user_id"])
+    assert lists["user_id"][is_known].nunique() > 100
+    check_equal(found[found["user_id"].isin(lists["user_id"])], lists[is_known])
+    schemas = [
+        pq.read_schema(path)
+        for path in (
+            clone.folder / "data/recommendations/test.parquet",
+            clone.folder.parent / "out.parquet",
+        )
+    ]
+    assert schemas[0].equals(schemas[1])
+
+
+def test_a_list_depends_on_nobody_else(
+    served: Callable, history: pd.DataFrame, lists: pd.DataFrame
+) -> None:
+    """Nor on blocks, nor on where the rows of the others stand; and ids may be categories."""
+    chosen = lists["user_id"].unique()[3:90:29]
+    some = history[history["user_id"].isin(chosen)]
+    expected = lists[lists["user_id"].isin(set(some["user_id"]))]
+    check_equal(served(some), expected)
+    check_equal(served(some.sort_values("user_id", kind="stable", ascending=False)), expected)
+    check_equal(served(some.astype({"user_id": "category", "rating": "float32"})), expected)
+    check_equal(served(some.drop(columns="timestamp")), expected)
+
+
+def test_blocks_change_nothing(
+    served: Callable, history: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = served(history)
+    monkeypatch.setattr(serve, "USERS_AT_ONCE", 7)
+    monkeypatch.setattr(serve, "ROWS_AT_ONCE", 100)
+    check_equal(served(history), whole)
+
+
+# --- others
+
+
+def test_more_interactions_change_the_list_of_this_user_alone(
+    served: Callable, history: pd.DataFrame, lists: pd.DataFrame
+) -> None:
+    """What was recommended and then seen is recommended no more."""
+    first, second = lists["user_id"].unique()[10:12]
+    own = lists[lists["user_id"] == first]["item_id"].tolist()
+    seen = {"user_id": first, "item_id": own[:3], "rating": 5, "timestamp": 2_000_000_000}
+    some = history[history["user_id"].isin([first, second])]
+    found = served(pd.concat([some, pd.DataFrame(seen)]))
+    assert not set(own[:3]) & set(found[found["user_id"] == first]["item_id"])
+    check_equal(found[found["user_id"] == second], lists[lists["user_id"] == second])
+
+
+def test_a_new_user_who_rates_as_another(served: Callable, history: pd.DataFrame) -> None:
+    """Without age, gender and occupation, much the same is recommended."""
+    user = history["user_id"].value_counts().index[0]
+    own = history[history["user_id"] == user]
+    found = served(pd.concat([own, own.assign(user_id="nobody")]))
+    assert found["user_id"].unique().tolist() == sorted([user, "nobody"])
+    assert found.groupby("user_id").size().tolist() == [10, 10]
+    old, new = (set(found[found["user_id"] == one]["item_id"]) for one in (user, "nobody"))
+    assert len(old & new) >= 7
+    assert not new & set(own["item_id"])
+
+
+def test_a_user_without_a_positive_gets_recent_popular_items(
+    served: Callable, history: pd.DataFrame, capsys: pytest.CaptureFixture
+) -> None:
+    """Those of the last two windows, as rank says; of items that are all unknown, too."""
+    disliked = history[history["item_id"].isin(history["item_id"].unique()[:5])]
+    disliked = disliked.drop_duplicates("item_id").assign(user_id="cold", rating=1)
+    unknown = pd.DataFrame([["lost", "no such film", 5, 1]], columns=COLUMNS)
+    found = served(pd.concat([unknown, disliked]))
+    assert "1 of 6 items are not known to the models; their 1 of 6 inter" in capsys.readouterr().out
+    recent = history.tail(len(history) // 3)
+    recent = recent[recent["rating"] >= 4].drop_duplicates(["user_id", "item_id"], keep="last")
+    for user, seen in (("cold", set(disliked["item_id"])), ("lost", set())):
+        own = found[found["user_id"] == user]
+        np.testing.assert_allclose(own["score"], 1 / np.arange(1, 11), rtol=1e-6)
+        assert own["rank"].tolist() == list(range(1, 11))
+        n_positives = recent["item_id"].value_counts().drop(list(seen), errors="ignore")
+        assert set(own["item_id"]) <= set(n_positives.index[:25])
+        assert not seen & set(own["item_id"])
+
+
+def test_example_of_the_readme(clone: Clone, tmp_path: Path, history: pd.DataFrame) -> None:
+    """With items of the clone; three lines of it are those that it prints of them."""
+    text = (TOP / "stages/README.md").read_text(encoding="utf-8")
+    code, shell = re.findall(
+        r"```\w+\n(.*?)```", text.split("<!-- example: serve -->")[1], re.DOTALL
+    )[:2]
+    liked = str(history["item_id"].value_counts().index[:4].tolist())
+    (tmp_path / "new.py").write_text(re.sub(r"\[.*?\]", lambda _: liked, code))
+    subprocess.run([sys.executable, "new.py"], cwd=tmp_path, check=True)
+    (command,) = re.findall(r"python stages/serve.py (.*)", shell)
+    out = [str(tmp_path / name) for name in command.split()]
+    printed = clone.run(sys.executable, "stages/serve.py", *out).stdout
+    assert printed in shell
+    assert pd.read_parquet(out[1])["user_id"].tolist() == ["me"] * 10
+
+
+# --- bad input
+
+
+def error_of(given: pd.DataFrame | pa.Table, folder: Path, monkeypatch) -> str:
+    """The one line; OUT is as it was."""
+    out = folder.parent / "out.parquet"
+    out.write_text("untouched")
+    with pytest.raises(InputError) as error:
+        serve_in(folder, given, monkeypatch)
+    assert out.read_text() == "untouched"
+    assert "\n" not in str(error.value)
+    assert not list(folder.parent.glob(".out*"))
+    return str(error.value).removeprefix(f"{folder.parent / 'given.parquet'}: ")
+
+
+GOOD = pd.DataFrame(
+    {"user_id": ["a", "a"], "item_id": ["x", "y"], "rating": [5, 4], "timestamp": [1, 2]}
+)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (GOOD.drop(columns="item_id"), "no column item_id; its columns are user_id, rating, time"),
+        (GOOD.drop(columns="rating"), "no column rating; its columns are user_id, item_id, time"),
+        (GOOD.astype({"rating": str}), "data.positive is 'rating >= 4': rating is "),
+        (GOOD.astype({"timestamp": str}), "timestamp is large_string; must be numbers"),
+        (GOOD.assign(user_id=[1, 2]), "user_id is int64, in the interactions it is string; must"),
+        (GOOD.assign(item_id=[1.5, 2]), "item_id is double; ids must be integers or strings"),
+        (GOOD.assign(user_id=["a", None]), "user_id is null in 1 of 2 rows; must be an id"),
+        (GOOD.assign(timestamp=[1, None]), "timestamp is null or NaN in 1 of 2 rows"),
+        (GOOD.iloc[:0], "no rows; interactions are needed"),
+        (GOOD, "none of its 2 items is known to the models; item_id must be one of data/items.p"),
+    ],
+)
+def test_a_file_that_is_unfit_is_one_line(
+    clone: Clone, given: pd.DataFrame, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert error_of(given, clone.folder, monkeypatch).startswith(expected)
+
+
+def test_rows_must_be_in_time_order(
+    clone: Clone, history: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = error_of(history.iloc[::-1], clone.folder, monkeypatch)
+    assert line.startswith("timestamp is less than in the row of the same user before in ")
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"als.factors": 9}, "data/als/test.npz: 8 factors, but als.factors of params.yaml is now"),
+        ({"features.groups": ["als", "sources"]}, "data/ranker/test: trained on "),
+        ({"candidates.sources": ["als"]}, "data/ranker/test: trained on "),
+    ],
+)
+def test_other_params_than_those_of_the_models(
+    copied: Clone,
+    history: pd.DataFrame,
+    change: dict,
+    expected: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    copied.set_params(change)
+    line = error_of(history.head(50), copied.folder, monkeypatch)
+    assert line.startswith(expected)
+    assert line.endswith("run dvc repro")
+
+
+@pytest.mark.parametrize("path", ["data/als/test.npz", "data/ranker/test", "data/split"])
+def test_nothing_is_trained(copied: Clone, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (copied.folder / path).rename(copied.folder / "elsewhere")
+    assert "not found; the models are trained by dvc repro" in error_of(
+        GOOD, copied.folder, monkeypatch
+    )
+
+
+def test_an_error_is_one_line_and_exit_1(clone: Clone, tmp_path: Path) -> None:
+    """In a process of its own: the arguments, and an OUT that cannot be written."""
+
+    def line_of(*arguments: str) -> str:
+        command = [sys.executable, "stages/serve.py", *arguments]
+        result = subprocess.run(
+            command, cwd=clone.folder, capture_output=True, text=True, check=False
+        )
+        assert (result.returncode, result.stderr.count("\n")) == (1, 1), result.stderr
+        return result.stderr
+
+    good, file = tmp_path / "good.parquet", tmp_path / "file"
+    item = pq.read_table(clone.folder / "data/items.parquet")["item_id"][0].as_py()
+    pq.write_table(pa.Table.from_pandas(GOOD.assign(item_id=item)), good)
+    file.write_text("no folder")
+    usage = "serve: usage: python stages/serve.py INTERACTIONS.parquet OUT.parquet"
+    assert line_of() == line_of(str(good)) == f"{usage}\n"
+    assert line_of(str(good), str(good)).startswith(f"serve: {good}: is the file of the inter")
+    assert line_of("absent.parquet", "out.parquet") == "serve: absent.parquet: not found\n"
+    assert line_of(str(file), "out.parquet").startswith(f"serve: {file}: cannot be read as a parqu")
+    for out in (tmp_path, file / "out.parquet"):
+        assert line_of(str(good), str(out)).startswith(f"serve: {out}: cannot be written: ")
+    assert sorted(tmp_path.iterdir()) == [file, good]
+
+
+# --- a source with weeks and channels
+
+
+PARAMS = {
+    "folds": ["test", "validation", "label_1"],
+    "threads": 1,
+    "data": {"source": "vk-lsvd", "path": "vk", "positive": "timespent > 60"},
+    "als": {"factors": 8, "confidence": "strength"},
+    "candidates": {"per_source": 20},
+    "features": {"groups": list(FAMILIES)},
+    "ranker": {"n_estimators": 10, "n_seeds": 2, "train_folds": 2, "min_data_in_leaf": 5},
+}
+
+
+@pytest.fixture(scope="module")
+def weeks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the models of a small log in the layout of VK-LSVD, whose first week is 1."""
+    folder = tmp_path_factory.mktemp("weeks") / "top"
+    folder.mkdir()
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.chdir(folder)
+        simulator.write_lsvd("vk", users=60, items=250, rows=4_000, weeks=7)
+        Path("vk/interactions/train/week_00.parquet").unlink()
+        params = YAML(typ="safe").load(TOP / "params.yaml")
+        for name, value in PARAMS.items():
+            params[name] = params[name] | value if isinstance(value, dict) else value
+        YAML(typ="safe").dump(params, Path("params.yaml"))
+        ingest.main()
+        split.main()
+        for stage in (als, candidates, features):
+            for fold in PARAMS["folds"]:
+                monkeypatch.setattr("sys.argv", ["stage", fold])
+                stage.main()
+        ranker.main()
+        recommend.main()
+    return folder
+
+
+def log_of(folder: Path) -> pd.DataFrame:
+    """The weeks before the last one, by their numbers, in the source's dtypes."""
+    paths = sorted((folder / "vk/interactions").rglob("*.parquet"), key=lambda path: path.name)
+    return pd.concat([pd.read_parquet(p).assign(week=int(p.stem[-2:])) for p in paths[:-1]])
+
+
+def test_users_of_a_log_with_weeks_and_channels(
+    weeks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Warm and cold ones, by all families, with ALS by the strength of the feedback."""
+    log = log_of(weeks)
+    lists = pd.read_parquet(weeks / "data/recommendations/test.parquet")
+    lists = lists[lists["user_id"].isin(log["user_id"])]
+    n_positives = (log["timespent"] > 60).groupby(log["user_id"]).sum()
+    is_cold = n_positives[lists["user_id"].unique()] == 0
+    assert (is_cold.sum() > 0, (~is_cold).sum() > 30) == (True, True)
+    for given in (log, log.drop(columns="week")):
+        found = serve_in(weeks, given, monkeypatch)
+        check_equal(found[found["user_id"].isin(lists["user_id"])], lists)
+    line = error_of(log.drop(columns="like"), weeks, monkeypatch)
+    assert line.startswith("no column like; its columns are user_id, item_id, ")
+
+
+def test_windows_of_new_users(weeks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the week, where there is one, else the last one; a later week counts as the last one."""
+    monkeypatch.chdir(weeks)
+    log = log_of(weeks)
+    log["user_id"] += 1 + log["user_id"].max()
+    params = YAML(typ="safe").load(TOP / "params.yaml")["data"]
+    data = DataParams(**{**params, **PARAMS["data"]})
+    history, _ = load_fold("test")
+
+    def windows(rows: pd.DataFrame) -> list[int]:
+        pq.write_table(pa.Table.from_pandas(rows), "given.parquet")
+        given = read(Path("given.parquet"), data, history, strength=False, channels=False)
+        assert (given.known == -1).all()
+        return given.columns["window"].tolist()
+
+    by_user = log.sort_values("user_id", kind="stable")
+    assert history.n_windows == 5
+    assert windows(log) == (by_user["week"] - 1).tolist()
+    assert windows(log.assign(week=log["week"] + 3)) == (by_user["week"] + 2).clip(0, 4).tolist()
+    assert set(windows(log.drop(columns="week"))) == {4}
