@@ -19,6 +19,7 @@ from pydantic import Field
 from scipy import sparse
 
 from feedback.columns import strengths
+from folds.decay import HalfLife, decayed
 from folds.factors import FACTORS, Factors, save
 from folds.history import History, load_fold
 
@@ -31,12 +32,17 @@ class AlsParams(Strict):
     confidence: Literal["plain", "strength"]  # strength: alpha times the strength of the feedback
     regularization: float = Field(ge=0)  # L2 weight
     iterations: int = Field(ge=1, le=1000)  # alternations of users and items
+    half_life: HalfLife  # of the confidence of a positive, windows
 
 
-def weighted(history: History) -> sparse.csr_array:
-    """CSR float32 (n_users, n_items): the positives, each with its strength, 1 to 4."""
-    weights = strengths(history)[history.is_positive].astype(np.float32)
-    positives = history.positives
+def weighted(history: History, params: AlsParams) -> sparse.csr_array:
+    """CSR float32 (n_users, n_items): the positives, each with its confidence over alpha: 1, less
+    if it is old, times its strength, 1 to 4.
+    """
+    positives = decayed(history, "positives", params.half_life)
+    if params.confidence == "plain":
+        return positives
+    weights = positives.data * strengths(history)[history.is_positive]
     return sparse.csr_array((weights, positives.indices, positives.indptr), shape=positives.shape)
 
 
@@ -47,10 +53,10 @@ def fit(
     for those without a positive. The last step solves the users' equations exactly for the items'
     final factors, so that a user who is folded in later, with the same positives, gets the same.
 
-    positives  1, or the strength of each: its confidence is alpha times that
+    positives  what weighted() gives: the confidence of each over alpha
     """
     model = AlternatingLeastSquares(
-        **params.model_dump(exclude={"confidence"}),
+        **params.model_dump(exclude={"confidence", "half_life"}),
         random_state=shared.seed,
         num_threads=shared.n_threads,
         use_cg=True,
@@ -66,8 +72,7 @@ def main() -> None:
     params = section("als", AlsParams)
     fold = fold_argument(shared.folds)
     history, _ = load_fold(fold)
-    positives = history.positives if params.confidence == "plain" else weighted(history)
-    user_factors, item_factors = fit(positives, params, shared)
+    user_factors, item_factors = fit(weighted(history, params), params, shared)
     save(
         FACTORS.format(fold=fold), Factors(user_factors, item_factors, history.users, history.items)
     )

@@ -33,9 +33,9 @@ from retrieval.popular import RecentPopularParams
 
 NAN = np.nan
 S = 2  # smoothing
-KNN = ItemKnnParams(neighbours=10, weighting="count", last_items=10)
+KNN = ItemKnnParams(neighbours=10, weighting="count", last_items=10, half_life=0)
 SCORES = {
-    "ease": {"model": "ease", "of": "exposures", "l2": 2.0, "max_items": 2},
+    "ease": {"model": "ease", "of": "exposures", "l2": 2.0, "max_items": 2, "half_life": 0},
     "knn": {"model": "item_knn", "of": "positives", **KNN.model_dump()},
 }
 PARAMS = FeaturesParams(
@@ -473,6 +473,16 @@ def test_scores_of_neighbours() -> None:
 
 
 @pytest.mark.parametrize("name", SCORES)
+def test_scores_by_a_model_with_a_half_life(name: str) -> None:
+    model = {**SCORES[name], "half_life": 1.0}
+    params = FeaturesParams(**{**PARAMS.model_dump(), "scores": {name: model}})
+    history = history_of([(0, 0, 0, LIKED), (0, 1, 0, LIKED), (0, 2, 1, LIKED), *ROWS[1:]], 3)
+    without = columns_of("scores", ITEMS, context_of(history=history))[f"score_{name}_z"]
+    found = columns_of("scores", ITEMS, context_of(history=history, params=params))
+    assert not np.allclose(found[f"score_{name}_z"], without)
+
+
+@pytest.mark.parametrize("name", SCORES)
 def test_scores_in_small_blocks_of_users(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pairs = rows((0, 0), (0, 2), (1, 1), (2, 0), (2, 1))
     whole = columns_of("scores", pairs)[f"score_{name}_z"]
@@ -553,7 +563,7 @@ N_USERS, N_ITEMS, WINDOW = 12, 15, 4
 SOURCES_PARAMS = SourcesParams(
     item_knn=KNN,
     recent_popular=RecentPopularParams(windows=2),
-    ease=EaseParams(l2=2.0, max_items=10),
+    ease=EaseParams(l2=2.0, max_items=10, half_life=0),
 )
 
 
@@ -600,7 +610,7 @@ def lists_and_context(interactions: list[tuple]) -> tuple[dict, Candidates, Cont
     history = history_of(interactions, WINDOW)
     shared = SharedParams(seed=1, threads=1, folds=["test", "validation", "label_1"])
     params = als.AlsParams(
-        factors=4, alpha=1.0, confidence="plain", regularization=0.1, iterations=3
+        factors=4, alpha=1.0, confidence="plain", regularization=0.1, iterations=3, half_life=0
     )
     factors = Factors(*als.fit(history.positives, params, shared), history.users, history.items)
     inputs = Inputs(history, embeddings[history.items], 1, factors)

@@ -18,9 +18,9 @@ from retrieval.top_n import by_ranking, by_vectors
 from test_products import exact_sum
 
 PARAMS = SourcesParams(
-    item_knn=ItemKnnParams(neighbours=5, weighting="cosine", last_items=10),
+    item_knn=ItemKnnParams(neighbours=5, weighting="cosine", last_items=10, half_life=0),
     recent_popular=RecentPopularParams(windows=1),
-    ease=EaseParams(l2=2.0, max_items=100),
+    ease=EaseParams(l2=2.0, max_items=100, half_life=0),
 )
 
 
@@ -209,7 +209,7 @@ def test_ease_keeps_to_the_popular_items_of_a_large_catalogue() -> None:
     """Items 0, 1, 2, 3 have 1, 3, 1, 2 positives; the tie is broken by item."""
     liked = [(0, 1), (1, 1), (2, 1), (0, 3), (1, 3), (2, 0), (1, 2)]
     history = history_of([(*pair, 0, LIKED) for pair in liked], 1)
-    params = PARAMS.model_copy(update={"ease": EaseParams(l2=2.0, max_items=3)})
+    params = PARAMS.model_copy(update={"ease": EaseParams(l2=2.0, max_items=3, half_life=0)})
     assert most_popular(history.positives, 3).tolist() == [0, 1, 3]
     found = retrieve("ease", inputs_of(history), np.arange(3), 4, params)
     assert set(found.item.ravel().tolist()) <= {-1, 0, 1, 3}
@@ -232,6 +232,25 @@ def test_item_knn_sums_the_similarities_to_the_positives(seed: int) -> None:
     np.testing.assert_allclose(scores[row, found.item[row, place]], best, rtol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["item_knn", "ease"])
+def test_old_positives_weigh_less(name: str) -> None:
+    """Of the models as of the user: item 2 stands beside the one that user 0 liked long ago, item 3
+    beside the one it liked lately, else all is alike.
+    """
+    old = [(user, item, 0, LIKED) for user, item in ((0, 0), (1, 0), (1, 2))]
+    new = [(user, item, 3, LIKED) for user, item in ((0, 1), (2, 1), (2, 3))]
+    inputs = inputs_of(history_of(old + new, 4))
+    of_age = {"half_life": 1.0}
+    decaying = PARAMS.model_copy(update={name: getattr(PARAMS, name).model_copy(update=of_age)})
+    without, with_decay = (
+        retrieve(name, inputs, np.array([0]), 2, params) for params in (PARAMS, decaying)
+    )
+    assert without.item.tolist() == [[2, 3]]
+    assert without.score[0, 0] == pytest.approx(without.score[0, 1])
+    assert with_decay.item.tolist() == [[3, 2]]
+    assert with_decay.score[0, 0] > 2 * with_decay.score[0, 1]
+
+
 @pytest.mark.parametrize("n", [1, 6, 20])
 @pytest.mark.parametrize("seed", range(3))
 def test_item_knn_of_a_large_catalogue(seed: int, n: int) -> None:
@@ -242,7 +261,7 @@ def test_item_knn_of_a_large_catalogue(seed: int, n: int) -> None:
     pairs = sorted({(u, int(u % 4 * 100 + rng.integers(15))) for u in range(40) for _ in range(4)})
     pairs += [(0, item) for item in range(400, 1000)]  # user 0 only saw these
     history = history_of([(u, i, 0, LIKED if i < 400 else SEEN) for u, i in pairs], 1)
-    item_knn = ItemKnnParams(neighbours=50, weighting="count", last_items=10)
+    item_knn = ItemKnnParams(neighbours=50, weighting="count", last_items=10, half_life=0)
     params = PARAMS.model_copy(update={"item_knn": item_knn})
     similarity = item_knn_similarity(history.positives, item_knn, n_threads=1)
     product = sparse.csr_matrix(history.positives) @ similarity

@@ -5,6 +5,7 @@ from scipy import sparse
 
 from families.columns import Columns, canonical, elements, float32, z_scores
 from families.context import Context, FamilyOfFold, Rows
+from folds.decay import decayed
 from folds.history import History
 from folds.similarity import item_knn_similarity, latest, normalised
 
@@ -19,7 +20,8 @@ def similarity(context: Context) -> FamilyOfFold:
     last ones; NAME_z: z-score within the list.
     """
     history, last = context.history, context.last_positives
-    knn = item_knn_similarity(history.positives, context.knn, context.n_threads)
+    positives = decayed(history, "positives", context.knn.half_life)
+    knn = item_knn_similarity(positives, context.knn, context.n_threads)
     by_matrix = {
         "knn_all": (history.positives, knn),
         "knn_last": (last, knn),

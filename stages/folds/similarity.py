@@ -11,6 +11,8 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
+from folds.decay import HalfLife
+
 
 class ItemKnnParams(Strict):
     """Item-item nearest neighbours over co-occurring positives."""
@@ -18,24 +20,24 @@ class ItemKnnParams(Strict):
     neighbours: int = Field(ge=1, le=10_000)  # kept per item
     weighting: Literal["count", "cosine", "tfidf", "bm25"]  # of users and items before the product
     last_items: int = Field(ge=2)  # of each user, the latest; the cost grows with its square
+    half_life: HalfLife  # of an entry, windows
 
 
 def latest(user_item: sparse.csr_array, most: int) -> sparse.csr_array:
-    """CSR float32 of ones, same shape: the latest `most` entries of each row of a matrix in time
-    order.
-    """
+    """CSR float32, same shape: the latest `most` entries of each row of a matrix in time order."""
     size = np.minimum(np.diff(user_item.indptr), most)
     indptr = np.concatenate([[0], np.cumsum(size)]).astype(user_item.indptr.dtype)
     kept = np.arange(indptr[-1]) + np.repeat(user_item.indptr[1:] - indptr[1:], size)
-    item = user_item.indices[kept]
-    return sparse.csr_array((np.ones(len(item), np.float32), item, indptr), shape=user_item.shape)
+    return sparse.csr_array(
+        (user_item.data[kept], user_item.indices[kept], indptr), shape=user_item.shape
+    )
 
 
 def item_knn_similarity(
     user_item: sparse.csr_array, params: ItemKnnParams, n_threads: int
 ) -> sparse.csr_matrix:
     """The most similar items of each item (a column), itself left out: CSR float32 (n_items,
-    n_items), sorted.
+    n_items), sorted. user_item is decayed already, if it is to be: see folds.decay.
     """
     from implicit import nearest_neighbours as models  # late: 0.3 s that few of the users need
     from implicit.utils import ParameterWarning
