@@ -211,6 +211,51 @@ def test_affinity_distances() -> None:
         np.testing.assert_allclose(columns[name], values, atol=2000 * 2**-22)  # float32
 
 
+def test_recent_affinity() -> None:
+    """Of the 6 rows of windows 1 and 2: exposures of user 0: A 1/2, B 1/2, none liked, but item 2;
+    of user 2: A 1; of all: A 3, B 1, liked: A 1/2, B 1/2.
+    """
+    r = 3 / 6
+    rate = [(1 + S * r) / (2 + S), None, (0 + S * r) / (1 + S)]
+    lift = (0 + 0.01) / (1 / 2 + 0.01)
+    all_a, all_b = (1 / 2 + S * r) / (3 + S), (1 / 2 + S * r) / (1 + S)
+    expected = {
+        "recent_year_from_all": [NAN, 2000 - 2000, NAN],  # item 2 is all that user 0 liked
+        "recent_tag_positives": [log(1 + 0), NAN, log(1 + 0)],
+        "recent_tag_exposures": [log(1 + 1 / 2 * 1 / 2 + 1 / 2 * 1 / 2), NAN, log(1 + 1)],
+        "recent_tag_lift": [lift, NAN, lift],
+        "recent_tag_rate": [S * rate[0] / (1 / 2 + S), NAN, S * rate[2] / (1 + S)],
+        "recent_tag_all_positives": [log(1 + 1 / 2), NAN, log(1 + 1 / 2)],
+        "recent_tag_all_rate": [1 / 2 * all_a + 1 / 2 * all_b, NAN, all_a],
+        "tag_idle_windows": [3 - 1, NAN, 3 - 1],
+    }
+    of = rows((0, 1), (0, 2), (2, 0))
+    check("recent_affinity", of, expected)
+    assert set(columns_of("recent_affinity", of)) == set(expected)
+
+
+def test_windows_since_a_tag_was_seen() -> None:
+    """User 0 saw A and B in window 0, then A in 2 and what has no tag in 3; user 1 saw A in 1."""
+    seen = [(0, 1, 0, LIKED), (1, 0, 1, SEEN), (0, 0, 2, SEEN), (0, 2, 3, LIKED)]
+    tags = np.array([[1, 0], [1 / 2, 1 / 2], [0, 0], [0, 1]], dtype=np.float32)
+    context = context_of(
+        history=history_of([*seen, (2, 2, 3, SEEN), (2, 3, 3, SEEN)], 4),
+        tags=sparse.csr_array(tags),
+        items=pd.DataFrame(index=range(4)),
+    )
+    of = rows((0, 0), (0, 1), (0, 2), (0, 3), (1, 1), (1, 3), (2, 0), (2, 3))
+    found = columns_of("recent_affinity", of, context)["tag_idle_windows"]
+    expected = [4 - 2, 4 - 2, NAN, 4 - 0, 4 - 1, NAN, NAN, 4 - 3]
+    np.testing.assert_array_equal(found, np.float32(expected))
+
+
+def test_recent_affinity_of_quiet_last_windows() -> None:
+    """Nothing is known of the recent past, and nothing is divided by 0."""
+    found = columns_of("recent_affinity", rows((0, 1)), context_of(history=history_of(ROWS, 5)))
+    assert found["recent_tag_exposures"].tolist() == found["recent_tag_rate"].tolist() == [0]
+    assert found["tag_idle_windows"].tolist() == [5 - 1]
+
+
 def test_demographics() -> None:
     """Positives of F: items 0 and 2, of M: 1 and 2; half of all each. Nobody of a missing gender
     liked anything, so nothing is known of it; all who liked are of age 30 or missing."""

@@ -91,8 +91,8 @@ class Context:
 
     @cached_property
     def rate(self) -> float:
-        """The share of all exposures that are positive."""
-        return float(self.history.is_positive.mean())
+        """The share of all exposures that are positive; 0 where there are none."""
+        return float(self.history.is_positive.sum() / max(len(self.history.is_positive), 1))
 
     def smoothed(
         self, positives: np.ndarray, exposures: np.ndarray, prior: np.ndarray | float | None = None
