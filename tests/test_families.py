@@ -28,7 +28,9 @@ from folds.history import History
 from folds.similarity import ItemKnnParams
 from histories import LIKED, SEEN, history_of
 from retrieval import SOURCES, Inputs, SourcesParams, fit
+from retrieval.author_top import AuthorTopParams
 from retrieval.ease import EaseParams
+from retrieval.next_item import NextItemParams
 from retrieval.popular import RecentPopularParams
 
 NAN = np.nan
@@ -609,6 +611,8 @@ SOURCES_PARAMS = SourcesParams(
     item_knn=KNN,
     recent_popular=RecentPopularParams(windows=2),
     ease=EaseParams(l2=2.0, max_items=10, half_life=0),
+    next_item=NextItemParams(last_items=3, reach=2),
+    author_top=AuthorTopParams(favourites=1, windows=2),
 )
 
 
@@ -658,7 +662,7 @@ def lists_and_context(interactions: list[tuple]) -> tuple[dict, Candidates, Cont
         factors=4, alpha=1.0, confidence="plain", regularization=0.1, iterations=3, half_life=0
     )
     factors = Factors(*als.fit(history.positives, params, shared), history.users, history.items)
-    inputs = Inputs(history, embeddings[history.items], 1, factors)
+    inputs = Inputs(history, embeddings[history.items], 1, factors, tags=tags[history.items])
     sources = {name: fit(name, inputs, SOURCES_PARAMS) for name in SOURCES}
     known = np.flatnonzero(history.n_positives)
     found = {name: top_n(known, 5) for name, top_n in sources.items()}

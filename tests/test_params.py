@@ -52,6 +52,12 @@ sources:
     l2: 1000.0
     max_items: 5000
     half_life: 4
+  next_item:
+    last_items: 10
+    reach: 3
+  author_top:
+    favourites: 3
+    windows: 2
 features:
   recent_windows: 3
   smoothing: 20.0
@@ -217,7 +223,7 @@ def test_no_parameter_has_a_default(model: type[Strict]) -> None:
             "[als, ease]",
             "[als, svd]",
             "candidates.sources.1 is 'svd': must be 'als', 'popular', 'recent_popular', "
-            "'item_knn', 'ease' or 'content'",
+            "'item_knn', 'ease', 'content', 'next_item' or 'author_top'",
         ),
         (
             "candidates",

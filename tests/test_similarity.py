@@ -4,8 +4,14 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from families.similarity import transitions
-from folds.similarity import ItemKnnParams, item_knn_similarity, latest, normalised
+from folds.similarity import (
+    ItemKnnParams,
+    by_recency,
+    item_knn_similarity,
+    latest,
+    normalised,
+    transitions,
+)
 from histories import LIKED, SEEN, history_of
 
 
@@ -22,6 +28,12 @@ def test_latest_keeps_the_end_of_each_row() -> None:
     assert kept.indices.tolist() == [0, 2, 1, 2, 3]
     assert kept.indptr.tolist() == [0, 2, 2, 3, 5]
     assert (kept.shape, kept.dtype, kept.data.tolist()) == ((4, 4), np.float32, [1.0] * 5)
+
+
+def test_by_recency_weighs_the_latest_most() -> None:
+    matrix = by_recency(user_item([3, 0, 2], [], [1], n_items=4), 2)
+    expected = [[1 / 2, 0, 1, 0], [0, 0, 0, 0], [0, 1, 0, 0]]
+    np.testing.assert_array_equal(matrix.toarray(), expected)
 
 
 def test_latest_of_all_is_the_matrix() -> None:

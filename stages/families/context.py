@@ -28,7 +28,7 @@ from folds import factors, tables
 from folds.candidate_lists import Candidates
 from folds.factors import Factors
 from folds.history import History
-from folds.similarity import ItemKnnParams, latest
+from folds.similarity import ItemKnnParams, by_recency
 
 
 class FamilyParams(Strict):
@@ -138,10 +138,7 @@ class Context:
         """1 / (1 + age) for each user's last positives, age 0 for the latest one: CSR float32
         (n_users, n_items).
         """
-        last = latest(self.history.positives, self.params.last_items)
-        age = np.repeat(last.indptr[1:], np.diff(last.indptr)) - 1 - np.arange(last.nnz)
-        last.data = (1 / (1 + age)).astype(np.float32)
-        return last
+        return by_recency(self.history.positives, self.params.last_items)
 
 
 FamilyOfFold = Callable[[Rows], Columns]
@@ -157,7 +154,7 @@ def load_context(fold: str, history: History, params: FamilyParams) -> Context:
         factors.load(factors.FACTORS.format(fold=fold)),
         metadata(pq.read_table(tables.USERS), history.users),
         metadata(pq.read_table(tables.ITEMS), history.items),
-        sparse.csr_array(sparse.load_npz(tables.TAGS))[history.items],
+        tables.read_tags(history.items),
         embeddings,
         Channels(history),
         params,

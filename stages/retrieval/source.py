@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from harness.params import Strict
 
 import numpy as np
+from scipy import sparse
 
 from folds.candidate_lists import Retrieved
 from folds.factors import Factors
@@ -23,12 +24,15 @@ class Inputs:
     embeddings  float32 (n_items, width), in the order of the history's items; a row of NaN for an
                 item without one
     factors     of ALS; None for the baselines, which are fitted without it
+    tags        CSR float32 (n_items, n_tags): the item's author or genres, each row sums to 1; None
+                where no source that needs them is fitted
     """
 
     history: History
     embeddings: np.ndarray
     n_threads: int
     factors: Factors | None = None
+    tags: sparse.csr_array | None = None
 
 
 class NoParams(Strict):
