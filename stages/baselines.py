@@ -3,7 +3,7 @@ with the settings that are best on the validation folds.
 
 usage: python stages/baselines.py
 in:    data/split/interactions.parquet, data/split/folds/FOLD.json for each judged FOLD,
-       data/item_embeddings.npy
+       data/item_embeddings.npy, data/item_tags.npz
 out:   data/baselines/FOLD.parquet for each judged FOLD, by model, by user, best first: model
          string, number int16 (of its setting), user, item int32 (rows in users.parquet and
          items.parquet), rank int16 (1 is best), score float32
@@ -101,7 +101,8 @@ def write_fold(
     lists.
     """
     history, target = load_fold(fold)
-    inputs = Inputs(history, np.load(tables.EMBEDDINGS)[history.items], threads)
+    embeddings = np.load(tables.EMBEDDINGS)[history.items]
+    inputs = Inputs(history, embeddings, threads, tags=tables.read_tags(history.items))
     recent = recent_popular(inputs, fallback)
     blocks = [
         (users, recent(history.user_of(users), 2 * k))

@@ -3,7 +3,7 @@ retrieved them.
 
 usage: python stages/candidates.py FOLD
 in:    data/split/interactions.parquet, data/split/folds/FOLD.json, data/als/FOLD.npz,
-       data/item_embeddings.npy
+       data/item_embeddings.npy, data/item_tags.npz
 out:   data/candidates/FOLD.parquet, by user, best first (by the best rank any source gave it, then
        in the order of the sources):
          user, item int32: rows in users.parquet and items.parquet
@@ -49,7 +49,11 @@ def main() -> None:
     check_ease(params, settings, history.n_items)
     embeddings = np.load(tables.EMBEDDINGS, mmap_mode="r")[history.items]
     inputs = Inputs(
-        history, embeddings, shared.n_threads, factors.load(factors.FACTORS.format(fold=fold))
+        history,
+        embeddings,
+        shared.n_threads,
+        factors.load(factors.FACTORS.format(fold=fold)),
+        tags=tables.read_tags(history.items),
     )
     sources, fallback = fit_all(params.sources, inputs, settings)
     users = (

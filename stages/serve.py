@@ -112,13 +112,11 @@ def context_of(
     of_users = metadata(pq.read_table(tables.USERS), given.known[served.users])
     context = load_context(FOLD, history, params)
     check_factors(context.factors, history, als)
-    is_plain = als.confidence == "plain"
-    positives = served.positives if is_plain else weighted(served, given.columns)
-    item_factors = context.factors.item_factors
-    user_factors = fold_in(positives, item_factors, als, shared)
+    positives = weighted(served, als, given.columns)
+    user_factors = fold_in(positives, context.factors.item_factors, als, shared)
     return replace(
         context,
-        factors=Factors(user_factors, item_factors, served.users, served.items),
+        factors=Factors(user_factors, context.factors.item_factors, served.users, served.items),
         new_users=Users(served, of_users, Channels(served, given.columns)),
     )
 
@@ -140,7 +138,9 @@ def top_lists(
 ) -> Iterator[TopLists]:
     """The top k of n_users users of the context, block by block; `user` counts them from 0."""
     served, n_threads = context.served.history, context.n_threads
-    inputs = Inputs(context.history, context.embeddings, n_threads, context.factors, served)
+    inputs = Inputs(
+        context.history, context.embeddings, n_threads, context.factors, context.tags, served
+    )
     sources, fallback = fit_all(params.sources, inputs, section("sources", SourcesParams))
     families = families_of(context, groups)
     boosters = models.load(FOLD)

@@ -30,9 +30,14 @@ ROWS = [  # user, item, window, strength; windows 2 and 3 are those of validatio
 ]
 
 
-def params(confidence: str, alpha: float) -> als.AlsParams:
+def params(confidence: str, alpha: float, half_life: float = 0) -> als.AlsParams:
     return als.AlsParams(
-        factors=2, alpha=alpha, confidence=confidence, regularization=0.5, iterations=3
+        factors=2,
+        alpha=alpha,
+        confidence=confidence,
+        regularization=0.5,
+        iterations=3,
+        half_life=half_life,
     )
 
 
@@ -54,7 +59,7 @@ def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> History:
 
 def test_a_positive_weighs_its_strength_the_largest_of_its_rows(history: History) -> None:
     """What a fold's target holds has no weight: item 3 is not known."""
-    matrix = als.weighted(history)
+    matrix = als.weighted(history, params("strength", 1.5))
     np.testing.assert_array_equal(matrix.toarray(), [[1, 0, 2], [3, 2, 0], [0, 0, 4]])
     assert matrix.dtype == np.float32
     np.testing.assert_array_equal(matrix.indices, history.positives.indices)
@@ -70,11 +75,31 @@ def test_plain_items_are_the_library_on_ones(history: History) -> None:
     assert items.tobytes() == model.item_factors.tobytes()
 
 
+@pytest.mark.parametrize(
+    ("confidence", "expected"),
+    [
+        ("plain", [[1 / 2, 0, 1], [1 / 2, 1 / 2, 0], [0, 0, 1 / 2]]),
+        ("strength", [[1 / 2, 0, 2], [3 / 2, 2 / 2, 0], [0, 0, 4 / 2]]),
+    ],
+)
+def test_a_positive_of_a_window_ago_weighs_half_of_that(
+    history: History, confidence: str, expected: list[list[float]]
+) -> None:
+    """With a half-life of one window; the age of a pair is that of its first row."""
+    matrix = als.weighted(history, params(confidence, 1.5, half_life=1.0))
+    np.testing.assert_array_equal(matrix.toarray(), expected)
+    assert matrix.dtype == np.float32
+
+
+@pytest.mark.parametrize("half_life", [0, 1.0])
 @pytest.mark.parametrize("confidence", ["plain", "strength"])
-def test_users_solve_the_equations_of_the_paper(history: History, confidence: str) -> None:
+def test_users_solve_the_equations_of_the_paper(
+    history: History, confidence: str, half_life: float
+) -> None:
     """x = (Y'CY + 0.5 I)^-1 Y'Cp, where C is 1.5 times a positive's weight, and 1 elsewhere."""
-    weights = history.positives if confidence == "plain" else als.weighted(history)
-    users, items = als.fit(weights, params(confidence, 1.5), SHARED)
+    of = params(confidence, 1.5, half_life)
+    weights = als.weighted(history, of)
+    users, items = als.fit(weights, of, SHARED)
     for user, weight in zip(users, weights.toarray(), strict=True):
         confidences = np.diag(np.where(weight > 0, 1.5 * weight, 1))
         left = items.T @ confidences @ items + 0.5 * np.eye(2)
@@ -87,7 +112,7 @@ def test_fold_in_gives_the_users_of_the_fit_their_factors(
     history: History, confidence: str
 ) -> None:
     """To the bit, in any company; and zeros to one without a positive."""
-    one = history.positives if confidence == "plain" else als.weighted(history)
+    one = als.weighted(history, params(confidence, 1.5))
     users, items = als.fit(one, params(confidence, 1.5), SHARED)
     others = one[[2, 0, 0]]
     others.data[others.indptr[1] : others.indptr[2]] = 0  # the first user 0 likes nothing
@@ -102,23 +127,26 @@ def test_strength_multiplies_alpha(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(tmp_path)
     history = written([(u, i, w, 2 if s else 0) for u, i, w, s in ROWS])
     twice = als.fit(history.positives, params("plain", 3.0), SHARED)
-    weighted = als.fit(als.weighted(history), params("strength", 1.5), SHARED)
+    of = params("strength", 1.5)
+    weighted = als.fit(als.weighted(history, of), of, SHARED)
     assert [v.tobytes() for v in weighted] == [v.tobytes() for v in twice]
 
 
 def test_strength_draws_the_factors_to_the_stronger_pairs(history: History) -> None:
     """Twice the strength of one pair leaves less of an error in it, and only alpha 0 would not."""
     plain = als.fit(history.positives, params("plain", 1.5), SHARED)
-    strong = als.fit(als.weighted(history), params("strength", 1.5), SHARED)
+    of = params("strength", 1.5)
+    strong = als.fit(als.weighted(history, of), of, SHARED)
     errors = [1 - users[1] @ items[0] for users, items in (plain, strong)]
     assert 0 < errors[1] < errors[0]
 
 
-def main_with(confidence: str, monkeypatch: pytest.MonkeyPatch) -> bytes:
+def main_with(confidence: str, monkeypatch: pytest.MonkeyPatch, half_life: float = 0) -> bytes:
     """The factors that the stage writes."""
     Path("params.yaml").write_text(
         "seed: 3\nthreads: 1\nfolds: [test, validation, label_1]\nals:\n  factors: 2\n"
         f"  alpha: 1.5\n  confidence: {confidence}\n  regularization: 0.5\n  iterations: 3\n"
+        f"  half_life: {half_life}\n"
     )
     monkeypatch.setattr("sys.argv", ["als.py", "validation"])
     stage.main()
@@ -133,3 +161,7 @@ def test_the_stage_reads_strengths_only_where_they_are_asked_for(
     plain = main_with("plain", monkeypatch)
     assert plain != strong
     assert plain == main_with("plain", monkeypatch)
+
+
+def test_the_stage_decays(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert main_with("plain", monkeypatch) != main_with("plain", monkeypatch, half_life=1.0)

@@ -28,14 +28,16 @@ from folds.history import History
 from folds.similarity import ItemKnnParams
 from histories import LIKED, SEEN, history_of, part_of
 from retrieval import SOURCES, Inputs, SourcesParams, fit
+from retrieval.author_top import AuthorTopParams
 from retrieval.ease import EaseParams
+from retrieval.next_item import NextItemParams
 from retrieval.popular import RecentPopularParams
 
 NAN = np.nan
 S = 2  # smoothing
-KNN = ItemKnnParams(neighbours=10, weighting="count", last_items=10)
+KNN = ItemKnnParams(neighbours=10, weighting="count", last_items=10, half_life=0)
 SCORES = {
-    "ease": {"model": "ease", "of": "exposures", "l2": 2.0, "max_items": 2},
+    "ease": {"model": "ease", "of": "exposures", "l2": 2.0, "max_items": 2, "half_life": 0},
     "knn": {"model": "item_knn", "of": "positives", **KNN.model_dump()},
 }
 PARAMS = FeaturesParams(
@@ -209,6 +211,51 @@ def test_affinity_distances() -> None:
     }
     for name, values in expected.items():
         np.testing.assert_allclose(columns[name], values, atol=2000 * 2**-22)  # float32
+
+
+def test_recent_affinity() -> None:
+    """Of the 6 rows of windows 1 and 2: exposures of user 0: A 1/2, B 1/2, none liked, but item 2;
+    of user 2: A 1; of all: A 3, B 1, liked: A 1/2, B 1/2.
+    """
+    r = 3 / 6
+    rate = [(1 + S * r) / (2 + S), None, (0 + S * r) / (1 + S)]
+    lift = (0 + 0.01) / (1 / 2 + 0.01)
+    all_a, all_b = (1 / 2 + S * r) / (3 + S), (1 / 2 + S * r) / (1 + S)
+    expected = {
+        "recent_year_from_all": [NAN, 2000 - 2000, NAN],  # item 2 is all that user 0 liked
+        "recent_tag_positives": [log(1 + 0), NAN, log(1 + 0)],
+        "recent_tag_exposures": [log(1 + 1 / 2 * 1 / 2 + 1 / 2 * 1 / 2), NAN, log(1 + 1)],
+        "recent_tag_lift": [lift, NAN, lift],
+        "recent_tag_rate": [S * rate[0] / (1 / 2 + S), NAN, S * rate[2] / (1 + S)],
+        "recent_tag_all_positives": [log(1 + 1 / 2), NAN, log(1 + 1 / 2)],
+        "recent_tag_all_rate": [1 / 2 * all_a + 1 / 2 * all_b, NAN, all_a],
+        "tag_idle_windows": [3 - 1, NAN, 3 - 1],
+    }
+    of = rows((0, 1), (0, 2), (2, 0))
+    check("recent_affinity", of, expected)
+    assert set(columns_of("recent_affinity", of)) == set(expected)
+
+
+def test_windows_since_a_tag_was_seen() -> None:
+    """User 0 saw A and B in window 0, then A in 2 and what has no tag in 3; user 1 saw A in 1."""
+    seen = [(0, 1, 0, LIKED), (1, 0, 1, SEEN), (0, 0, 2, SEEN), (0, 2, 3, LIKED)]
+    tags = np.array([[1, 0], [1 / 2, 1 / 2], [0, 0], [0, 1]], dtype=np.float32)
+    context = context_of(
+        history=history_of([*seen, (2, 2, 3, SEEN), (2, 3, 3, SEEN)], 4),
+        tags=sparse.csr_array(tags),
+        items=pd.DataFrame(index=range(4)),
+    )
+    of = rows((0, 0), (0, 1), (0, 2), (0, 3), (1, 1), (1, 3), (2, 0), (2, 3))
+    found = columns_of("recent_affinity", of, context)["tag_idle_windows"]
+    expected = [4 - 2, 4 - 2, NAN, 4 - 0, 4 - 1, NAN, NAN, 4 - 3]
+    np.testing.assert_array_equal(found, np.float32(expected))
+
+
+def test_recent_affinity_of_quiet_last_windows() -> None:
+    """Nothing is known of the recent past, and nothing is divided by 0."""
+    found = columns_of("recent_affinity", rows((0, 1)), context_of(history=history_of(ROWS, 5)))
+    assert found["recent_tag_exposures"].tolist() == found["recent_tag_rate"].tolist() == [0]
+    assert found["tag_idle_windows"].tolist() == [5 - 1]
 
 
 def test_demographics() -> None:
@@ -487,6 +534,16 @@ def test_scores_of_neighbours() -> None:
 
 
 @pytest.mark.parametrize("name", SCORES)
+def test_scores_by_a_model_with_a_half_life(name: str) -> None:
+    model = {**SCORES[name], "half_life": 1.0}
+    params = FeaturesParams(**{**PARAMS.model_dump(), "scores": {name: model}})
+    history = history_of([(0, 0, 0, LIKED), (0, 1, 0, LIKED), (0, 2, 1, LIKED), *ROWS[1:]], 3)
+    without = columns_of("scores", ITEMS, context_of(history=history))[f"score_{name}_z"]
+    found = columns_of("scores", ITEMS, context_of(history=history, params=params))
+    assert not np.allclose(found[f"score_{name}_z"], without)
+
+
+@pytest.mark.parametrize("name", SCORES)
 def test_scores_in_small_blocks_of_users(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pairs = rows((0, 0), (0, 2), (1, 1), (2, 0), (2, 1))
     whole = columns_of("scores", pairs)[f"score_{name}_z"]
@@ -567,7 +624,9 @@ N_USERS, N_ITEMS, WINDOW = 12, 15, 4
 SOURCES_PARAMS = SourcesParams(
     item_knn=KNN,
     recent_popular=RecentPopularParams(windows=2),
-    ease=EaseParams(l2=2.0, max_items=10),
+    ease=EaseParams(l2=2.0, max_items=10, half_life=0),
+    next_item=NextItemParams(last_items=3, reach=2),
+    author_top=AuthorTopParams(favourites=1, windows=2),
 )
 
 
@@ -614,10 +673,10 @@ def lists_and_context(interactions: list[tuple]) -> tuple[dict, Candidates, Cont
     history = history_of(interactions, WINDOW)
     shared = SharedParams(seed=1, threads=1, folds=["test", "validation", "label_1"])
     params = als.AlsParams(
-        factors=4, alpha=1.0, confidence="plain", regularization=0.1, iterations=3
+        factors=4, alpha=1.0, confidence="plain", regularization=0.1, iterations=3, half_life=0
     )
     factors = Factors(*als.fit(history.positives, params, shared), history.users, history.items)
-    inputs = Inputs(history, embeddings[history.items], 1, factors)
+    inputs = Inputs(history, embeddings[history.items], 1, factors, tags=tags[history.items])
     sources = {name: fit(name, inputs, SOURCES_PARAMS) for name in SOURCES}
     known = np.flatnonzero(history.n_positives)
     found = {name: top_n(known, 5) for name, top_n in sources.items()}

@@ -43,6 +43,18 @@ def test_history_is_every_window_before_the_target() -> None:
     assert history.indptr.tolist() == [0, 2, 4]
 
 
+def test_since_keeps_users_items_and_windows() -> None:
+    history = history_before(split_table(ROWS), 3)
+    part = history.since(1)
+    assert pairs_of(part) == [(2, 9), (2, 4), (5, 3), (5, 9), (8, 3)]
+    assert part.window.tolist() == [1, 2, 1, 2, 2]
+    assert part.is_positive.tolist() == [True, True, False, True, False]
+    assert (part.n_users, part.n_items, part.n_windows) == (3, 4, 3)
+    assert part.positives.toarray().tolist() == [[0, 1, 0, 1], [0, 0, 0, 1], [0, 0, 0, 0]]
+    assert arrays_of(history.since(0)) == arrays_of(history)
+    assert history.since(3).exposures.nnz == 0
+
+
 @pytest.mark.parametrize("n_parts", [2, 3, 50])
 def test_reading_in_parts_changes_nothing(n_parts: int) -> None:
     """Nor where a pair and its repeat are in different parts."""

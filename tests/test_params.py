@@ -39,16 +39,25 @@ als:
   confidence: plain
   regularization: 50.0
   iterations: 15
+  half_life: 0
 sources:
   item_knn:
     neighbours: 200
     weighting: cosine
     last_items: 500
+    half_life: 0
   recent_popular:
     windows: 2
   ease:
     l2: 1000.0
     max_items: 5000
+    half_life: 4
+  next_item:
+    last_items: 10
+    reach: 3
+  author_top:
+    favourites: 3
+    windows: 2
 features:
   recent_windows: 3
   smoothing: 20.0
@@ -59,6 +68,7 @@ features:
       of: exposures
       l2: 500.0
       max_items: 500
+      half_life: 0
   groups: [als, scores]
 candidates:
   sources: [als, ease]
@@ -85,6 +95,7 @@ baselines:
   ease:
     l2: [300, 1000]
     max_items: 5000
+    half_life: 0
   recent_popular:
     windows: 1
 """
@@ -112,7 +123,12 @@ def line_of(section: str | None) -> str:
 def test_what_is_written_is_read() -> None:
     write()
     assert params.section("als", AlsParams) == AlsParams(
-        factors=32, alpha=1.0, confidence="plain", regularization=50.0, iterations=15
+        factors=32,
+        alpha=1.0,
+        confidence="plain",
+        regularization=50.0,
+        iterations=15,
+        half_life=0,
     )
     assert params.section("sources", SourcesParams).ease.max_items == 5000
     shared = params.shared_params()
@@ -168,7 +184,7 @@ def test_no_parameter_has_a_default(model: type[Strict]) -> None:
             "sources",
             "l2: 1000.0",
             "l2: 1000.0\n    zzz: 3",
-            "sources.ease.zzz is not a parameter; known: l2, max_items",
+            "sources.ease.zzz is not a parameter; known: l2, max_items, half_life",
         ),
         # a wrong type
         ("als", "32", "many", "als.factors is 'many': must be a valid integer"),
@@ -207,7 +223,7 @@ def test_no_parameter_has_a_default(model: type[Strict]) -> None:
             "[als, ease]",
             "[als, svd]",
             "candidates.sources.1 is 'svd': must be 'als', 'popular', 'recent_popular', "
-            "'item_knn', 'ease' or 'content'",
+            "'item_knn', 'ease', 'content', 'next_item' or 'author_top'",
         ),
         (
             "candidates",
@@ -217,6 +233,12 @@ def test_no_parameter_has_a_default(model: type[Strict]) -> None:
         ),
         (None, "42", "-1", "seed is -1: must be greater than or equal to 0"),
         (None, "42", "2147483648", "seed is 2147483648: must be less than or equal to 2147483647"),
+        (
+            "sources",
+            "half_life: 4",
+            "half_life: -1",
+            "sources.ease.half_life is -1: must be greater",
+        ),
         # not a number
         ("als", "alpha: 1.0", "alpha: .nan", "als.alpha is nan: must be a finite number"),
         ("als", "alpha: 1.0", "alpha: .inf", "als.alpha is inf: must be a finite number"),
@@ -360,14 +382,17 @@ def test_not_a_mapping(text: str, expected: str) -> None:
 
 
 def test_every_combination_of_a_baseline_is_a_setting() -> None:
-    write("max_items: 5000\n  recent", "max_items: [10, 20]\n  recent")
+    write(
+        "max_items: 5000\n    half_life: 0\n  recent",
+        "max_items: [10, 20]\n    half_life: 0\n  recent",
+    )
     settings = params.section("baselines", BaselinesParams).settings
     assert list(settings) == ["popular", "recent_popular", "ease"]
     assert {number: one.model_dump() for number, one in settings["ease"].items()} == {
-        0: {"l2": 300, "max_items": 10},
-        1: {"l2": 300, "max_items": 20},
-        2: {"l2": 1000, "max_items": 10},
-        3: {"l2": 1000, "max_items": 20},
+        0: {"l2": 300, "max_items": 10, "half_life": 0},
+        1: {"l2": 300, "max_items": 20, "half_life": 0},
+        2: {"l2": 1000, "max_items": 10, "half_life": 0},
+        3: {"l2": 1000, "max_items": 20, "half_life": 0},
     }
     assert settings["popular"].keys() == {0}
 
@@ -376,11 +401,15 @@ def test_every_combination_of_a_baseline_is_a_setting() -> None:
     ("old", "new", "expected"),
     [
         ("[300, 1000]", "[300, -1]", "baselines.ease.l2 is -1: must be greater than 0"),
-        ("[300, 1000]", "[]", "baselines.ease is {'l2': [], 'max_items': 5000}: l2 is []: must be"),
+        (
+            "[300, 1000]",
+            "[]",
+            "baselines.ease is {'l2': [], 'max_items': 5000, 'half_life': 0}: l2 is []: must be",
+        ),
         ("[300, 1000]", "many", "baselines.ease.l2 is 'many': must be a valid number"),
         (
-            "max_items: 5000\n  recent",
-            "max_items: 5\n    l3: 1\n  recent",
+            "max_items: 5000\n    half_life: 0\n  recent",
+            "max_items: 5\n    half_life: 0\n    l3: 1\n  recent",
             "baselines.ease.l3 is not",
         ),
         ("popular: {}\n", "popular: 3\n", "baselines.popular is 3: must be a valid list"),
@@ -407,7 +436,7 @@ def test_a_wrong_value_of_a_baseline_is_one_line(old: str, new: str, expected: s
         (
             "max_items: 500\n",
             "max_items: 500\n      l3: 5\n",
-            "l3 is not a parameter; known: model, of, l2, max_items",
+            "l3 is not a parameter; known: model, of, l2, max_items, half_life",
         ),
         ("of: exposures", "of: likes", "of is 'likes': must be 'positives' or 'exposures'"),
         ("      model: ease\n", "", "model is missing"),

@@ -11,18 +11,22 @@ from folds.candidate_lists import Retrieved
 from folds.ease import ease_weights, most_popular
 from folds.factors import Factors
 from folds.history import History
-from folds.similarity import ItemKnnParams, item_knn_similarity
+from folds.similarity import ItemKnnParams, by_recency, item_knn_similarity, transitions
 from histories import LIKED, SEEN, history_of, part_of
 from retrieval import SOURCES, Inputs, SourcesParams, fit
+from retrieval.author_top import AuthorTopParams
 from retrieval.ease import EaseParams
+from retrieval.next_item import NextItemParams
 from retrieval.popular import RecentPopularParams, popularity, recent_popularity
 from retrieval.top_n import by_ranking, by_vectors
 from test_products import exact_sum
 
 PARAMS = SourcesParams(
-    item_knn=ItemKnnParams(neighbours=5, weighting="cosine", last_items=10),
+    item_knn=ItemKnnParams(neighbours=5, weighting="cosine", last_items=10, half_life=0),
     recent_popular=RecentPopularParams(windows=1),
-    ease=EaseParams(l2=2.0, max_items=100),
+    ease=EaseParams(l2=2.0, max_items=100, half_life=0),
+    next_item=NextItemParams(last_items=3, reach=2),
+    author_top=AuthorTopParams(favourites=2, windows=1),
 )
 
 
@@ -43,7 +47,12 @@ def inputs_of(history: History, n_threads: int = 1) -> Inputs:
     users = rng.normal(size=(history.n_users, 4)).astype(np.float32)
     items = rng.normal(size=(history.n_items, 4)).astype(np.float32)
     factors = Factors(users, items, history.users, history.items)
-    return Inputs(history, embeddings, n_threads, factors)
+    shares = rng.integers(0, 3, size=(history.n_items, 4))
+    shares[2] = 0  # an item without a tag
+    tags = sparse.csr_array(
+        (shares / np.maximum(shares.sum(axis=1, keepdims=True), 1)).astype("f4")
+    )
+    return Inputs(history, embeddings, n_threads, factors, tags)
 
 
 def retrieve(
@@ -225,7 +234,7 @@ def test_ease_keeps_to_the_popular_items_of_a_large_catalogue() -> None:
     """Items 0, 1, 2, 3 have 1, 3, 1, 2 positives; the tie is broken by item."""
     liked = [(0, 1), (1, 1), (2, 1), (0, 3), (1, 3), (2, 0), (1, 2)]
     history = history_of([(*pair, 0, LIKED) for pair in liked], 1)
-    params = PARAMS.model_copy(update={"ease": EaseParams(l2=2.0, max_items=3)})
+    params = PARAMS.model_copy(update={"ease": EaseParams(l2=2.0, max_items=3, half_life=0)})
     assert most_popular(history.positives, 3).tolist() == [0, 1, 3]
     found = retrieve("ease", inputs_of(history), np.arange(3), 4, params)
     assert set(found.item.ravel().tolist()) <= {-1, 0, 1, 3}
@@ -248,6 +257,25 @@ def test_item_knn_sums_the_similarities_to_the_positives(seed: int) -> None:
     np.testing.assert_allclose(scores[row, found.item[row, place]], best, rtol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["item_knn", "ease"])
+def test_old_positives_weigh_less(name: str) -> None:
+    """Of the models as of the user: item 2 stands beside the one that user 0 liked long ago, item 3
+    beside the one it liked lately, else all is alike.
+    """
+    old = [(user, item, 0, LIKED) for user, item in ((0, 0), (1, 0), (1, 2))]
+    new = [(user, item, 3, LIKED) for user, item in ((0, 1), (2, 1), (2, 3))]
+    inputs = inputs_of(history_of(old + new, 4))
+    of_age = {"half_life": 1.0}
+    decaying = PARAMS.model_copy(update={name: getattr(PARAMS, name).model_copy(update=of_age)})
+    without, with_decay = (
+        retrieve(name, inputs, np.array([0]), 2, params) for params in (PARAMS, decaying)
+    )
+    assert without.item.tolist() == [[2, 3]]
+    assert without.score[0, 0] == pytest.approx(without.score[0, 1])
+    assert with_decay.item.tolist() == [[3, 2]]
+    assert with_decay.score[0, 0] > 2 * with_decay.score[0, 1]
+
+
 @pytest.mark.parametrize("n", [1, 6, 20])
 @pytest.mark.parametrize("seed", range(3))
 def test_item_knn_of_a_large_catalogue(seed: int, n: int) -> None:
@@ -258,7 +286,7 @@ def test_item_knn_of_a_large_catalogue(seed: int, n: int) -> None:
     pairs = sorted({(u, int(u % 4 * 100 + rng.integers(15))) for u in range(40) for _ in range(4)})
     pairs += [(0, item) for item in range(400, 1000)]  # user 0 only saw these
     history = history_of([(u, i, 0, LIKED if i < 400 else SEEN) for u, i in pairs], 1)
-    item_knn = ItemKnnParams(neighbours=50, weighting="count", last_items=10)
+    item_knn = ItemKnnParams(neighbours=50, weighting="count", last_items=10, half_life=0)
     params = PARAMS.model_copy(update={"item_knn": item_knn})
     similarity = item_knn_similarity(history.positives, item_knn, n_threads=1)
     product = sparse.csr_matrix(history.positives) @ similarity
@@ -366,3 +394,79 @@ def test_content_is_the_cosine_with_the_mean_of_the_positives() -> None:
     found = retrieve("content", inputs, np.array([0]), 3)
     assert found.item.tolist() == [[2, 3, -1]]
     np.testing.assert_allclose(found.score[0, :2], [1 / 2**0.5, 0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_next_item_sums_the_transitions_from_the_latest_positives(seed: int) -> None:
+    history = random_history(seed)
+    scores = by_recency(history.positives, 3).toarray() @ transitions(history, 2).toarray()
+    scores[scores <= 0] = -np.inf
+    found = retrieve("next_item", inputs_of(history), np.arange(history.n_users), 6)
+    expected = np.array(best_unseen(history, scores, 6))
+    np.testing.assert_array_equal(found.item == -1, expected == -1)
+    row, place = np.nonzero(expected >= 0)
+    best = scores[row, expected[row, place]]
+    np.testing.assert_allclose(found.score[row, place], best, rtol=1e-5)
+    np.testing.assert_allclose(scores[row, found.item[row, place]], best, rtol=1e-5)
+
+
+def test_next_item_by_hand() -> None:
+    """Users 1 and 2 liked 1 after 0, user 3 liked 2 and 3 after it, user 4 liked 4 before it; user
+    0 liked 0 last. Of the equal 2 and 3, with reach 1 only 2 comes next.
+    """
+    orders = {0: [0], 1: [0, 1], 2: [0, 1], 3: [0, 2, 3], 4: [4, 0]}
+    rows = [(user, item, 0, LIKED) for user, items in orders.items() for item in items]
+    inputs = inputs_of(history_of(rows, 1))
+    params = PARAMS.model_copy(update={"next_item": NextItemParams(last_items=1, reach=1)})
+    found = retrieve("next_item", inputs, np.array([0]), 4, params)
+    assert found.item.tolist() == [[1, 2, -1, -1]]
+    np.testing.assert_allclose(found.score[0, :2], [2 / (5 * 2) ** 0.5, 1 / (5 * 1) ** 0.5])
+
+
+TAGGED = [  # user, item, window, strength: items 0, 1 of A, 2, 3 of B, 4 of A and B, 5 of none
+    (0, 0, 0, LIKED),
+    (0, 2, 0, LIKED),
+    (0, 4, 0, SEEN),
+    (1, 1, 0, LIKED),
+    (2, 1, 0, LIKED),
+    (3, 1, 0, LIKED),
+    (1, 3, 1, LIKED),
+    (2, 3, 1, LIKED),
+    (1, 5, 1, LIKED),
+    (2, 0, 1, SEEN),
+    (3, 4, 1, LIKED),
+    (2, 6, 1, SEEN),
+]
+TAGS = np.array([[1, 0], [1, 0], [0, 1], [0, 1], [1 / 2, 1 / 2], [0, 0], [1, 0]], np.float32)
+
+
+@pytest.mark.parametrize(
+    ("favourites", "windows", "expected"),
+    [
+        (1, 1, [[1, -1, -1], [4, 0, -1], [4, -1, -1]]),
+        (2, 1, [[3, 1, -1], [4, 0, 2], [4, 2, -1]]),
+        (2, 2, [[1, 3, -1], [0, 2, 4], [2, 4, -1]]),
+        (9, 2, [[1, 3, -1], [0, 2, 4], [2, 4, -1]]),
+    ],
+)
+def test_author_top_by_hand(favourites: int, windows: int, expected: list[list[int]]) -> None:
+    """Users 0, 1 and 2 like A and B once each, so A is the favourite. Items 0 to 5 have 1, 3, 1, 2,
+    1, 1 positives, in the last window 0, 0, 0, 2, 1, 1; nobody likes item 6, and item 5 has no tag.
+    """
+    inputs = Inputs(history_of(TAGGED, 2), TAGS, 1, tags=sparse.csr_array(TAGS))
+    params = AuthorTopParams(favourites=favourites, windows=windows)
+    found = retrieve(
+        "author_top", inputs, np.arange(3), 3, PARAMS.model_copy(update={"author_top": params})
+    )
+    assert found.item.tolist() == expected
+
+
+def test_author_top_counts_the_positives_of_a_tag_by_its_share() -> None:
+    """User 3 liked 1 of A, and 4 of A and B: A counts 3 / 2, B 1 / 2."""
+    inputs = Inputs(history_of(TAGGED, 2), TAGS, 1, tags=sparse.csr_array(TAGS))
+    params = AuthorTopParams(favourites=1, windows=2)
+    found = retrieve(
+        "author_top", inputs, np.array([3]), 3, PARAMS.model_copy(update={"author_top": params})
+    )
+    assert found.item.tolist() == [[0, -1, -1]]
+    assert found.score[0, 0] == np.float32(1 + 1 / (3 + 1))

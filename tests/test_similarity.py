@@ -4,8 +4,14 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from families.similarity import transitions
-from folds.similarity import ItemKnnParams, item_knn_similarity, latest, normalised
+from folds.similarity import (
+    ItemKnnParams,
+    by_recency,
+    item_knn_similarity,
+    latest,
+    normalised,
+    transitions,
+)
 from histories import LIKED, SEEN, history_of
 
 
@@ -24,17 +30,31 @@ def test_latest_keeps_the_end_of_each_row() -> None:
     assert (kept.shape, kept.dtype, kept.data.tolist()) == ((4, 4), np.float32, [1.0] * 5)
 
 
+def test_by_recency_weighs_the_latest_most() -> None:
+    matrix = by_recency(user_item([3, 0, 2], [], [1], n_items=4), 2)
+    expected = [[1 / 2, 0, 1, 0], [0, 0, 0, 0], [0, 1, 0, 0]]
+    np.testing.assert_array_equal(matrix.toarray(), expected)
+
+
 def test_latest_of_all_is_the_matrix() -> None:
     matrix = user_item([3, 0, 2], [1], n_items=4)
     kept = latest(matrix, 100)
     assert (kept.indices.tolist(), kept.indptr.tolist()) == ([3, 0, 2, 1], [0, 3, 4])
 
 
+def test_latest_keeps_the_weights() -> None:
+    matrix = user_item([3, 0, 2], [1], n_items=4)
+    matrix.data = np.array([1 / 4, 1 / 2, 1, 1], dtype=np.float32)
+    assert latest(matrix, 2).data.tolist() == [1 / 2, 1, 1]
+
+
 MATRIX = user_item([0, 1], [0, 1, 2], [0, 3], [2], n_items=4)
 
 
 def knn(weighting: str, neighbours: int = 10, last_items: int = 10) -> np.ndarray:
-    params = ItemKnnParams(neighbours=neighbours, weighting=weighting, last_items=last_items)
+    params = ItemKnnParams(
+        neighbours=neighbours, weighting=weighting, last_items=last_items, half_life=0
+    )
     similarity = item_knn_similarity(MATRIX, params, n_threads=1)
     assert similarity.dtype == np.float32
     assert similarity.has_sorted_indices
@@ -52,6 +72,14 @@ def test_cosine() -> None:
     for i, j, common in ((0, 1, 2), (0, 2, 1), (0, 3, 1), (1, 2, 1)):
         expected[i, j] = expected[j, i] = common / (n[i] * n[j]) ** 0.5
     np.testing.assert_allclose(knn("cosine"), expected, rtol=1e-6)
+
+
+def test_counts_of_weights() -> None:
+    """A sum of products: items 0 and 1 of two users, 1/2 x 1 and 1 x 1/4."""
+    weights = sparse.csr_array(np.array([[1 / 2, 1], [1, 1 / 4]], dtype=np.float32))
+    params = ItemKnnParams(neighbours=1, weighting="count", last_items=2, half_life=1)
+    similarity = item_knn_similarity(weights, params, n_threads=1)
+    assert similarity.toarray().tolist() == [[0, 1 / 2 + 1 / 4], [1 / 2 + 1 / 4, 0]]
 
 
 @pytest.mark.parametrize("weighting", ["count", "cosine", "tfidf", "bm25"])
@@ -77,7 +105,7 @@ def test_only_the_latest_positives_count() -> None:
 def test_similarity_is_the_same_at_any_number_of_threads() -> None:
     rng = np.random.default_rng(0)
     matrix = sparse.csr_array(rng.random((60, 25)) < 0.2, dtype=np.float32)
-    params = ItemKnnParams(neighbours=5, weighting="cosine", last_items=10)
+    params = ItemKnnParams(neighbours=5, weighting="cosine", last_items=10, half_life=0)
     one, two = (item_knn_similarity(matrix, params, n) for n in (1, 2))
     for part in ("indptr", "indices", "data"):
         assert getattr(one, part).tobytes() == getattr(two, part).tobytes()

@@ -11,6 +11,7 @@ from pydantic import Field
 from scipy import sparse
 
 from feedback.columns import strengths
+from folds.decay import HalfLife, decayed
 from folds.factors import Factors
 from folds.history import Columns, History
 
@@ -23,22 +24,26 @@ class AlsParams(Strict):
     confidence: Literal["plain", "strength"]  # strength: alpha times the strength of the feedback
     regularization: float = Field(ge=0)  # L2 weight
     iterations: int = Field(ge=1, le=1000)  # alternations of users and items
+    half_life: HalfLife  # of the confidence of a positive, windows
 
 
-def weighted(history: History, given: Columns | None = None) -> sparse.csr_array:
-    """CSR float32 (n_users, n_items): the positives, each with its strength, 1 to 4.
+def weighted(history: History, params: AlsParams, given: Columns | None = None) -> sparse.csr_array:
+    """CSR float32 (n_users, n_items): the positives, each with its confidence over alpha: 1, less
+    if it is old, times its strength, 1 to 4.
 
     given  the columns of the history's rows, where they stand in no file
     """
-    weights = strengths(history, given)[history.is_positive].astype(np.float32)
-    positives = history.positives
+    positives = decayed(history, "positives", params.half_life)
+    if params.confidence == "plain":
+        return positives
+    weights = positives.data * strengths(history, given)[history.is_positive]
     return sparse.csr_array((weights, positives.indices, positives.indptr), shape=positives.shape)
 
 
 def model_of(params: AlsParams, shared: SharedParams) -> AlternatingLeastSquares:
     """A model of the library that is not fitted yet."""
     return AlternatingLeastSquares(
-        **params.model_dump(exclude={"confidence"}),
+        **params.model_dump(exclude={"confidence", "half_life"}),
         random_state=shared.seed,
         num_threads=shared.n_threads,
         use_cg=True,
@@ -60,7 +65,7 @@ def fit(
     for those without a positive. The last step solves the users' equations exactly for the items'
     final factors, so that a user who is folded in later, with the same positives, gets the same.
 
-    positives  1, or the strength of each: its confidence is alpha times that
+    positives  what weighted() gives: the confidence of each over alpha
     """
     model = model_of(params, shared)
     model.fit(sparse.csr_matrix(positives), show_progress=sys.stderr.isatty())
@@ -82,5 +87,5 @@ def fold_in(
 
 def factors_of(history: History, params: AlsParams, shared: SharedParams) -> Factors:
     """The factors of all users and items of a history."""
-    positives = history.positives if params.confidence == "plain" else weighted(history)
-    return Factors(*fit(positives, params, shared), history.users, history.items)
+    factors = fit(weighted(history, params), params, shared)
+    return Factors(*factors, history.users, history.items)

@@ -30,6 +30,7 @@ from families.context import (
 from families.demographics import demographics
 from families.metadata import embedding, item, user
 from families.popularity import popularity
+from families.recent_affinity import recent_affinity
 from families.scores import scores
 from families.similarity import similarity
 from families.sources import sources
@@ -53,6 +54,7 @@ FAMILIES: dict[str, Family] = {
     "popularity": popularity,
     "activity": activity,
     "affinity": affinity,
+    "recent_affinity": recent_affinity,
     "similarity": similarity,
     "demographics": demographics,
     "sources": sources,

@@ -28,7 +28,7 @@ from folds import factors, tables
 from folds.candidate_lists import Candidates
 from folds.factors import Factors
 from folds.history import History
-from folds.similarity import ItemKnnParams, latest
+from folds.similarity import ItemKnnParams, by_recency
 
 
 class FamilyParams(Strict):
@@ -115,8 +115,8 @@ class Context:
 
     @cached_property
     def rate(self) -> float:
-        """The share of all exposures that are positive."""
-        return float(self.history.is_positive.mean())
+        """The share of all exposures that are positive; 0 where there are none."""
+        return float(self.history.is_positive.sum() / max(len(self.history.is_positive), 1))
 
     def smoothed(
         self, positives: np.ndarray, exposures: np.ndarray, prior: np.ndarray | float | None = None
@@ -148,10 +148,7 @@ class Context:
         """1 / (1 + age) for the last positives of each user served, age 0 for the latest one: CSR
         float32 (n_users, n_items).
         """
-        last = latest(self.served.history.positives, self.params.last_items)
-        age = np.repeat(last.indptr[1:], np.diff(last.indptr)) - 1 - np.arange(last.nnz)
-        last.data = (1 / (1 + age)).astype(np.float32)
-        return last
+        return by_recency(self.served.history.positives, self.params.last_items)
 
 
 def counts(history: History, of: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -182,7 +179,7 @@ def load_context(fold: str, history: History, params: FamilyParams) -> Context:
         factors.load(factors.FACTORS.format(fold=fold)),
         metadata(pq.read_table(tables.USERS), history.users),
         metadata(pq.read_table(tables.ITEMS), history.items),
-        sparse.csr_array(sparse.load_npz(tables.TAGS))[history.items],
+        tables.read_tags(history.items),
         embeddings,
         Channels(history),
         params,

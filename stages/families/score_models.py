@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
+from folds.decay import HalfLife, decayed
 from folds.ease import ease_scores, most_popular
 from folds.history import History
 from folds.similarity import ItemKnnParams, item_knn_similarity
@@ -27,9 +28,10 @@ class EaseModel(Strict):
     of: Literal["positives", "exposures"]  # what it is fitted on, and what users are scored by
     l2: float = Field(gt=0)  # ridge weight
     max_items: int = Field(ge=1)  # time grows with its cube, memory with its square
+    half_life: HalfLife  # of an entry, windows
 
     def fit(self, history: History, served: History, n_threads: int) -> Scores:
-        user_item, rows = getattr(history, self.of), getattr(served, self.of)
+        user_item, rows = (decayed(of, self.of, self.half_life) for of in (history, served))
         items = most_popular(user_item, self.max_items)
         scores_of_known = ease_scores(user_item[:, items], self.l2, n_threads, rows[:, items])
 
@@ -48,8 +50,8 @@ class ItemKnnModel(ItemKnnParams):
     of: Literal["positives", "exposures"]  # what it is fitted on, and what users are scored by
 
     def fit(self, history: History, served: History, n_threads: int) -> Scores:
-        similarity = item_knn_similarity(getattr(history, self.of), self, n_threads)
-        rows = getattr(served, self.of)
+        user_item, rows = (decayed(of, self.of, self.half_life) for of in (history, served))
+        similarity = item_knn_similarity(user_item, self, n_threads)
         return lambda users: rows[users] @ similarity
 
 

@@ -1,12 +1,11 @@
 """How similar an item is to what the user liked."""
 
 import numpy as np
-from scipy import sparse
 
 from families.columns import Columns, canonical, elements, float32, z_scores
 from families.context import Context, FamilyOfFold, Rows
-from folds.history import History
-from folds.similarity import item_knn_similarity, latest, normalised
+from folds.decay import decayed
+from folds.similarity import item_knn_similarity, normalised, transitions
 
 
 def similarity(context: Context) -> FamilyOfFold:
@@ -19,7 +18,8 @@ def similarity(context: Context) -> FamilyOfFold:
     last ones; NAME_z: z-score within the list.
     """
     history, served, last = context.history, context.served.history, context.last_positives
-    knn = item_knn_similarity(history.positives, context.knn, context.n_threads)
+    positives = decayed(history, "positives", context.knn.half_life)
+    knn = item_knn_similarity(positives, context.knn, context.n_threads)
     by_matrix = {
         "knn_all": (served.positives, knn),
         "knn_last": (last, knn),
@@ -47,23 +47,3 @@ def similarity(context: Context) -> FamilyOfFold:
         return float32(columns)
 
     return columns
-
-
-def transitions(history: History, reach: int = 3, most: int = 500) -> sparse.csr_matrix:
-    """CSR float32 (n_items, n_items): how often j came d <= reach positives after i, weighted
-    1 / d, over sqrt(n_i n_j).
-
-    Counts the latest `most` positives of each user; n is how often an item stands among them.
-    """
-    positives = latest(history.positives, most)
-    user = np.repeat(np.arange(positives.shape[0]), np.diff(positives.indptr))
-    size = (history.n_items, history.n_items)
-    counts = sparse.csr_matrix(size, dtype=np.float32)
-    for lag in range(1, reach + 1):
-        follows = user[lag:] == user[:-lag]
-        pairs = (positives.indices[:-lag][follows], positives.indices[lag:][follows])
-        weight = np.full(len(pairs[0]), 1 / lag, dtype=np.float32)
-        counts = counts + sparse.coo_matrix((weight, pairs), shape=size).tocsr()
-    n = np.bincount(positives.indices, minlength=history.n_items)
-    scale = sparse.diags(1 / np.sqrt(np.maximum(n, 1)), dtype=np.float32)
-    return sparse.csr_matrix(scale @ counts @ scale, dtype=np.float32)

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import linalg, sparse
 from threadpoolctl import threadpool_limits
 
+from folds.decay import entry_bits
 from folds.products import blocks, grid_bits, on_grid
 
 DENSE_SHARE = 0.1  # BLAS takes about 1/10 of a sparse product's time for an addition
@@ -23,8 +24,8 @@ def most_popular(user_item: sparse.csr_array, max_items: int) -> np.ndarray:
 def ease_scores(
     user_item: sparse.csr_array, l2: float, n_threads: int, served: sparse.csr_array | None = None
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """EASE fitted on a matrix of ones: a function of users, int (n,), that gives their rows times
-    the weights, float32 (n, n_items).
+    """EASE fitted on a matrix of ones, or of weights of folds.decay: a function of users, int (n,),
+    that gives their rows times the weights of EASE, float32 (n, n_items).
 
     served  what the users are rows of, if not of the matrix it is fitted on
     """
@@ -50,22 +51,24 @@ def ease_weights(user_item: sparse.csr_array, l2: float, n_threads: int) -> np.n
     precision = linalg.inv(gram, overwrite_a=True, check_finite=False, assume_a="pos")
     weights = precision / -np.diag(precision)
     np.fill_diagonal(weights, 0)
-    return on_grid(weights, grid_bits(len(weights)) - 1, axis=0)  # an entry of a user takes one bit
+    return on_grid(weights, grid_bits(len(weights)) - entry_bits(user_item), axis=0)
 
 
 def co_occurrence(user_item: sparse.csr_array, n_threads: int) -> np.ndarray:
-    """X'X, float32 (n_items, n_items): counts, so exact whichever way they are added up.
+    """X'X, float32 (n_items, n_items): exact sums, so the same whichever way they are added up;
+    float32 holds counts, and float64 sums of products of weights, which are rounded at the end.
 
     The sparse product's time grows with the squares of the users' numbers of entries, the dense
     one's with that of the number of items, but each addition takes about 1/200 of the time.
     """
     n_users, n_items = user_item.shape
+    user_item = user_item.astype(np.float32 if entry_bits(user_item) == 1 else np.float64)
     squares = (np.diff(user_item.indptr).astype(np.float64) ** 2).sum()
     if squares < 0.005 * n_users * n_items**2:
-        return (user_item.T @ user_item).toarray()
-    gram = np.zeros((n_items, n_items), dtype=np.float32)
+        return (user_item.T @ user_item).toarray().astype(np.float32, copy=False)
+    gram = np.zeros((n_items, n_items), dtype=user_item.dtype)
     with threadpool_limits(n_threads, "blas"):
         for users in blocks(np.arange(n_users), n_items // 8 + 1):  # few: gram is read in each
             block = user_item[users].toarray()
             gram += block.T @ block
-    return gram
+    return gram.astype(np.float32, copy=False)

@@ -7,7 +7,7 @@ of its history, so no shape and no index depends on anything later.
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -84,6 +84,17 @@ class History:
     def n_positives(self) -> np.ndarray:
         """int64 (n_users,); 0 for a cold user."""
         return np.diff(self.positives.indptr)
+
+    def since(self, window: int) -> "History":
+        """The rows of this window and later ones, with the same users, items and windows."""
+        kept = np.flatnonzero(self.window >= window)
+        return replace(
+            self,
+            indptr=np.searchsorted(kept, self.indptr),
+            item=self.item[kept],
+            window=self.window[kept],
+            is_positive=self.is_positive[kept],
+        )
 
     def _matrix(self, indices: np.ndarray, indptr: np.ndarray) -> sparse.csr_array:
         ones = np.ones(len(indices), dtype=np.float32)

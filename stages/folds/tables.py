@@ -77,3 +77,8 @@ def write_parquet(path: Path, table: pa.Table) -> None:
     """One parquet file, whole or not at all, the same bytes for the same table."""
     with whole(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")
+
+
+def read_tags(items: np.ndarray) -> sparse.csr_array:
+    """The tags of these rows of items.parquet: CSR float32 (len(items), n_tags)."""
+    return sparse.csr_array(sparse.load_npz(TAGS))[items]

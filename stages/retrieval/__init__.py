@@ -13,8 +13,10 @@ from pydantic import BeforeValidator, create_model, model_validator
 
 from folds.candidate_lists import CandidateListParams
 from folds.similarity import ItemKnnParams
+from retrieval.author_top import AuthorTopParams, author_top
 from retrieval.ease import EaseParams, ease
 from retrieval.item_knn import item_knn
+from retrieval.next_item import NextItemParams, next_item
 from retrieval.popular import RecentPopularParams, popular, recent_popular
 from retrieval.source import Inputs, NoParams, Source, TopN
 from retrieval.vectors import als, content
@@ -26,6 +28,8 @@ SOURCES = {
     "item_knn": Source(item_knn, ItemKnnParams),
     "ease": Source(ease, EaseParams),
     "content": Source(content),
+    "next_item": Source(next_item, NextItemParams),
+    "author_top": Source(author_top, AuthorTopParams),
 }
 
 # The section `sources`: the parameters of every source that has some

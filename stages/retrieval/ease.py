@@ -6,6 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from folds.candidate_lists import Retrieved
+from folds.decay import HalfLife, decayed
 from folds.ease import ease_scores, most_popular
 from retrieval.source import Inputs, TopN
 from retrieval.top_n import by_scores
@@ -16,6 +17,7 @@ class EaseParams(Strict):
 
     l2: float = Field(gt=0)  # ridge weight, lambda in the paper
     max_items: int = Field(ge=1)  # larger catalogues: refused for candidates, cut for a baseline
+    half_life: HalfLife  # of a positive, windows
 
 
 def ease(inputs: Inputs, params: EaseParams) -> TopN:
@@ -23,11 +25,12 @@ def ease(inputs: Inputs, params: EaseParams) -> TopN:
     are known to it.
     """
     history, served = inputs.history, inputs.served
-    items = most_popular(history.positives, params.max_items)
-    exposures = served.exposures[:, items]
-    scores = ease_scores(
-        history.positives[:, items], params.l2, inputs.n_threads, served.positives[:, items]
+    positives, rows_of_users = (
+        decayed(of, "positives", params.half_life) for of in (history, served)
     )
+    items = most_popular(positives, params.max_items)
+    exposures = served.exposures[:, items]
+    scores = ease_scores(positives[:, items], params.l2, inputs.n_threads, rows_of_users[:, items])
 
     def top_n(users: np.ndarray, n: int) -> Retrieved:
         found = by_scores(lambda rows: scores(users[rows]), exposures, users, n, inputs.n_threads)

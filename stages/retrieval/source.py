@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from harness.params import Strict
 
 import numpy as np
+from scipy import sparse
 
 from folds.candidate_lists import Candidates, Retrieved, concatenate, fallback_lists, merge
 from folds.factors import Factors
@@ -25,6 +26,8 @@ class Inputs:
                 item without one
     factors     of ALS: of the users served and of the items; None for the baselines, which are
                 fitted without it
+    tags        CSR float32 (n_items, n_tags): the item's author or genres, each row sums to 1; None
+                where no source that needs them is fitted
     new_users   users to serve in place of the history's own, with what they have seen and liked of
                 its items
     """
@@ -33,6 +36,7 @@ class Inputs:
     embeddings: np.ndarray
     n_threads: int
     factors: Factors | None = None
+    tags: sparse.csr_array | None = None
     new_users: History | None = None
 
     @property

@@ -1,0 +1,65 @@
+"""How a user has taken of late to the item's author or genres, and when it last saw one of them."""
+
+from dataclasses import replace
+
+import numpy as np
+from scipy import sparse
+
+from families.affinity import affinity
+from families.columns import elements, float32
+from families.context import Context, FamilyOfFold, Rows
+
+
+def recent_affinity(context: Context) -> FamilyOfFold:
+    """recent_NAME: the columns of `affinity`, as if the recent windows were all of the history, but
+    for the differences from the last positives, which `affinity` has. tag_idle_windows: windows
+    since the user was last exposed to one of the item's tags, 1 for the latest window.
+    """
+    first_recent = context.history.n_windows - context.n_recent
+    served, history = context.served, context.served.history
+    recent = replace(
+        context,
+        history=context.history.since(first_recent),
+        new_users=replace(served, history=history.since(first_recent)),
+    )
+    affinity_of = affinity(recent)
+    windows = sparse.csr_array(
+        (history.window + 1, history.exposures.indices, history.exposures.indptr),
+        shape=history.exposures.shape,
+    )
+
+    def columns(rows: Rows) -> dict[str, np.ndarray]:
+        of_recent = {
+            f"recent_{name}": values
+            for name, values in affinity_of(rows).items()
+            if not name.endswith("_from_last")
+        }
+        last = last_windows(windows, context.tags, rows)
+        idle = np.where(last > 0, history.n_windows + 1 - last, np.nan)
+        return of_recent | float32({"tag_idle_windows": idle})
+
+    return columns
+
+
+def last_windows(windows: sparse.csr_array, tags: sparse.csr_array, rows: Rows) -> np.ndarray:
+    """1 + the window in which the user of each row was last exposed to a tag of the item: int64
+    (n_rows,), 0 where it never was.
+
+    windows  CSR (n_users, n_items): 1 + the window of each exposure, of a user in time order
+    """
+    users, at = np.unique(rows.user, return_inverse=True)
+    seen = windows[users]
+    tags_seen = tags[seen.indices]
+    n_tags = np.diff(tags_seen.indptr)
+    user = np.repeat(np.repeat(np.arange(len(users)), np.diff(seen.indptr)), n_tags)
+    pair = user * tags.shape[1] + tags_seen.indices
+    pair, place = np.unique(pair[::-1], return_index=True)  # the first from the end is the last
+    window = np.repeat(seen.data, n_tags)[::-1][place]
+    latest = sparse.csr_matrix(
+        (window, np.divmod(pair, tags.shape[1])), shape=(len(users), tags.shape[1])
+    )
+    wanted = tags[rows.item]
+    row = np.repeat(np.arange(len(rows.item)), np.diff(wanted.indptr))
+    last = np.zeros(len(rows.item), dtype=np.int64)
+    np.maximum.at(last, row, elements(latest, at[row], wanted.indices).astype(np.int64))
+    return last
