@@ -15,8 +15,6 @@ gets recent popular items, all ranks 0. A label fold serves warm users with a re
 at most candidates.label_users of them, since only those can train the ranker.
 """
 
-from dataclasses import replace
-
 from harness.params import is_judged, section, shared_params
 from harness.script import InputError, fold_argument, run_script, whole
 
@@ -24,38 +22,12 @@ import numpy as np
 from tqdm import tqdm
 
 from folds import factors, tables
-from folds.candidate_lists import (
-    CANDIDATES,
-    Candidates,
-    append,
-    concatenate,
-    fallback_lists,
-    merge,
-    writer,
-)
-from folds.history import History, load_fold, training_users
-from retrieval import CandidatesParams, Inputs, SourcesParams, TopN, fit
+from folds.candidate_lists import CANDIDATES, append, writer
+from folds.history import load_fold, training_users
+from retrieval import CandidatesParams, Inputs, SourcesParams, fit
+from retrieval.source import lists_of
 
 USERS_AT_ONCE = 8192  # what is held in memory grows with this, not with the number of users
-
-
-def lists_of(
-    history: History, sources: dict[str, TopN], fallback: TopN, users: np.ndarray, n: int
-) -> Candidates:
-    """The lists of these rows of users.parquet, ascending; users and items as in the file.
-
-    sources   the fitted sources, n items of each; fallback  what cold users are served
-    """
-    warm = users[history.n_positives_of(users) > 0]
-    cold = np.setdiff1d(users, warm)
-    known = history.user_of(warm)
-    retrieved = {name: top_n(known, n) for name, top_n in sources.items()}
-    for_cold = fallback(history.user_of(cold), n)
-    lists = concatenate(
-        [merge(warm, retrieved, history.n_items), fallback_lists(cold, for_cold, list(sources))]
-    )
-    lists = lists.take(np.argsort(lists.user, kind="stable"))
-    return replace(lists, item=history.items[lists.item])
 
 
 def check_ease(params: CandidatesParams, settings: SourcesParams, n_items: int) -> None:

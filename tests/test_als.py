@@ -10,7 +10,8 @@ import pytest
 from implicit.cpu.als import AlternatingLeastSquares
 from scipy import sparse
 
-import als
+import als as stage
+from factorization import als
 from folds.history import INTERACTIONS, TARGET_WINDOW, History, load_fold
 from histories import LIKED, SEEN, split_table
 
@@ -105,7 +106,7 @@ def main_with(confidence: str, monkeypatch: pytest.MonkeyPatch) -> bytes:
         f"  alpha: 1.5\n  confidence: {confidence}\n  regularization: 0.5\n  iterations: 3\n"
     )
     monkeypatch.setattr("sys.argv", ["als.py", "validation"])
-    als.main()
+    stage.main()
     return Path("data/als/validation.npz").read_bytes()
 
 

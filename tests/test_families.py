@@ -15,8 +15,8 @@ import pyarrow as pa
 import pytest
 from scipy import sparse
 
-import als
 import candidates
+from factorization import als
 from families import FAMILIES, FeatureMatrix, FeaturesParams, families_of, feature_matrix
 from families.columns import Columns, codes, is_category, z_scores
 from families.context import Context, Rows, metadata, rows_of

@@ -9,9 +9,9 @@ from harness.script import InputError
 import pytest
 from ruamel.yaml import YAML
 
-from als import AlsParams
 from boosting.training import RankerParams
 from evaluation.top_lists import EvaluateParams
+from factorization.als import AlsParams
 from families import FeaturesParams
 from readers import DataParams
 from retrieval import BaselinesParams, CandidatesParams, SourcesParams

@@ -1,0 +1,1 @@
+"""Models that are fitted by factorizing the matrix of positives."""
