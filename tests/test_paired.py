@@ -138,6 +138,11 @@ def test_stale_parameters() -> None:
     assert stale(ran, now) == ["als.factors is 16, not 8", "als.new is True, not None"]
 
 
+def test_signs() -> None:
+    values = (0.00124, -0.00124, 0.0, -0.00001)
+    assert [sheets.signed(value) for value in values] == ["+0.0012", "-0.0012", "0.0000", "0.0000"]
+
+
 SHEET = Sheet("Title", ["name", "value"], [["a|b", "1"], ["c", "22"]])
 
 

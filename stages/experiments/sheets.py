@@ -16,8 +16,9 @@ class Sheet:
 
 
 def signed(value: float) -> str:
-    """A difference."""
-    return f"{value:+.4f}"
+    """A difference, without a sign where it is as good as none."""
+    text = f"{value:+.4f}"
+    return text if text.strip("+-0.") else text[1:]
 
 
 def interval(test: dict[str, float]) -> str:
