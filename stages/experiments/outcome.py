@@ -92,7 +92,13 @@ def recorded(revision: Revision, judge: Judge) -> list[dict]:
     own = revision.yaml(judge.lock).get("stages", {}).get(judge.name)
     if own is None:
         return []
-    folds = own["params"]["params.yaml"]["folds"]
+    params = params_of([own])
+    if any(key not in params for key in ("seed", "folds", "evaluate")):
+        raise InputError(
+            f"{revision.name}: {judge.lock} is of another version of the pipeline, whose results "
+            "cannot be compared; run dvc repro there and commit"
+        )
+    folds = params["folds"]
     entries = [own]
     for name, entry in revision.yaml("dvc.lock").get("stages", {}).items():
         stage, _, fold = name.partition("@")
