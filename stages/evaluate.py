@@ -19,7 +19,8 @@ out:   metrics/map.json: what `dvc metrics` shows: MAP@k of ALS, the hybrid and 
        metrics/results.png: of the test folds, MAP@k of every model by k and by slice of users, and
          the features that gain most
        data/per_user/FOLD.parquet for each judged FOLD: user_id, is_cold bool, n_relevant int32,
-         ap_MODEL float64 for every model; users with a relevant item, ascending
+         ap_MODEL and ndcg_MODEL float64 for every model: AP@k and NDCG@k; users with a relevant
+         item, ascending
 """
 
 import json
@@ -36,7 +37,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from evaluation import pictures, results, top_lists
+from evaluation import per_user, pictures, results, top_lists
 from evaluation.judge import Judged, als_lists_and_counts, judge, pool
 from evaluation.top_lists import EvaluateParams, TopLists
 from folds import tables
@@ -93,16 +94,6 @@ def write_picture(path: Path, figure: plt.Figure) -> None:
         figure.savefig(temporary, format="png", dpi=80, metadata={"Software": None})
 
 
-def per_user(judged: Judged, user_ids: pa.ChunkedArray) -> pa.Table:
-    """One row per list of a fold, from which any two revisions can be compared list by list."""
-    columns = {
-        "user_id": user_ids.take(judged.user),
-        "is_cold": judged.is_cold,
-        "n_relevant": judged.n_relevant.astype(np.int32),
-    }
-    return pa.table(columns | {f"ap_{model}": judged.ap(model) for model in judged.hits})
-
-
 def baselines_tree(pooled: dict[str, Judged], settings: pd.DataFrame) -> dict:
     """The content of metrics/baselines.json."""
     best = settings[settings["is_best"]]
@@ -131,8 +122,8 @@ def check_als(judged: Judged) -> None:
         others = ", ".join(f"{name} {value:.4f}" for name, value in names.items())
         report(
             f"ALS is not tuned: its MAP on the validation folds is {als:.4f} ({others}), so a gain "
-            "over it says little; try als.alpha from 0.1 to 100, als.regularization from 0.1 to "
-            "100 and als.factors from 16 to 256 by dvc exp run -S, and compare validation.als"
+            "over it says little; try python stages/search.py als.alpha=0.1..100:log "
+            "als.regularization=0.1..100:log als.factors=16..256:log --draws 20"
         )
 
 
@@ -173,7 +164,8 @@ def main() -> None:
 
     with whole_folder(PER_USER) as folder:
         for fold, of in judged.items():
-            tables.write_parquet(folder / f"{fold}.parquet", per_user(of, user_ids))
+            table = per_user.table_of(of, user_ids)
+            tables.write_parquet(folder / f"{fold}.parquet", table)
     write_json(METRICS / "map.json", screen)
     for kind in KINDS:
         write_json(METRICS / f"{kind}.json", summaries[kind])

@@ -152,8 +152,8 @@ def test_another_kernel_is_one_line(
     monkeypatch.setattr(process, "KERNEL", "Zen")
     run_script(lambda: None)
     out, err = capsys.readouterr()
-    assert out.startswith("als: the BLAS kernel is Zen, not Haswell")
-    assert (out.count("\n"), err) == (1, "")
+    assert err.startswith("als: the BLAS kernel is Zen, not Haswell")
+    assert (err.count("\n"), out) == (1, "")  # stdout can be what a program reads
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import numpy as np
 from evaluation import metrics
 from evaluation.top_lists import TopLists, concatenate, top_k
 from folds import candidate_lists
+from folds.candidate_lists import Candidates
 from folds.history import History, Target
 
 HEAD = 0.1  # share of the catalogue, by positives in the history, that counts as popular
@@ -137,21 +138,32 @@ class CandidateCounts:
     n_found_by_als: np.ndarray
 
 
+def als_ranks(lists: Candidates) -> np.ndarray:
+    """The rank that ALS gives each candidate, 0 for none; a cold user's lists are as served."""
+    start = np.repeat(lists.starts, lists.group)
+    place = np.arange(len(start)) - start + 1
+    return np.where(lists.is_retrieved, lists.rank["als"], place)
+
+
+def als_top(lists: Candidates, k: int) -> TopLists:
+    """The top k of ALS alone, of candidate lists."""
+    rank = als_ranks(lists)
+    by_als = rank > 0
+    return top_k(lists.user[by_als], lists.item[by_als], -rank[by_als], k)
+
+
 def als_lists_and_counts(fold: str, target: Target, k: int) -> tuple[TopLists, CandidateCounts]:
     """The top k of ALS alone for every user served, and what the candidates of the judged hold."""
     users = np.unique(target.user)
     tops, counts = [], np.zeros((3, len(users)), dtype=np.int64)
     for lists in candidate_lists.read(fold):
-        start = np.repeat(lists.starts, lists.group)
-        place = np.arange(len(start)) - start + 1
-        als_rank = np.where(lists.is_retrieved, lists.rank["als"], place)  # cold: as served
-        by_als = als_rank > 0
-        tops.append(top_k(lists.user[by_als], lists.item[by_als], -als_rank[by_als], k))
+        als_rank = als_ranks(lists)
+        tops.append(als_top(lists, k))
         row = np.searchsorted(users, lists.user)
         row[row == len(users)] = 0
         is_judged = users[row] == lists.user
         is_relevant = is_judged & (target.strength_of(lists.user, lists.item) > 0)
-        is_early = is_relevant & by_als & (als_rank <= 100)
+        is_early = is_relevant & (als_rank > 0) & (als_rank <= 100)
         for number, counted in enumerate((is_judged, is_relevant, is_early)):
             counts[number] += np.bincount(row[counted], minlength=len(users))
     return concatenate(tops), CandidateCounts(*counts)

@@ -23,7 +23,7 @@ def run_script(main: Callable[[], None]) -> None:
     """
     name = Path(sys.argv[0]).stem
     if note := process.kernel_note():
-        report(note)
+        print(f"{name}: {note}", file=sys.stderr)
     try:
         main()
     except InputError as error:

@@ -1,0 +1,448 @@
+"""The scripts that people run, under the real DVC: compare, search, submit; and results handed on.
+
+What is right is computed here from the files of each revision, or is what `evaluate` says.
+"""
+
+import csv
+import io
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+
+from clone import FOLDS, SMALL, Clone
+from test_dvc_yaml import run_alone
+from test_pipeline import running, wait_for
+
+VALIDATION = [fold for fold in FOLDS if fold.startswith("validation")]
+SEARCH = ("als.factors=8,4", "als.alpha=1.0")
+LIKE_NOW, NARROW = "search-factors8-alpha1.0", "search-factors4-alpha1.0"
+KEPT = ("params.yaml", "dvc.lock", "stages", "metrics")
+
+
+def tool(clone: Clone, name: str, *arguments: str, is_checked: bool = True) -> str:
+    """What a script says; that it fails, and in one line, where it is not checked."""
+    result = clone.run(sys.executable, f"stages/{name}.py", *arguments, is_checked=is_checked)
+    if not is_checked:
+        assert result.returncode == 1, result.stdout
+        assert "Traceback" not in result.stdout
+    return result.stdout
+
+
+def compared(clone: Clone, *arguments: str) -> dict:
+    return json.loads(tool(clone, "compare", *arguments, "--json"))
+
+
+@pytest.fixture(scope="module")
+def tried(clone: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A copy of the clone with two trials of ALS and a whole experiment, `few`. To be read only."""
+    copy = clone.copy(tmp_path_factory.mktemp("tried"))
+    copy.dvc("exp", "run", "--name", "few", "-S", "ranker.num_leaves=3")
+    copy.run("git", "checkout", "--quiet", "HEAD", "--", "params.yaml", "dvc.lock", "metrics")
+    copy.dvc("checkout")
+    tool(copy, "search", *SEARCH)
+    return copy
+
+
+@pytest.fixture
+def tried_copy(tried: Clone, tmp_path: Path) -> Clone:
+    """One to be changed."""
+    return tried.copy(tmp_path)
+
+
+# --- compare
+
+
+def per_user(clone: Clone, branch: str, folder: Path) -> pd.DataFrame:
+    """The per-user files of a branch or experiment, as a checkout has them."""
+    clone.run("git", "worktree", "add", "--quiet", "--detach", str(folder), branch)
+    own = Clone(folder, clone.data)
+    own.dvc("config", "--local", "cache.dir", str(clone.folder / ".dvc/cache/files/md5/../.."))
+    own.dvc("checkout", "data/per_user")
+    frames = [pd.read_parquet(folder / f"data/per_user/{fold}.parquet") for fold in VALIDATION]
+    return pd.concat(frames, keys=VALIDATION, names=["fold"]).reset_index("fold")
+
+
+def test_compare_agrees_with_a_plain_recomputation(tried_copy: Clone, tmp_path: Path) -> None:
+    tried_copy.dvc("exp", "branch", "few", "few-branch")
+    frames = [per_user(tried_copy, name, tmp_path / name) for name in ("main", "few-branch")]
+    old, new = frames
+    assert old["user_id"].tolist() == new["user_id"].tolist()
+    found = compared(tried_copy, "main", "few")
+    (run,) = found["runs"]
+    assert (found["n_lists"], found["n_users"]) == (len(old), old["user_id"].nunique())
+    for metric, column in (("map@10", "ap_hybrid"), ("ndcg@10", "ndcg_hybrid")):
+        test, delta = run["differences"][metric], new[column] - old[column]
+        assert test["difference"] == pytest.approx(delta.mean(), abs=1e-12)
+        counts = [(delta > 0).sum(), (delta == 0).sum(), (delta < 0).sum()]
+        assert [test["wins"], test["ties"], test["losses"]] == counts
+        rng, by_user = np.random.default_rng(3), delta.groupby(old["user_id"])
+        sums, sizes = by_user.sum().to_numpy(), by_user.size().to_numpy()
+        drawn = rng.integers(len(sums), size=(2000, len(sums)))
+        means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
+        error = 2.7 * means.std() * (1 / SMALL["evaluate.n_resamples"] + 1 / 2000) ** 0.5
+        for key, quantile in (("ci95_low", 0.025), ("ci95_high", 0.975)):
+            assert test[key] == pytest.approx(np.quantile(means, quantile), abs=3 * error)
+    for row in run["windows"]:
+        rows = old["fold"] == row["fold"]
+        assert row["n_lists"] == rows.sum()
+        assert row["map"] == pytest.approx(new[rows]["ap_hybrid"].mean(), abs=1e-12)
+    assert run["params"] == {"ranker.num_leaves": [15, 3]}
+    assert run["code"] == []
+
+
+def test_compare_says_what_evaluate_says(tried: Clone) -> None:
+    """Of the means, and of what the seeds are worth."""
+    for kind in ("validation", "test"):
+        tree = json.loads((tried.folder / f"metrics/{kind}.json").read_text())
+        tree |= json.loads((tried.folder / "metrics/baselines.json").read_text())[kind]
+        for model in ("hybrid", "als", "ease"):
+            found = compared(tried, "main", "--fold", kind, "--model", model)
+            for metric in ("map@10", "ndcg@10"):
+                assert found["reference"][metric] == pytest.approx(tree[model][metric], abs=1e-12)
+    (run,) = compared(tried, "main", "few")["runs"]
+    sd = [
+        json.loads(tried.run("git", "show", f"{one}:metrics/validation.json").stdout)
+        for one in ("main", exp_commit(tried, "few"))
+    ]
+    expected = np.hypot(*(tree["hybrid"]["seed_sd"] for tree in sd))
+    assert run["seeds"]["sd"] == pytest.approx(expected)
+
+
+def exp_commit(clone: Clone, name: str) -> str:
+    refs = clone.run("git", "for-each-ref", "refs/exps", "--format=%(objectname) %(refname)").stdout
+    (commit,) = [line.split()[0] for line in refs.splitlines() if line.endswith(f"/{name}")]
+    return commit
+
+
+def test_either_order_gives_mirrored_figures(tried: Clone) -> None:
+    (one,), (other,) = (compared(tried, *of)["runs"] for of in (("main", "few"), ("few", "main")))
+    for metric, test in one["differences"].items():
+        mirror = other["differences"][metric]
+        assert test["difference"] == -mirror["difference"] != 0
+        assert test["ci95_low"] == -mirror["ci95_high"]
+        assert test["p_value"] == mirror["p_value"]
+        assert test["wins"] == mirror["losses"]
+
+
+def test_a_run_against_itself(tried: Clone) -> None:
+    """main is also what the workspace has."""
+    for run in compared(tried, "main", "main", "workspace")["runs"]:
+        for test in run["differences"].values():
+            assert (test["difference"], test["p_value"], test["p_holm"]) == (0, 1, 1)
+        assert run["params"] == {}
+
+
+def test_compare_for_people(tried: Clone) -> None:
+    text = tool(tried, "compare", "main", "few")
+    assert text.startswith("MAP@10 of hybrid on validation: ")
+    assert text.splitlines()[-1].startswith("few is ")
+    assert "ranker.num_leaves  15  " in " ".join(text.split()).replace(" 15 ", "  15  ")
+    markdown = tool(tried, "compare", "main", "few", "--markdown").splitlines()
+    assert markdown[0].startswith("- few is ")
+    assert (
+        "| revision | MAP@10 | difference | 95 % interval | p | wins | ties | losses |" in markdown
+    )
+
+
+def test_compare_on_a_terminal(tried: Clone) -> None:
+    """Drawn with lines."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "stages/compare.py", "main", "few"],
+        cwd=tried.folder,
+        env={**tried.environment, "COLUMNS": "120", "TERM": "xterm"},
+        stdout=theirs,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        parts = []
+        while process.poll() is None or parts[-1]:
+            try:
+                parts.append(os.read(ours, 65536))
+            except OSError:  # the other end is closed
+                break
+    os.close(ours)
+    assert process.returncode == 0
+    assert "┏" in b"".join(parts).decode()
+
+
+def test_what_is_not_to_be_had_is_one_line(tried: Clone, tried_copy: Clone) -> None:
+    assert "nope: no branch, commit or experiment" in tool(
+        tried, "compare", "main", "nope", is_checked=False
+    )
+    assert "has no column ap_nope" in tool(
+        tried, "compare", "main", "--model", "nope", is_checked=False
+    )
+    assert f"{NARROW}: only ALS was judged there" in tool(
+        tried, "compare", "main", NARROW, is_checked=False
+    )
+    tried_copy.set_params({"ranker.num_leaves": 5})
+    lines = tool(tried_copy, "compare", "main", is_checked=False).splitlines()
+    assert lines == [
+        "compare: workspace: `evaluate` ran before params.yaml was changed: ranker.num_leaves is "
+        "5, not 15; run dvc repro there and commit"
+    ]
+    cache = tried_copy.folder / ".dvc/cache"
+    cache.rename(cache.with_name("elsewhere"))
+    lines = tool(tried_copy, "compare", "main", "few", is_checked=False).splitlines()
+    assert len(lines) == 1
+    assert (
+        "main: data/per_user/validation.parquet is neither in the cache nor in a remote" in lines[0]
+    )
+
+
+def test_other_windows_are_refused(tried_copy: Clone) -> None:
+    tried_copy.dvc("exp", "run", "--name", "windows", "-S", "split.windows=8")
+    line = tool(tried_copy, "compare", "main", "windows", is_checked=False)
+    assert line.startswith("compare: main and windows cannot be compared: their target windows are")
+
+
+# --- search
+
+
+def test_a_trial_of_als_is_what_evaluate_says_of_als(tried: Clone) -> None:
+    tree = json.loads((tried.folder / "metrics/validation.json").read_text())
+    shown = tried.run("git", "show", f"{exp_commit(tried, LIKE_NOW)}:metrics/als_alone.json").stdout
+    assert json.loads(shown) == {"als": tree["als"]}
+    (run,) = compared(tried, "main", LIKE_NOW, "--model", "als")["runs"]
+    assert run["differences"]["map@10"]["ties"] == tree["n_lists"]
+    assert run["params"] == {}
+    (run,) = compared(tried, "main", NARROW, "--model", "als")["runs"]
+    assert run["params"] == {"als.factors": [8, 4]}
+
+
+def test_search_leaves_everything_as_it_was(clone: Clone, tried: Clone) -> None:
+    assert tried.content(*KEPT) == clone.content(*KEPT)
+    assert tried.run("git", "status", "--porcelain").stdout == ""
+    assert not (tried.folder / "data/als_alone").exists()
+    assert "up to date" in tried.dvc("repro").stdout
+
+
+def test_trials_are_experiments(tried_copy: Clone) -> None:
+    """One can show, branch, apply them; of other stages they have no results."""
+    frame = pd.read_csv(io.StringIO(tried_copy.dvc("exp", "show", "--csv").stdout))
+    frame = frame.set_index("Experiment")
+    assert frame.loc[[LIKE_NOW, NARROW], "als.factors"].tolist() == [8, 4]
+    assert frame.loc[[LIKE_NOW, NARROW], "als.map@10"].astype(float).gt(0).all()
+    assert frame.loc[[LIKE_NOW, NARROW], "validation.hybrid"].tolist() == ["!", "!"]
+    tried_copy.dvc("exp", "branch", NARROW, "narrow")
+    assert compared(tried_copy, "main", "narrow", "--model", "als")["runs"][0]["params"]
+    tried_copy.dvc("exp", "apply", NARROW)
+    tried_copy.dvc("repro")
+    tree = json.loads((tried_copy.folder / "metrics/validation.json").read_text())
+    shown = json.loads((tried_copy.folder / "metrics/als_alone.json").read_text())
+    assert shown == {"als": tree["als"]}
+
+
+def test_the_stage_of_a_trial_runs_on_its_declared_deps_alone(
+    tried_copy: Clone, tmp_path: Path
+) -> None:
+    tried_copy.dvc("exp", "apply", LIKE_NOW)
+    entry = YAML(typ="safe").load(tried_copy.folder / "stages/trial/dvc.lock")["stages"][
+        "als_alone"
+    ]
+    box = tmp_path / "box"
+    box.mkdir()
+    assert run_alone(tried_copy, "als_alone", entry, box) == ""
+
+
+def table_of(text: str) -> list[str]:
+    """The ranked table and the command, without what was run or not."""
+    return [line for line in text.splitlines() if not line.startswith("search: ")]
+
+
+def test_a_second_call_runs_nothing(tried_copy: Clone) -> None:
+    before = tried_copy.run("git", "for-each-ref").stdout
+    text = tool(tried_copy, "search", *SEARCH)
+    assert text.startswith("search: 2 of 2 settings are experiments already\n")
+    assert tried_copy.run("git", "for-each-ref").stdout == before
+    rows = [line.split() for line in table_of(text) if line.startswith("search-")]
+    maps = [float(row[3]) for row in rows]
+    assert maps == sorted(maps, reverse=True)
+    (run,) = compared(tried_copy, rows[0][0], rows[1][0], "--model", "als")["runs"]
+    assert float(rows[1][4]) == pytest.approx(run["differences"]["map@10"]["difference"], abs=5e-5)
+    factors = rows[0][1]
+    assert (
+        text.splitlines()[-1] == f"Apply it: dvc exp run -S als.factors={factors} -S als.alpha=1.0"
+    )
+
+
+def test_a_search_of_the_whole_pipeline(tried_copy: Clone, tried: Clone) -> None:
+    text = tool(tried_copy, "search", "ranker.num_leaves=3,15", "--name", "whole")
+    rows = {line.split()[0]: line.split() for line in text.splitlines() if "num_leaves" in line}
+    found = compared(tried, "main", "few")
+    assert float(rows["whole-num_leaves3"][2]) == pytest.approx(
+        found["runs"][0]["map@10"], abs=5e-5
+    )
+    assert text.splitlines()[-1].startswith("Apply it: dvc exp apply whole-num_leaves")
+    assert tried_copy.content(*KEPT) == tried.content(*KEPT)
+    assert tried_copy.run("git", "status", "--porcelain").stdout == ""
+    assert "up to date" in tried_copy.dvc("status").stdout
+
+
+def test_a_failing_trial(tried: Clone, tried_copy: Clone) -> None:
+    """Even where the user has changes of their own, in the index and not."""
+    params = tried_copy.folder / "params.yaml"
+    params.write_text(params.read_text() + "# mine\n")
+    (tried_copy.folder / "README.md").write_text("mine\n")
+    tried_copy.run("git", "add", "README.md")
+    before = tried_copy.content(*KEPT), tried_copy.run("git", "status", "--porcelain").stdout
+    text = tool(tried_copy, "search", "als.factors=6,-5,7", "--name", "bad", is_checked=False)
+    assert text.splitlines()[-1] == (
+        "search: bad-factors-5 (als.factors=-5) failed: als_alone: params.yaml: als.factors is -5: "
+        "must be greater than or equal to 1"
+    )
+    after = tried_copy.content(*KEPT), tried_copy.run("git", "status", "--porcelain").stdout
+    assert after == before
+    names = tried_copy.dvc("exp", "list", "--name-only").stdout.split()
+    assert "bad-factors6" in names
+    assert not {"bad-factors-5", "bad-factors7"} & set(names)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_an_interrupted_search_goes_on(tried: Clone, tried_copy: Clone, number: int) -> None:
+    """To the table of one that was not interrupted."""
+    arguments = ("als.factors=3,5", "als.iterations=2", "--name", "cut")
+    process = subprocess.Popen(
+        [sys.executable, "stages/search.py", *arguments],
+        cwd=tried_copy.folder,
+        env=tried_copy.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    first = process.stdout.readline()  # of the first trial
+    assert first.startswith("search: 1 of 2: als.factors=3 als.iterations=2"), first
+    assert wait_for(lambda: running(tried_copy, "stages/als_alone.py"), 60)
+    process.send_signal(number)
+    rest, _ = process.communicate(timeout=120)
+    assert wait_for(lambda: not running(tried_copy, "stages/als_alone.py"), 60)
+    if number == signal.SIGTERM:
+        assert process.returncode == 130
+        assert rest == "search: interrupted; no half-written output is left\n"
+        assert tried_copy.content(*KEPT) == tried.content(*KEPT)
+        assert tried_copy.run("git", "status", "--porcelain").stdout == ""
+    text = tool(tried_copy, "search", *arguments)
+    assert "search: 1 of 2 settings are experiments already" in text
+    assert tried_copy.content(*KEPT) == tried.content(*KEPT)
+    assert tried_copy.run("git", "status", "--porcelain").stdout == ""
+    for name in ("cut-factors3-iterations2", "cut-factors5-iterations2"):
+        tried_copy.dvc("exp", "remove", name)
+    again = tool(tried_copy, "search", *arguments)
+    assert "already" not in again
+    assert table_of(again) == table_of(text)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("als.factor=1",), "als.factor is not a parameter; did you mean als.factors?"),
+        (("als.factors=1..9:log",), "als.factors is a range, to draw from: add --draws N"),
+        (("als.factors=1", "--draws", "0"), "--draws 0: must be at least 1"),
+        (("als.factors=1", "--draws", "x"), "argument --draws: invalid int value: 'x'; usage"),
+        (("als.factors=1", "--metric", "als.map@5"), "--metric als.map@5: must be als or hybrid"),
+        (
+            ("ranker.num_leaves=1", "--metric", "als.map@10"),
+            "ranker.num_leaves does not change als",
+        ),
+        (("split.windows=5,6",), "split.windows changes the lists that settings are judged by"),
+        (("als.factors=4", "als.factors=5"), "als.factors is given twice"),
+        (("als.factors=4", "--name", "a b"), "--name a b: must be letters"),
+    ],
+)
+def test_bad_searches_are_one_line(tried: Clone, arguments: tuple[str, ...], reason: str) -> None:
+    lines = tool(tried, "search", *arguments, is_checked=False).splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith(f"search: {reason}")
+
+
+# --- submit
+
+
+def test_submission(clone: Clone, copied: Clone) -> None:
+    text = tool(copied, "submit")
+    assert text.startswith("submit: submission.csv: ")
+    tool(copied, "submit", "validation", "--out", "mine/validation.csv")
+    for fold, name in (("test", "submission.csv"), ("validation", "mine/validation.csv")):
+        expected = pd.read_parquet(clone.folder / f"data/recommendations/{fold}.parquet")
+        expected = expected.sort_values("rank").sort_values("user_id", kind="stable")
+        with (copied.folder / name).open(encoding="utf-8", newline="") as file:
+            header, *rows = csv.reader(file)
+        assert header == ["user_id", "item_id"]
+        assert sorted(map(tuple, rows)) == sorted(
+            expected[["user_id", "item_id"]].itertuples(index=False, name=None)
+        )
+        lists, theirs = {}, expected.groupby("user_id")["item_id"].agg(list).to_dict()
+        for user, item in rows:
+            lists.setdefault(user, []).append(item)
+        assert lists == theirs
+    assert copied.run("git", "status", "--porcelain", "submission.csv").stdout == ""
+    line = tool(copied, "submit", "nope", is_checked=False)
+    assert "FOLD is one of test, test_2, validation, validation_2" in line
+
+
+# --- handed on
+
+
+def test_results_are_pulled_without_running_a_stage(copied: Clone, tmp_path: Path) -> None:
+    """By a remote that is a folder; before the pull, `compare` reads from the remote."""
+    copied.dvc("remote", "add", "--default", "store", str(tmp_path / "store"))
+    copied.dvc("push")
+    copied.commit()
+    fresh = Clone(tmp_path / "fresh/clone", copied.data)
+    copied.run("git", "clone", "--quiet", str(copied.folder), str(fresh.folder))
+    (run,) = compared(fresh, "main", "workspace")["runs"]
+    assert run["differences"]["map@10"]["ties"] == compared(copied, "main")["n_lists"]
+    fresh.dvc("pull")
+    assert "Data and pipelines are up to date." in fresh.dvc("status").stdout
+    assert fresh.run("git", "status", "--porcelain").stdout == ""
+    assert fresh.content("data/recommendations") == copied.content("data/recommendations")
+    assert "Running" not in fresh.dvc("repro").stdout
+
+
+# --- what the DVC extension of VS Code reads
+
+
+def test_json_for_vs_code(tried_copy: Clone) -> None:
+    """`exp show --json` has rows of revisions, each with its parameters and metrics or an error;
+    `plots diff --json --split` a file or the data for every plot, and the pictures beside them.
+    """
+    rows = json.loads(tried_copy.dvc("exp", "show", "--json", "--quiet").stdout)
+    assert [row["rev"] == "workspace" for row in rows] == [True, False]
+    for row in rows:
+        assert row["error"] is None
+        assert row["data"]["params"]["params.yaml"]["data"]["als"]["factors"] == 8
+        shown = row["data"]["metrics"]["metrics/map.json"]["data"]
+        assert shown.keys() == {"validation", "test"}
+    experiments = {run["name"]: run["revs"][0] for run in rows[1]["experiments"]}
+    assert experiments.keys() == {"few", LIKE_NOW, NARROW}
+    few = experiments["few"]["data"]
+    assert few["params"]["params.yaml"]["data"]["ranker"]["num_leaves"] == 3
+    text = tried_copy.dvc(
+        *("plots", "diff", "main", "few", "--json", "--split", "-o", ".dvc/tmp/plots", "--quiet")
+    ).stdout
+    plots = json.loads(text)
+    assert plots.keys() == {"data"}  # and no errors
+    kinds = {name: entries[0]["type"] for name, entries in plots["data"].items()}
+    images = {name for name, kind in kinds.items() if kind == "image"}
+    assert images == {"metrics/windows.png", "metrics/results.png", "metrics/ablation.png"}
+    for name, entries in plots["data"].items():
+        if name in images:
+            assert {entry["revisions"][0] for entry in entries} == {"main", "few"}
+            assert all((tried_copy.folder / entry["url"]).is_file() for entry in entries)
+        else:
+            (entry,) = entries
+            assert entry["type"] == "vega"
+            assert entry["revisions"] == ["main", "few"]
+            assert entry["datapoints"].keys() >= {"main", "few"}
+            assert json.loads(entry["content"])["$schema"].startswith("https://vega.github.io")

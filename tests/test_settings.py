@@ -1,0 +1,98 @@
+"""Settings to try: what an argument means, a grid, draws, and names of experiments."""
+
+import math
+
+from harness.script import InputError
+
+import pytest
+
+from experiments.settings import Range, Values, draws, grid, name_of, override, parse
+
+KNOWN = {
+    "als.factors": 32,
+    "als.alpha": 1.0,
+    "candidates.sources": ["als"],
+    "ranker.objective": "b",
+}
+
+
+def axis(argument: str) -> Values | Range:
+    return parse(argument, KNOWN)[1]
+
+
+def test_values() -> None:
+    assert axis("als.factors=16,32") == Values([16, 32])
+    assert axis("als.alpha=0.5") == Values([0.5])
+    assert axis("ranker.objective=binary,lambdarank") == Values(["binary", "lambdarank"])
+    assert axis("candidates.sources=[als],[als,ease]") == Values([["als"], ["als", "ease"]])
+
+
+def test_ranges() -> None:
+    assert axis("als.factors=16..128:log") == Range(16, 128, is_log=True, is_whole=True)
+    assert axis("als.alpha=0.5..20") == Range(0.5, 20, is_log=False, is_whole=False)
+    assert axis("als.alpha=1e-2..1.5:log") == Range(0.01, 1.5, is_log=True, is_whole=False)
+
+
+@pytest.mark.parametrize(
+    ("argument", "reason"),
+    [
+        ("als.factors", "must be KEY=VALUE"),
+        ("als.factors=", "must be KEY=VALUE"),
+        ("als.factor=1", r"als.factor is not a parameter; did you mean als.factors\?"),
+        ("als.factors=5..2", "lower end must be below"),
+        ("als.alpha=0..2:log", "must begin above 0"),
+        ("als.alpha=a..b", "must be numbers"),
+        ("ranker.objective=1..2", "no number"),
+        ("als.factors=1,,2", "not YAML|must be a number"),
+        ("als.factors={a: 1}", "must be a number"),
+    ],
+)
+def test_bad_arguments(argument: str, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        parse(argument, KNOWN)
+
+
+def test_grid() -> None:
+    assert grid({"a": Values([1, 2]), "b": Values([3, 4])}) == [
+        {"a": 1, "b": 3},
+        {"a": 1, "b": 4},
+        {"a": 2, "b": 3},
+        {"a": 2, "b": 4},
+    ]
+    with pytest.raises(InputError, match="a is a range"):
+        grid({"a": Range(1, 2, is_log=False, is_whole=True)})
+
+
+def test_draws_are_in_range_and_go_on() -> None:
+    axes = {
+        "a": Range(16, 128, is_log=True, is_whole=True),
+        "b": Range(0.1, 10, is_log=True, is_whole=False),
+        "c": Values([1, 5]),
+    }
+    found = draws(axes, 200, seed=1)
+    assert found[:50] == draws(axes, 50, seed=1) != draws(axes, 50, seed=2)
+    assert all(isinstance(one["a"], int) and 16 <= one["a"] <= 128 for one in found)
+    assert all(0.1 <= one["b"] <= 10 for one in found)
+    assert {one["c"] for one in found} == {1, 5}
+    # half of the draws below the middle of the logarithms, within four standard deviations
+    below = sum(one["b"] < 1 for one in found)
+    assert abs(below - 100) < 4 * math.sqrt(200) / 2
+
+
+def test_draws_are_different() -> None:
+    """And end where there are no more."""
+    found = draws({"a": Range(1, 3, is_log=False, is_whole=True)}, 10, seed=1)
+    assert sorted(one["a"] for one in found) == [1, 2, 3]
+
+
+def test_overrides() -> None:
+    assert override("a", 0.5) == "a=0.5"
+    assert override("a", True) == "a=true"
+    assert override("a", ["als", "ease"]) == "a=[als,ease]"
+    assert override("a", "rating >= 3") == 'a="rating >= 3"'
+
+
+def test_names() -> None:
+    setting = {"als.factors": 16, "als.alpha": 0.5, "candidates.sources": ["als", "ease"]}
+    assert name_of("search", setting) == "search-factors16-alpha0.5-sources_als_ease"
+    assert name_of("s", {"a.b": "x >= .."}) == "s-b_x"
