@@ -36,7 +36,7 @@ from folds import tables
 from folds.history import load_fold, target_window
 from folds.similarity import normalised
 from page import sections, users
-from page.document import document
+from page.document import document, paragraph
 from page.markup import Html, join
 from readers import DataParams
 
@@ -78,20 +78,17 @@ def inside_the_ranker(
     shared = shared_params()
     params = section("features", FeaturesParams)
     n_resamples = section("evaluate", EvaluateParams).n_resamples
-    history, target = load_fold(FOLD)
-    ranker = explanation.load(FOLD)
     own = lists[(lists["fold"] == FOLD) & ~lists["is_cold"]]
+    history, target = load_fold(FOLD)
+    drawn = ranked_lists.drawn_users(target, history, N_LISTS, shared.seed)
+    if not len(own):
+        nothing = paragraph(f"The fold {FOLD} has no list of a warm user: the ranker ranks none.")
+        return dict.fromkeys(("ranker", "reliability", "users"), nothing)
     gain = (own["ap_hybrid"] - own["ap_als"]).to_numpy()
     chosen = own.iloc[samples.sample_rows(gain, shared.seed)]
-    drawn = ranked_lists.drawn_users(target, history, N_LISTS, shared.seed)
+    ranker, users_ = explanation.load(FOLD), np.union1d(drawn, chosen["user"])
     seen = ranked_lists.ranked_lists(
-        FOLD,
-        history,
-        target,
-        np.union1d(drawn, chosen["user"]),
-        ranker,
-        params,
-        shared.n_threads,
+        FOLD, history, target, users_, ranker, params, shared.n_threads
     )
     sampled = seen.take(np.isin(seen.user, drawn))
     top = {
@@ -160,7 +157,7 @@ def main() -> None:
         for kind in KINDS
     }
     found = {
-        kind: intervals(with_differences(of), of["user"].to_numpy(), *resampling)
+        kind: intervals(with_differences(of).items(), of["user"].to_numpy(), *resampling)
         for kind, of in lists.items()
     }
     features = user_table.drop_columns("user_id").to_pandas()

@@ -1,11 +1,12 @@
 """Intervals of many means at once, by one bootstrap over users."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 
 MOST_CLUSTERS = 20_000  # with more users, random groups of users are drawn instead
+MOST_RESAMPLES = 10_000
 CELLS_AT_ONCE = 20_000_000
 
 
@@ -27,30 +28,38 @@ class Interval(NamedTuple):
 
 
 def intervals(
-    columns: Mapping[str, np.ndarray], user: np.ndarray, n_resamples: int, seed: int
+    columns: Iterable[tuple[str, np.ndarray]], user: np.ndarray, n_resamples: int, seed: int
 ) -> dict[str, Interval]:
     """Mean and 95 % percentile interval of every column; a column without a value is left out.
 
-    columns  name -> float (n_rows,); NaN in a row that does not count
+    columns  name and float (n_rows,); NaN in a row that does not count
     user     int (n_rows,): whose row it is. What is drawn with replacement are users, each with all
              their rows, as in evaluation.metrics.bootstrap; the same draws serve every column
     """
-    columns = {name: of for name, of in columns.items() if not np.isnan(of).all()}
-    if not columns:
-        return {}
     cluster, n_clusters = _clusters(user, seed)
-    values = np.stack(list(columns.values()), axis=1)
-    is_in = ~np.isnan(values)
-    sums, sizes = (
-        np.stack([np.bincount(cluster, of, n_clusters) for of in table.T], axis=1)
-        for table in (np.where(is_in, values, 0.0), is_in.astype(np.float64))
+    sums, sizes = {}, {}
+    for name, values in columns:
+        is_in = ~np.isnan(values)
+        if is_in.any():
+            sums[name] = np.bincount(cluster, np.where(is_in, values, 0.0), n_clusters)
+            sizes[name] = np.bincount(cluster, is_in, n_clusters)
+    if not sums:
+        return {}
+    means = _resampled(
+        np.stack(list(sums.values()), axis=1),
+        np.stack(list(sizes.values()), axis=1),
+        min(n_resamples, MOST_RESAMPLES),
+        np.random.default_rng(seed),
     )
-    means = _resampled(sums, sizes, n_resamples, np.random.default_rng(seed))
     low, high = np.nanquantile(means, [0.025, 0.975], axis=0)
-    value, n = sums.sum(axis=0) / sizes.sum(axis=0), is_in.sum(axis=0)
     return {
-        name: Interval(float(value[i]), float(low[i]), float(high[i]), int(n[i]))
-        for i, name in enumerate(columns)
+        name: Interval(
+            float(sums[name].sum() / sizes[name].sum()),
+            float(low[i]),
+            float(high[i]),
+            int(sizes[name].sum()),
+        )
+        for i, name in enumerate(sums)
     }
 
 

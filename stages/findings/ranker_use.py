@@ -1,5 +1,6 @@
 """What the ranker uses, and how reliable its score is, from ranked lists."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -65,11 +66,14 @@ def calibration(lists: RankedLists, n_resamples: int, seed: int) -> list[Calibra
     predicted = probability(lists.score)
     order = np.argsort(predicted, kind="stable")
     groups = [rows for rows in np.array_split(order, N_GROUPS) if len(rows)]
-    columns = {}
-    for number, rows in enumerate(groups):
-        columns[str(number)] = np.full(len(predicted), np.nan)
-        columns[str(number)][rows] = lists.label[rows]
-    found = intervals(columns, lists.user, n_resamples, seed)
+
+    def labels() -> Iterator[tuple[str, np.ndarray]]:
+        for number, rows in enumerate(groups):
+            column = np.full(len(predicted), np.nan)
+            column[rows] = lists.label[rows]
+            yield str(number), column
+
+    found = intervals(labels(), lists.user, n_resamples, seed)
     return [
         Calibration(float(predicted[rows].mean()), found[str(number)])
         for number, rows in enumerate(groups)

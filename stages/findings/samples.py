@@ -13,6 +13,7 @@ from findings.ranked_lists import RankedLists
 from folds.history import History, Target
 
 N_SAMPLES, N_LAST, N_REASONS = 6, 5, 3
+N_SHOWN = 10  # of each list
 FEWEST_PLACES = 3  # a move within the top k that is worth a reason
 
 
@@ -26,7 +27,7 @@ class Reason:
 
 @dataclass(frozen=True)
 class Recommended:
-    """An item of a list of ten.
+    """An item of a list.
 
     item     row of items.parquet
     is_hit   relevant in the target window
@@ -106,7 +107,7 @@ def _sample(
     n_threads: int,
 ) -> Sample:
     rows = np.flatnonzero(lists.user == row.user)
-    items = {name: of.item[of.user == row.user] for name, of in top.items()}
+    items = {name: of.item[of.user == row.user][:N_SHOWN] for name, of in top.items()}
     shown = rows[np.isin(lists.item[rows], np.concatenate(list(items.values())))]
     reasons = _reasons(lists, shown, ranker, n_threads)
     rank_of = {

@@ -37,18 +37,18 @@ def slices_of(lists: pd.DataFrame, users: pd.DataFrame, n_resamples: int, seed: 
     lists  see findings.list_table; users  a column per feature of the users, rows as in
     users.parquet
     """
-    of_slice, gains = {}, {}
-    for dimension, level, als, hybrid, is_in in _parts(lists, users):
-        name = f"{len(of_slice)}"
-        gain = hybrid - als
-        of_slice[name] = dimension, level, np.nanmean(als[is_in]), np.nanmean(hybrid[is_in])
-        gains[name] = np.where(is_in, gain, np.nan)
-        gains[f"{name} rest"] = np.where(is_in, np.nan, gain)
-    found = intervals(gains, lists["user"].to_numpy(), n_resamples, seed)
-    return [
-        Slice(dimension, level, float(als), float(hybrid), found[name], found.get(f"{name} rest"))
-        for name, (dimension, level, als, hybrid) in of_slice.items()
-    ]
+    of_slice = {}
+
+    def gains() -> Iterator[tuple[str, np.ndarray]]:
+        for dimension, level, als, hybrid, is_in in _parts(lists, users):
+            name = str(len(of_slice))
+            maps = float(np.nanmean(als[is_in])), float(np.nanmean(hybrid[is_in]))
+            of_slice[name] = dimension, level, *maps
+            yield name, np.where(is_in, hybrid - als, np.nan)
+            yield f"rest of {name}", np.where(is_in, np.nan, hybrid - als)
+
+    found = intervals(gains(), lists["user"].to_numpy(), n_resamples, seed)
+    return [Slice(*of, found[name], found.get(f"rest of {name}")) for name, of in of_slice.items()]
 
 
 def _parts(

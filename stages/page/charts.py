@@ -77,7 +77,6 @@ def picture(title: str, description: str, height: float, *children: Html) -> Htm
         *children,
         role="img",
         viewBox=f"0 0 {WIDTH} {height:.0f}",
-        aria_label=f"{title}. {description}",
     )
 
 

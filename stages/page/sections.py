@@ -518,6 +518,6 @@ def diagnostics(outcomes: Mapping[str, tuple[str, Outcome]]) -> Html:
     return join(
         *found,
         None if found else paragraph("None applies."),
-        tag("h3", "Checked as well", style="margin-top:1.4em") if others else None,
+        tag("h3", "Checked as well", class_="apart") if others else None,
         tag("ul", *others, class_="checked") if others else None,
     )
