@@ -16,7 +16,7 @@ from findings.intervals import Interval
 from page.markup import Html, join, tag
 
 WIDTH = 360
-CHARACTER = 6.9  # width of a character, in units; its size stands in the style sheet
+CHARACTER, BOLD = 6.9, 8.0  # widths, in units; sizes stand in the style sheet
 LINE = 14.5
 
 
@@ -152,7 +152,7 @@ def interval_rows(title: str, axis: str, rows: Sequence[Row], span: tuple[float,
     for place, row in enumerate(rows):
         top, y = place * height, place * height + 22
         is_strong = "strong" if row.kind in ("hybrid", "pooled") else None
-        room = WIDTH - CHARACTER * len(row.text) - 8
+        room = WIDTH - (BOLD if is_strong else CHARACTER) * len(row.text) - 8
         parts.append(text(0, top + 11, shortened(row.label, room), f"halo {is_strong or ''}"))
         parts.append(text(WIDTH, top + 11, row.text, f"halo {is_strong or 'soft'}", "end"))
         if row.is_off_scale:
@@ -179,7 +179,7 @@ def lines(
     """
     left, top, bottom, height = 36, 18, 222, 262
     labels = list(series)
-    right = WIDTH - min(112, 16 + CHARACTER * max(map(len, labels)))
+    right = WIDTH - min(116, 18 + BOLD * max(map(len, labels)))
     values = np.array([of for _, of in series.values()])
     low, high = (0.0, float(values.max())) if len(series) > 1 else _wide(values)
     across = Scale(min(x), max(max(x), min(x) + 1), left, right)
