@@ -116,6 +116,17 @@ def test_what_cannot_be_checked_is_said(code: str) -> None:
     assert isinstance(CHECKS[code][1](SILENT[code]), Unknown)
 
 
+@pytest.mark.parametrize(("factor", "outcome"), [(0.99, Fine), (1.01, Found)])
+def test_two_windows_differ_by_a_test_at_5_percent(factor: float, outcome: type) -> None:
+    """Q of two windows is the square of their difference in standard errors of it."""
+    error = 0.005
+    difference = factor * 1.96 * error * 2**0.5
+    facts = replace(
+        HEALTHY, windows=windows((0.01, 1.96 * error), (0.01 + difference, 1.96 * error))
+    )
+    assert isinstance(CHECKS["D1"][1](facts), outcome)
+
+
 def test_how_many_lists_a_test_needs() -> None:
     """Twice the smallest gain it can find: four times the lists."""
     assert "about 4,000 lists" in CHECKS["D2"][1](ILL["D2"]).advice
