@@ -127,6 +127,12 @@ def test_two_windows_differ_by_a_test_at_5_percent(factor: float, outcome: type)
     assert isinstance(CHECKS["D1"][1](facts), outcome)
 
 
+def test_a_small_rest_is_no_finding() -> None:
+    """It is sure of nothing, whatever it gains."""
+    facts = replace(HEALTHY, slices=[slice_of((0.02, 0.01, 0.03), (0.0, -0.05, 0.05))])
+    assert isinstance(CHECKS["D5"][1](facts), Fine)
+
+
 def test_how_many_lists_a_test_needs() -> None:
     """Twice the smallest gain it can find: four times the lists."""
     assert "about 4,000 lists" in CHECKS["D2"][1](ILL["D2"]).advice

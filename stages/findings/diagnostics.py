@@ -175,6 +175,15 @@ def als_is_untuned(facts: Facts) -> Outcome:
     )
 
 
+def _is_alone(one: Slice) -> bool:
+    """Whether there is a gain in the slice, none that is sure in the rest, and more in the slice
+    than in the rest by more than chance. A small rest alone, which is sure of nothing, is none.
+    """
+    width = ((one.gain.high - one.gain.low) ** 2 + (one.rest.high - one.rest.low) ** 2) ** 0.5
+    is_more = one.gain.value - one.rest.value > width / 2  # 1.96 standard errors of the difference
+    return one.gain.is_above_zero and not one.rest.is_above_zero and is_more
+
+
 def gain_is_in_one_slice(facts: Facts) -> Outcome:
     """Whether, without one slice, nothing is left of a gain that is there with it."""
     if facts.summary["validation"]["uplift"]["ci95_low"] <= 0:
@@ -182,11 +191,11 @@ def gain_is_in_one_slice(facts: Facts) -> Outcome:
     large = [
         one for one in facts.slices if one.rest and min(one.gain.n, one.rest.n) >= FEWEST_LISTS
     ]
-    alone = [one for one in large if one.gain.is_above_zero and not one.rest.is_above_zero]
+    alone = [one for one in large if _is_alone(one)]
     if not large:
         return Unknown(f"no slice has {FEWEST_LISTS} lists, with as many beside it")
     if not alone:
-        return Fine(f"without any one of {len(large)} slices, the gain of the rest stays above 0")
+        return Fine(f"none of {len(large)} slices gains where all others together do not")
     one = max(alone, key=lambda one: one.gain.value)
     rest = one.rest
     return Found(
