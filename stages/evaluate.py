@@ -31,33 +31,20 @@ from harness.params import section, shared_params
 from harness.script import report, run_script, whole, whole_folder
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from evaluation import per_user, pictures, results, top_lists
-from evaluation.judge import Judged, als_lists_and_counts, judge, pool
-from evaluation.top_lists import EvaluateParams, TopLists
+from evaluation.judge import Judged, als_lists_and_counts, judge, pool, recommended_lists
+from evaluation.top_lists import EvaluateParams
 from folds import tables
 from folds.history import load_fold, target_window
 
 METRICS = Path("metrics")
 PER_USER = Path("data/per_user")
 KINDS = ("validation", "test")
-
-
-def read_recommendations(
-    fold: str, user_ids: pa.ChunkedArray, item_ids: pa.ChunkedArray
-) -> TopLists:
-    """The published file, with ids turned back into rows of users.parquet and items.parquet."""
-    table = pq.read_table(tables.RECOMMENDATIONS.format(fold=fold))
-    user, item = (
-        pc.index_in(table[name], ids.combine_chunks()).to_numpy().astype(np.int32)
-        for name, ids in (("user_id", user_ids), ("item_id", item_ids))
-    )
-    return TopLists(user, item, table["rank"].to_numpy(), table["score"].to_numpy())
 
 
 def judge_fold(
@@ -70,7 +57,7 @@ def judge_fold(
     """The lists of one fold, from its files; settings: of the baselines, the best of each."""
     history, target = load_fold(fold)
     als, candidates = als_lists_and_counts(fold, target, k)
-    lists = {"als": als, "hybrid": read_recommendations(fold, user_ids, item_ids)}
+    lists = {"als": als, "hybrid": recommended_lists(fold, user_ids, item_ids)}
     for row in settings.itertuples():
         lists[row.model] = top_lists.read(f"data/baselines/{fold}.parquet", row.model, row.number)
     single = f"data/single_models/{fold}.parquet"
@@ -112,18 +99,14 @@ def baselines_tree(pooled: dict[str, Judged], settings: pd.DataFrame) -> dict:
 
 def check_als(judged: Judged) -> None:
     """Reports on one line where ALS is so weak that a gain over it says little."""
-    als = judged.ap("als").mean()
-    best = results.best_baseline(judged)
-    floor, names = 0.9 * judged.ap(best).mean(), {best: judged.ap(best).mean()}
-    if "popular" in judged.hits:
-        names["popular"] = judged.ap("popular").mean()
-        floor = max(floor, names["popular"])
-    if als < floor:
-        others = ", ".join(f"{name} {value:.4f}" for name, value in names.items())
+    maps = {model: float(judged.ap(model).mean()) for model in judged.hits}
+    if stronger := results.much_stronger_than_als(maps):
+        others = ", ".join(f"{name} {value:.4f}" for name, value in stronger.items())
         report(
-            f"ALS is not tuned: its MAP on the validation folds is {als:.4f} ({others}), so a gain "
-            "over it says little; try python stages/search.py als.alpha=0.1..100:log "
-            "als.regularization=0.1..100:log als.factors=16..256:log --draws 20"
+            f"ALS is not tuned: its MAP on the validation folds is {maps['als']:.4f} ({others}), "
+            "so a gain over it says little; try python stages/search.py "
+            "als.alpha=0.1..100:log als.regularization=0.1..100:log als.factors=16..256:log "
+            "--draws 20"
         )
 
 

@@ -3,7 +3,8 @@
 usage: python stages/ingest.py
 in:    the files in data.path, which is data/raw where `download` has fetched MovieLens
 out:   data/interactions.parquet, data/users.parquet, data/items.parquet, data/item_tags.npz,
-       data/item_embeddings.npy; columns, dtypes and order stand in folds/tables.py
+       data/item_embeddings.npy, data/item_titles.parquet; columns, dtypes and order stand in
+       folds/tables.py
 """
 
 from harness.params import section

@@ -64,6 +64,17 @@ def test_windows_start_with_their_first_timestamp(folder: Path, source: str) -> 
         movielens.window_starts(params_of(folder, source), sizes - [1, 0, 0])
 
 
+def test_titles_are_those_of_the_items(folder: Path, source: str, edition: Edition) -> None:
+    """With the year where it is a number."""
+    tables, items = read(folder, source), frame_of(folder / f"{edition.stem}.item")
+    for item_id, title in zip(
+        tables.items["item_id"].to_pylist(), tables.item_titles.to_pylist(), strict=True
+    ):
+        row = items.loc[item_id]
+        year = f" ({row['release_year']})" if str(row["release_year"]).isdigit() else ""
+        assert title == f"{row['movie_title']}{year}"
+
+
 def test_interactions_are_the_ratings_in_order_of_time(folder: Path, source: str) -> None:
     result = read(folder, source, "rating >= 4 or rating == 1")
     ratings = movielens_like.read_ratings(folder / EDITIONS[source].files[0])

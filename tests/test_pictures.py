@@ -5,7 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluation.pictures import draw_by_k, spread
+from evaluation.labels import spread
+from evaluation.pictures import draw_by_k
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -436,7 +436,7 @@ def test_second_run_has_nothing_to_do(clone: Clone) -> None:
 def test_other_number_of_threads_gives_the_same_bytes(clone: Clone, copied: Clone) -> None:
     """dvc.lock holds the hash of every output."""
     copied.set_params({"threads": 2})
-    assert len(stages_run(copied.dvc("repro", "--force").stdout)) == 7 + 3 * len(FOLDS)
+    assert len(stages_run(copied.dvc("repro", "--force").stdout)) == 8 + 3 * len(FOLDS)
     assert copied.content("dvc.lock", "metrics") == clone.content("dvc.lock", "metrics")
 
 
@@ -445,12 +445,13 @@ def test_other_number_of_threads_gives_the_same_bytes(clone: Clone, copied: Clon
 
 def test_ranker_parameter_reruns_nothing_before_the_ranker(copied: Clone) -> None:
     output = copied.dvc("exp", "run", "-S", "ranker.num_leaves=7").stdout
-    assert stages_run(output) == ["ranker", "recommend", "evaluate"]
+    assert stages_run(output) == ["ranker", "recommend", "evaluate", "report"]
 
 
 def test_feature_parameter_refits_no_als(copied: Clone) -> None:
     copied.set_params({"features.smoothing": 5.0})
-    expected = {*(f"features@{fold}" for fold in FOLDS), "ranker", "recommend", "evaluate"}
+    expected = {f"features@{fold}" for fold in FOLDS}
+    expected |= {"ranker", "recommend", "evaluate", "report"}
     assert set(stages_run(copied.dvc("repro").stdout)) == expected
 
 
@@ -458,7 +459,7 @@ def test_another_label_fold_reuses_the_others(copied: Clone) -> None:
     """And the baselines are judged again, though nothing changes for them."""
     copied.set_params({"folds": [*FOLDS, "label_2"]})
     expected = {f"{stage}@label_2" for stage in ("als", "candidates", "features")}
-    expected |= {"split", "ranker", "recommend", "baselines", "evaluate"}
+    expected |= {"split", "ranker", "recommend", "baselines", "evaluate", "report"}
     assert set(stages_run(copied.dvc("repro").stdout)) == expected
 
 

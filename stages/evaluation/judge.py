@@ -7,10 +7,13 @@ several folds, so a bootstrap draws users, each with all their lists.
 from dataclasses import dataclass, fields
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from evaluation import metrics
 from evaluation.top_lists import TopLists, concatenate, top_k
-from folds import candidate_lists
+from folds import candidate_lists, tables
 from folds.candidate_lists import Candidates
 from folds.history import History, Target
 
@@ -167,6 +170,16 @@ def als_lists_and_counts(fold: str, target: Target, k: int) -> tuple[TopLists, C
         for number, counted in enumerate((is_judged, is_relevant, is_early)):
             counts[number] += np.bincount(row[counted], minlength=len(users))
     return concatenate(tops), CandidateCounts(*counts)
+
+
+def recommended_lists(fold: str, user_ids: pa.ChunkedArray, item_ids: pa.ChunkedArray) -> TopLists:
+    """The published file, with ids turned back into rows of users.parquet and items.parquet."""
+    table = pq.read_table(tables.RECOMMENDATIONS.format(fold=fold))
+    user, item = (
+        pc.index_in(table[name], ids.combine_chunks()).to_numpy().astype(np.int32)
+        for name, ids in (("user_id", user_ids), ("item_id", item_ids))
+    )
+    return TopLists(user, item, table["rank"].to_numpy(), table["score"].to_numpy())
 
 
 def pool(judged: list[Judged]) -> Judged:

@@ -32,6 +32,17 @@ def best_baseline(judged: Judged) -> str:
     return max(judged.baselines, key=lambda name: judged.ap(name).mean())
 
 
+def much_stronger_than_als(maps: dict[str, float]) -> dict[str, float]:
+    """The best baseline and the popular items with their MAP@k, where ALS is so weak that a gain
+    over it says little: below nine tenths of the former, or below the latter. Else nothing.
+    """
+    baselines = {name: value for name, value in maps.items() if name not in ("als", "hybrid")}
+    best = max(baselines, key=baselines.get)
+    shown = {best: baselines[best]} | {name: maps[name] for name in ("popular",) if name in maps}
+    is_weak = maps["als"] < max(0.9 * maps[best], maps.get("popular", 0.0))
+    return shown if is_weak else {}
+
+
 def uplift(judged: Judged, base: str, params: EvaluateParams, seed: int) -> dict[str, float]:
     """MAP@k of the hybrid minus that of another model, with the interval of the paired bootstrap;
     relative to the other's, 0 where that is 0.

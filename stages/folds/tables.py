@@ -20,6 +20,8 @@ data/items.parquet          the same for items: item_id and the item features
 data/item_tags.npz          scipy CSR float32 (n_items, n_tags): the groups an item belongs to (its
                             author, its genres); each row sums to 1 or is empty
 data/item_embeddings.npy    float32 (n_items, width); a row of NaN for an item without one
+data/item_titles.parquet    title string, a row per item: what people call it. No column where the
+                            source has none. A file of its own, since a title is no feature
 data/recommendations/FOLD.parquet is what `recommend` makes of them: see there.
 """
 
@@ -38,6 +40,7 @@ USERS = Path("data/users.parquet")
 ITEMS = Path("data/items.parquet")
 TAGS = Path("data/item_tags.npz")
 EMBEDDINGS = Path("data/item_embeddings.npy")
+TITLES = Path("data/item_titles.parquet")
 FEEDBACK = ("like", "share", "bookmark", "dislike", "click_on_author", "open_comments")
 TIMESPENT, MOST_SECONDS = "timespent", 255
 SETTINGS, UNKNOWN = ("place", "platform", "agent"), 255
@@ -49,7 +52,7 @@ RECOMMENDATIONS = "data/recommendations/{fold}.parquet"
 @dataclass(frozen=True)
 class Tables:
     """What a reader of a data source returns; the module's docstring gives columns, dtypes and
-    order.
+    order. item_titles is None where the source has none.
     """
 
     interactions: pa.Table
@@ -57,6 +60,7 @@ class Tables:
     items: pa.Table
     item_tags: sparse.csr_array
     item_embeddings: np.ndarray
+    item_titles: pa.Array | None = None
 
 
 def write(tables: Tables) -> None:
@@ -65,6 +69,7 @@ def write(tables: Tables) -> None:
         (INTERACTIONS, tables.interactions),
         (USERS, tables.users),
         (ITEMS, tables.items),
+        (TITLES, pa.table({} if tables.item_titles is None else {"title": tables.item_titles})),
     ):
         write_parquet(path, table)
     with whole(TAGS) as path, path.open("wb") as file:

@@ -92,12 +92,14 @@ def read(data: ReaderParams) -> Tables:
         "strength": strength(is_positive, ratings),
     }
     item_rows = pc.index_in(item_ids, items["item_id"])
+    years = _years(items)
     return Tables(
         pa.table(interactions),
         _user_table(users.take(pc.index_in(user_ids, users["user_id"])), user_ids),
-        pa.table({"item_id": item_ids, "release_year": _years(items).take(item_rows)}),
+        pa.table({"item_id": item_ids, "release_year": years.take(item_rows)}),
         sparse.csr_array(_genres(items)[item_rows.to_numpy()]),
         _embeddings(items)[item_rows.to_numpy()],
+        _titles(items, years).take(item_rows),
     )
 
 
@@ -130,6 +132,13 @@ def _user_table(users: pa.Table, user_ids: pa.Array) -> pa.Table:
             "occupation": _category(users["occupation"]),
         }
     )
+
+
+def _titles(items: pa.Table, years: pa.ChunkedArray) -> pa.ChunkedArray:
+    """string (n_items,): the title and, where it is known, the year, such as `Heat (1995)`."""
+    year = years.cast(pa.int32()).cast(pa.string())
+    with_year = pc.binary_join_element_wise(items["movie_title"], " (", year, ")", "")
+    return pc.coalesce(with_year, items["movie_title"])
 
 
 def _years(items: pa.Table) -> pa.ChunkedArray:

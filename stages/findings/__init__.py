@@ -1,0 +1,1 @@
+"""What the report says: numbers of the judged lists, of the ranker and of sample users."""
