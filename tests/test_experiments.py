@@ -413,36 +413,48 @@ def test_results_are_pulled_without_running_a_stage(copied: Clone, tmp_path: Pat
 # --- what the DVC extension of VS Code reads
 
 
-def test_json_for_vs_code(tried_copy: Clone) -> None:
-    """`exp show --json` has rows of revisions, each with its parameters and metrics or an error;
-    `plots diff --json --split` a file or the data for every plot, and the pictures beside them.
-    """
-    rows = json.loads(tried_copy.dvc("exp", "show", "--json", "--quiet").stdout)
+def json_of(clone: Clone, *arguments: str) -> dict | list:
+    """What a command of DVC says as JSON, which is one line."""
+    lines = clone.dvc(*arguments).stdout.splitlines()
+    (line,) = [line for line in lines if line.startswith(("{", "["))]
+    return json.loads(line)
+
+
+def test_table_for_vs_code(tried: Clone) -> None:
+    """Rows of revisions, each with its parameters, and with metrics or an error."""
+    rows = json_of(tried, "exp", "show", "--json")
     assert [row["rev"] == "workspace" for row in rows] == [True, False]
     for row in rows:
         assert row["error"] is None
         assert row["data"]["params"]["params.yaml"]["data"]["als"]["factors"] == 8
         shown = row["data"]["metrics"]["metrics/map.json"]["data"]
         assert shown.keys() == {"validation", "test"}
-    experiments = {run["name"]: run["revs"][0] for run in rows[1]["experiments"]}
+    experiments = {run["name"]: run["revs"][0]["data"] for run in rows[1]["experiments"]}
     assert experiments.keys() == {"few", LIKE_NOW, NARROW}
-    few = experiments["few"]["data"]
+    few, narrow = experiments["few"], experiments[NARROW]
     assert few["params"]["params.yaml"]["data"]["ranker"]["num_leaves"] == 3
-    text = tried_copy.dvc(
-        *("plots", "diff", "main", "few", "--json", "--split", "-o", ".dvc/tmp/plots", "--quiet")
-    ).stdout
-    plots = json.loads(text)
+    assert narrow["metrics"]["metrics/als_alone.json"]["data"]["als"]["map@10"] > 0
+    assert "data" not in narrow["metrics"]["metrics/map.json"]
+
+
+def test_plots_for_vs_code(tried_copy: Clone) -> None:
+    """Of every plot the data of both revisions and what Vega draws of it, or two pictures."""
+    told = ("plots", "diff", "main", "few", "--json", "--split", "-o", ".dvc/tmp/plots")
+    plots = json_of(tried_copy, *told)
     assert plots.keys() == {"data"}  # and no errors
-    kinds = {name: entries[0]["type"] for name, entries in plots["data"].items()}
-    images = {name for name, kind in kinds.items() if kind == "image"}
-    assert images == {"metrics/windows.png", "metrics/results.png", "metrics/ablation.png"}
+    declared = [next(iter(plot)) for plot in tried_copy.yaml("dvc.yaml")["plots"]]
+    assert {name for name in plots["data"] if not name.endswith(".png")} == set(declared)
+    assert {"metrics/windows.png", "metrics/results.png"} <= plots["data"].keys()
     for name, entries in plots["data"].items():
-        if name in images:
-            assert {entry["revisions"][0] for entry in entries} == {"main", "few"}
-            assert all((tried_copy.folder / entry["url"]).is_file() for entry in entries)
-        else:
-            (entry,) = entries
-            assert entry["type"] == "vega"
-            assert entry["revisions"] == ["main", "few"]
-            assert entry["datapoints"].keys() >= {"main", "few"}
-            assert json.loads(entry["content"])["$schema"].startswith("https://vega.github.io")
+        if name.endswith(".png"):
+            assert [(one["type"], one["revisions"]) for one in entries] == [
+                ("image", ["main"]),
+                ("image", ["few"]),
+            ]
+            assert all(Path(one["url"]).is_file() for one in entries)
+            continue
+        (entry,) = entries
+        assert (entry["type"], entry["revisions"]) == ("vega", ["main", "few"])
+        points = entry["anchor_definitions"]["<DVC_METRIC_DATA>"]
+        assert {point["rev"] for point in points} == {"main", "few"}
+        assert entry["content"]["$schema"].startswith("https://vega.github.io/schema/")
