@@ -33,7 +33,7 @@ from findings.intervals import Interval, intervals
 from findings.list_table import SHOWN, list_table
 from findings.slices import Slice, slices_of
 from folds import tables
-from folds.history import load_fold, target_window
+from folds.history import WINDOWS, load_fold, target_window
 from folds.similarity import normalised
 from page import sections, users
 from page.document import document, paragraph
@@ -43,7 +43,7 @@ from readers import DataParams
 REPORT = Path("metrics/report.html")
 KINDS = ("validation", "test")
 FOLD = "validation"  # whose ranker and users are looked into
-N_LISTS = 250  # whose candidates are scored; more would tell little more, and take longer
+N_LISTS = 200  # whose candidates are scored; more would tell little more, and take longer
 
 
 def read_json(name: str) -> dict:
@@ -175,7 +175,7 @@ def main() -> None:
     by_slice = slices_of(lists["validation"], features, *resampling)
     summary = {kind: read_json(kind) for kind in KINDS}
     outcomes = diagnose(facts(summary, by_slice, k))
-    window_table = pd.read_csv("data/split/windows.csv")
+    window_table = pd.read_csv(WINDOWS)
     inside = inside_the_ranker(lists["validation"], item_ids, user_table["user_id"], k)
     n_windows = {kind: len(shared.of_kind(kind)) for kind in KINDS}
     text = document(

@@ -1,5 +1,6 @@
 """Each check on literal figures that it must find, that it must not, and that say nothing."""
 
+import re
 from dataclasses import replace
 
 import pandas as pd
@@ -107,8 +108,8 @@ def test_each_check_finds_what_it_is_for_and_nothing_else(code: str) -> None:
     outcomes = {name: one for name, (_, one) in diagnose(ILL[code]).items()}
     found = {name for name, one in outcomes.items() if isinstance(one, Found)}
     assert found == {code}
-    assert outcomes[code].finding.endswith(".")
-    assert outcomes[code].advice.endswith(".")
+    assert re.fullmatch(r"[A-Z0-9].*\.", outcomes[code].finding)
+    assert re.fullmatch(r"[A-Z].*(\.|--draws 20)", outcomes[code].advice)
 
 
 @pytest.mark.parametrize("code", SILENT)
@@ -125,6 +126,11 @@ def test_two_windows_differ_by_a_test_at_5_percent(factor: float, outcome: type)
         HEALTHY, windows=windows((0.01, 1.96 * error), (0.01 + difference, 1.96 * error))
     )
     assert isinstance(CHECKS["D1"][1](facts), outcome)
+
+
+def test_only_stronger_models_are_named_against_als() -> None:
+    finding = CHECKS["D4"][1](ILL["D4"]).finding
+    assert "simpler model: ease 0.1000." in finding  # popular, 0.05, is not above
 
 
 def test_a_small_rest_is_no_finding() -> None:

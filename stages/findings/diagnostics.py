@@ -88,7 +88,7 @@ def windows_disagree(facts: Facts) -> Outcome:
     if p >= WINDOWS_P:
         return Fine(f"{seen}no more than chance lets them (Cochran's Q, p = {p:.2f})")
     return Found(
-        f"{seen}by more than chance (Cochran's Q = {q:.1f}, p = {p:.2g}).",
+        f"{seen[0].upper()}{seen[1:]}by more than chance (Cochran's Q = {q:.1f}, p = {p:.2g}).",
         "Do not read one window alone: judge on more of them (folds: validation_5, …), and look "
         "for what changed in between, such as a new catalogue or other users.",
     )
@@ -167,11 +167,13 @@ def als_is_untuned(facts: Facts) -> Outcome:
     stronger = much_stronger_than_als(own | others)
     if not stronger:
         return Fine(f"{seen}; of the best baseline, {best}, {others[best]:.4f}")
-    shown = ", ".join(f"{name} {value:.4f}" for name, value in stronger.items())
+    shown = ", ".join(
+        f"{name} {value:.4f}" for name, value in stronger.items() if value > own["als"]
+    )
     return Found(
         f"{seen}, far below a simpler model: {shown}. A gain over it says little.",
-        "Tune als.factors (16 to 256), als.alpha (0.1 to 100) and als.regularization (0.1 to 100) "
-        "on validation first.",
+        "Tune ALS first: python stages/search.py als.alpha=0.1..100:log "
+        "als.regularization=0.1..100:log als.factors=16..256:log --draws 20",
     )
 
 

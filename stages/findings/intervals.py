@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 MOST_CLUSTERS = 20_000  # with more users, random groups of users are drawn instead
-MOST_RESAMPLES = 10_000
+MOST_RESAMPLES = 5_000
 CELLS_AT_ONCE = 20_000_000
 
 

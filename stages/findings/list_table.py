@@ -24,10 +24,10 @@ def list_table(
     vectors  float32 (n_items, d): embeddings of items.parquet, rows of length 1, or of 0 for an
              item without one
     Columns: fold; user, a row of users.parquet; is_cold, n_positives (in the history), n_relevant,
-    n_found (of them among the candidates); ap_MODEL, ap_ceiling; for MODEL als and hybrid:
-    popular_MODEL and tail_MODEL, AP when only the relevant items among the popular tenth of the
-    catalogue, or only the others, count, NaN without one; popularity_MODEL and diversity_MODEL, as
-    in the functions of these names.
+    n_found (of them among the candidates); ap_MODEL, ndcg_MODEL, ap_ceiling; for MODEL als and
+    hybrid: popular_MODEL and tail_MODEL, AP when only the relevant items among the popular tenth of
+    the catalogue, or only the others, count, NaN without one; popularity_MODEL and diversity_MODEL,
+    as in the functions of these names.
     """
     history, target = load_fold(fold)
     als, counts = als_lists_and_counts(fold, target, k)

@@ -10,7 +10,7 @@ from findings.explanation import Ranker, probability
 from findings.intervals import Interval, intervals
 from findings.ranked_lists import RankedLists
 
-CONTRIBUTION_LISTS, CONTENDERS = 80, 10
+CONTRIBUTION_LISTS, CONTENDERS = 40, 10
 N_GROUPS = 10  # of candidates by score
 
 

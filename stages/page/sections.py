@@ -414,7 +414,6 @@ def windows(table_: pd.DataFrame, kinds: Sequence[str]) -> Html:
             ("Interactions", "rows", "n_interactions"),
             ("Positives", "rows", "n_positives"),
             ("Users", "users", "n_users"),
-            ("Items", "items", "n_items"),
         )
     ]
     return join(
