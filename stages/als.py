@@ -1,5 +1,5 @@
 """Fits implicit-feedback ALS (Hu, Koren, Volinsky 2008, conjugate gradient) on the positives of a
-fold's history.
+fold's history, by strength and by age if params.yaml says so.
 
 usage: python stages/als.py FOLD
 in:    data/split/interactions.parquet, data/split/folds/FOLD.json

@@ -226,7 +226,9 @@ def every_list(fold: str, shared: SharedParams) -> Examples:
     history, target = load_fold(fold)
     params = section("features", FeaturesParams)
     context = load_context(fold, history, params)
-    inputs = Inputs(history, context.embeddings, shared.n_threads, context.factors)
+    inputs = Inputs(
+        history, context.embeddings, shared.n_threads, context.factors, tags=context.tags
+    )
     generation = section("candidates", CandidateListParams)
     settings = section("sources", SourcesParams)
     sources = {name: fit(name, inputs, settings) for name in generation.sources}
