@@ -28,6 +28,7 @@ from clone import TOP, Clone
 from families import FAMILIES
 from folds.history import load_fold
 from readers import DataParams
+from retrieval import SOURCES
 from serving.given import read
 from test_pipeline import TARGET, ratings_in_time
 
@@ -286,8 +287,8 @@ PARAMS = {
     "folds": ["test", "validation", "label_1"],
     "threads": 1,
     "data": {"source": "vk-lsvd", "path": "vk", "positive": "timespent > 60"},
-    "als": {"factors": 8, "confidence": "strength"},
-    "candidates": {"per_source": 20},
+    "als": {"factors": 8, "confidence": "strength", "half_life": 4},
+    "candidates": {"per_source": 20, "sources": list(SOURCES)},
     "features": {"groups": list(FAMILIES)},
     "ranker": {"n_estimators": 10, "n_seeds": 2, "train_folds": 2, "min_data_in_leaf": 5},
 }
@@ -305,6 +306,8 @@ def weeks(tmp_path_factory: pytest.TempPathFactory) -> Path:
         params = YAML(typ="safe").load(TOP / "params.yaml")
         for name, value in PARAMS.items():
             params[name] = params[name] | value if isinstance(value, dict) else value
+        for name in ("ease", "item_knn"):
+            params["sources"][name]["half_life"] = 3
         YAML(typ="safe").dump(params, Path("params.yaml"))
         ingest.main()
         split.main()
@@ -326,7 +329,9 @@ def log_of(folder: Path) -> pd.DataFrame:
 def test_users_of_a_log_with_weeks_and_channels(
     weeks: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Warm and cold ones, by all families, with ALS by the strength of the feedback."""
+    """Warm and cold ones, by all sources and families, with ALS by the strength of the feedback and
+    positives that count less with age.
+    """
     log = log_of(weeks)
     lists = pd.read_parquet(weeks / "data/recommendations/test.parquet")
     lists = lists[lists["user_id"].isin(log["user_id"])]
