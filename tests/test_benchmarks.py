@@ -45,3 +45,10 @@ def test_a_run_is_measured_stage_by_stage(copied: Clone) -> None:
     assert list(frame["stage"]) == ["als@test", "dvc"]
     assert (frame["seconds"] > 0).all()
     assert (frame["peak_mb"] > 20).all()
+
+
+def test_the_same_system_is_compared_with_itself(clone: Clone) -> None:
+    """Three systems are three pairs."""
+    lines = clone.run(sys.executable, "tests/benchmarks/same_system.py", "3").stdout.splitlines()
+    assert lines[0].startswith("3 systems, 3 pairs, ")
+    assert any(line.startswith("pairs called significant at 5 %: ") for line in lines)
