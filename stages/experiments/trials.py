@@ -79,10 +79,13 @@ def leave_to_als() -> None:
     TRIAL.mkdir(exist_ok=True)
     shutil.copyfile(STAGE_OF_ALS, TRIAL / "dvc.yaml")
     git("add", str(TRIAL / "dvc.yaml"))
-    entry = Revision(WORKSPACE).yaml(EVALUATE.lock).get("stages", {}).get(EVALUATE.name, {})
-    for out in entry.get("outs", []):
-        if out["path"].startswith("metrics/"):
-            Path(out["path"]).unlink(missing_ok=True)
+    stages = Revision(WORKSPACE).yaml(EVALUATE.lock).get("stages", {})
+    for out in (out for entry in stages.values() for out in entry.get("outs", [])):
+        path = Path(out["path"])
+        if path.parts[0] == "metrics":
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(
+                missing_ok=True
+            )
 
 
 def run(trial: Trial, is_als_alone: bool) -> None:
