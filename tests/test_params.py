@@ -412,15 +412,12 @@ def test_every_combination_of_a_baseline_is_a_setting() -> None:
             "max_items: 5\n    half_life: 0\n    l3: 1\n  recent",
             "baselines.ease.l3 is not",
         ),
-        ("popular: {}\n", "popular: 3\n", "baselines.popular is 3: must be a valid list"),
-        ("popular: {}\n", "als: {}\n", "baselines.als is not a parameter"),
+        ("  popular: {}\n", "  popular: 3\n", "baselines.popular is 3: must be a valid list"),
+        ("  popular: {}\n", "  als: {}\n", "baselines.als is not a parameter"),
     ],
 )
 def test_a_wrong_value_of_a_baseline_is_one_line(old: str, new: str, expected: str) -> None:
-    write(
-        f"  {old}" if old.startswith("popular") else old,
-        f"  {new}" if old.startswith("popular") else new,
-    )
+    write(old, new)
     assert line_of("baselines").startswith(f"params.yaml: {expected}")
 
 

@@ -75,12 +75,21 @@ class Judged:
         return _joined([self], is_in, {"coverage": coverage, "n_items": self.n_items})
 
 
+@dataclass(frozen=True)
+class CandidateCounts:
+    """What the candidates of each judged user hold: see Judged."""
+
+    n_candidates: np.ndarray
+    n_found: np.ndarray
+    n_found_by_als: np.ndarray
+
+
 def judge(
     history: History,
     target: Target,
     models: dict[str, TopLists],
     single: list[TopLists],
-    candidates: "CandidateCounts",
+    candidates: CandidateCounts,
     k: int,
 ) -> Judged:
     """The lists of one fold.
@@ -130,15 +139,6 @@ def coverage(lists: TopLists, users: np.ndarray | None, n_items: int) -> float:
     """The share of the items that stand in some list of these users, or, for None, of all."""
     items = lists.item if users is None else lists.item[np.isin(lists.user, users)]
     return len(np.unique(items)) / n_items
-
-
-@dataclass(frozen=True)
-class CandidateCounts:
-    """What the candidates of each judged user hold: see Judged."""
-
-    n_candidates: np.ndarray
-    n_found: np.ndarray
-    n_found_by_als: np.ndarray
 
 
 def als_ranks(lists: Candidates) -> np.ndarray:

@@ -57,8 +57,10 @@ def uplift(judged: Judged, base: str, params: EvaluateParams, seed: int) -> dict
 
 
 def seed_sd(judged: Judged) -> float:
-    """The standard deviation that other seeds of the ranker give the hybrid's MAP@k: that of its
-    single models over the root of their number, since their scores are averaged; 0 for one model.
+    """An estimate, from one run, of the standard deviation that other seeds of the ranker give the
+    hybrid's MAP@k: that of its single models over the root of their number, since their scores are
+    averaged; 0 for one model. It is too low where the models have something in common that a seed
+    changes: they share their draw of negatives.
     """
     means = [
         metrics.average_precision(hits, judged.n_relevant).mean()
