@@ -127,7 +127,7 @@ class Fold:
 
     def __init__(self, fold: str, params: FeaturesParams, max_users: int, seed: int) -> None:
         self.history, self.target = load_fold(fold)
-        self.users = training_users(self.history, self.target, max_users, seed)
+        self.users = training_users(self.history, self.target, "warm", max_users, seed)
         self.n_relevant = np.bincount(
             self.target.user, minlength=int(self.users.max(initial=-1)) + 1
         )[self.users]

@@ -11,8 +11,8 @@ out:   data/candidates/FOLD.parquet, by user, best first (by the best rank any s
          NaN where the source did not retrieve the item
 
 The judged folds serve every user of the target window. A cold user (no positive in the history)
-gets recent popular items, all ranks 0. A label fold serves warm users with a relevant item only,
-at most candidates.label_users of them, since only those can train the ranker.
+gets recent popular items, all ranks 0. A label fold serves users with a relevant item only, since
+only those can train a ranker: at most candidates.label_users warm ones, and as many cold ones.
 """
 
 from harness.params import is_judged, section, shared_params
@@ -56,11 +56,13 @@ def main() -> None:
         tags=tables.read_tags(history.items),
     )
     sources, fallback = fit_all(params.sources, inputs, settings)
-    users = (
-        target.users
-        if is_judged(fold)
-        else training_users(history, target, params.label_users, shared.seed)
-    )
+    users = target.users
+    if not is_judged(fold):
+        most = params.label_users
+        warm, cold = (
+            training_users(history, target, group, most, shared.seed) for group in ("warm", "cold")
+        )
+        users = np.union1d(warm, cold)
     starts = range(0, len(users), USERS_AT_ONCE)
     with whole(CANDIDATES.format(fold=fold)) as path, writer(path, params.sources) as file:
         for start in tqdm(starts, fold, disable=None):

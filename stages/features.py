@@ -5,15 +5,16 @@ usage: python stages/features.py FOLD
 in:    data/split/interactions.parquet, data/split/folds/FOLD.json, data/als/FOLD.npz,
        data/candidates/FOLD.parquet, data/users.parquet, data/items.parquet, data/item_tags.npz,
        data/item_embeddings.npy; data/split/channels.parquet, for the family `channels` alone
-out:   data/features/FOLD.parquet, rows in the order of the candidates:
+out:   data/features/FOLD.parquet of the lists of warm users, and data/features/FOLD_cold.parquet of
+       those of cold users, rows in the order of the candidates:
          user, item int32: rows in users.parquet and items.parquet
          label uint8: 0, or the strength of the feedback in the target window
          n_relevant int32: relevant items of the user, in the list or not
          one float32 column per feature; the metadata of the file name those that are categories
 
-Lists without a relevant item and lists of cold users are left out, since no ranker can learn an
-order from them; at most candidates.label_users are kept, drawn by seed. Nothing is trained on the
-fold `test`: its file has neither rows nor features. The features of the lists to be ranked are
+Lists without a relevant item are left out, since no ranker can learn an order from them; of each
+file at most candidates.label_users are kept, drawn by seed. Nothing is trained on the fold `test`:
+its files have neither rows nor features. The features of the lists to be ranked are
 computed by `recommend`, with the same families, block by block.
 """
 
@@ -35,6 +36,7 @@ from families import (
     feature_matrix,
     load_context,
     rows_of,
+    serving,
 )
 from folds import candidate_lists, tables
 from folds.candidate_lists import CandidateListParams, Candidates
@@ -44,15 +46,17 @@ ROWS_AT_ONCE = 100_000  # what is held in memory grows with this, not with the n
 
 
 def training_lists(
-    fold: str, target: Target, max_users: int, seed: int
+    fold: str, target: Target, group: str, max_users: int, seed: int
 ) -> tuple[Candidates, np.ndarray]:
-    """The lists a ranker can learn from, and the label of every row, uint8."""
+    """The lists of warm or of cold users that a ranker can learn from, and the label of every row,
+    uint8.
+    """
     kept, labels = [], []
     for lists in candidate_lists.read(fold):
         label = target.strength_of(lists.user, lists.item)
         list_of_row = lists.list_of_row
         has_relevant = np.bincount(list_of_row, label > 0, minlength=len(lists.group)) > 0
-        rows = has_relevant[list_of_row] & lists.is_retrieved
+        rows = has_relevant[list_of_row] & (lists.is_retrieved == (group == "warm"))
         kept.append(lists.take(rows))
         labels.append(label[rows])
     lists, label = candidate_lists.concatenate(kept), np.concatenate(labels)
@@ -64,14 +68,14 @@ def write(
     path: Path, context: Context, groups: list[str], lists: Candidates, keys: list[np.ndarray]
 ) -> None:
     """One row group per block of lists; keys are the label and n_relevant of every row."""
-    families = families_of(context, groups)
-    empty = feature_matrix(families, rows_of(lists.take(slice(0)), context.history))
+    families, served = families_of(context, groups), context.served.history
+    empty = feature_matrix(families, rows_of(lists.take(slice(0)), served))
     columns = schema(empty.names, empty.categorical)
     blocks = list(candidate_lists.split(lists, ROWS_AT_ONCE))
     first = 0
     with pq.ParquetWriter(path, columns, compression="none", use_dictionary=False) as file:
         for block in tqdm(blocks, path.name, disable=None):
-            features = feature_matrix(families, rows_of(block, context.history))
+            features = feature_matrix(families, rows_of(block, served))
             rows = slice(first, first + len(block.user))
             values = [block.user, block.item, *(key[rows] for key in keys), *features.values.T]
             arrays = [pa.array(np.ascontiguousarray(column)) for column in values]
@@ -83,18 +87,26 @@ def main() -> None:
     shared = shared_params()
     fold = fold_argument(shared.folds)
     if fold == "test":
-        tables.write_parquet(FEATURES.format(fold=fold), schema([], []).empty_table())
+        for path in FEATURES.values():
+            tables.write_parquet(path.format(fold=fold), schema([], []).empty_table())
         return
     params = section("features", FeaturesParams)
     history, target = load_fold(fold)
     candidates = section("candidates", CandidateListParams)
-    lists, label = training_lists(fold, target, candidates.label_users, shared.seed)
-    if not len(label):
-        report(f"{fold}: no list of a warm user holds a relevant item; nothing is trained on it")
-    n_relevant = np.bincount(target.user, minlength=int(lists.user.max(initial=0)) + 1)[lists.user]
     context = load_context(fold, history, params)
-    with whole(FEATURES.format(fold=fold)) as path:
-        write(path, context, params.groups, lists, [label, n_relevant.astype(np.int32)])
+    everyone = serving(context, target.users, pq.read_table(tables.USERS))
+    of_group = {"warm": (context, params.groups), "cold": (everyone, params.cold_groups)}
+    for group, (known, families) in of_group.items():
+        max_users = candidates.label_users
+        lists, label = training_lists(fold, target, group, max_users, shared.seed)
+        if not len(label) and group == "warm":
+            report(
+                f"{fold}: no list of a warm user holds a relevant item; nothing is trained on it"
+            )
+        n_users = int(lists.user.max(initial=0)) + 1
+        n_relevant = np.bincount(target.user, minlength=n_users)[lists.user].astype(np.int32)
+        with whole(FEATURES[group].format(fold=fold)) as path:
+            write(path, known, families, lists, [label, n_relevant])
 
 
 if __name__ == "__main__":

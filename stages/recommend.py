@@ -4,7 +4,7 @@ usage: python stages/recommend.py
 in:    data/split/interactions.parquet, data/users.parquet, data/items.parquet, data/item_tags.npz,
        data/item_embeddings.npy; data/split/channels.parquet, for the family `channels` alone; for
        each judged FOLD: data/split/folds/FOLD.json, data/candidates/FOLD.parquet,
-       data/als/FOLD.npz, data/ranker/FOLD/SEED.txt
+       data/als/FOLD.npz, data/ranker/FOLD/SEED.txt, data/ranker/FOLD/cold/SEED.txt
 out:   data/recommendations/FOLD.parquet for each judged FOLD, by user, best first: user_id, item_id
          as in the source; rank int16, 1 is best; score float32
        data/single_models/FOLD.parquet: what each model of the ranker would recommend alone, by
@@ -12,8 +12,9 @@ out:   data/recommendations/FOLD.parquet for each judged FOLD, by user, best fir
          SEED), user, item int32 (rows in users.parquet and items.parquet), rank int16, score
          float32
 
-Every user with an interaction in the target window is served. A cold user gets recent popular
-items, with 1 / rank as score. Ties in score keep the order of the candidates.
+Every user with an interaction in the target window is served. The lists of cold users, recent
+popular items, have models of their own; where there are none, 1 / place in the list is the score.
+Ties in score keep the order of the candidates.
 """
 
 from pathlib import Path
@@ -27,26 +28,34 @@ from tqdm import tqdm
 
 from boosting import models
 from evaluation.top_lists import MODEL_LISTS, EvaluateParams, TopLists, append, concatenate, top_k
-from families import FeaturesParams, families_of, load_context
+from families import FeaturesParams, families_of, load_context, serving
+from families.context import Context
 from folds import candidate_lists, tables
 from folds.history import load_fold
-from ranking.scores import scores
+from ranking.scores import Scorer, scores
 
 SINGLE_MODELS = Path("data/single_models")
 ROWS_AT_ONCE = 100_000  # what is held in memory grows with this, not with the number of users
+
+
+def scorer_of(fold: str, group: str, context: Context, families: list[str]) -> Scorer:
+    """The models of a group of users, ready for lists of the users that the context serves."""
+    return Scorer(models.load(fold, group), families_of(context, families), context.served.history)
 
 
 def recommend(fold: str, k: int, n_threads: int) -> list[TopLists]:
     """The top k of every user of the fold's target window: by the mean score of all models, and by
     each model alone.
     """
-    history, _ = load_fold(fold)
+    history, target = load_fold(fold)
     params = section("features", FeaturesParams)
-    families = families_of(load_context(fold, history, params), params.groups)
-    boosters = models.load(fold)
+    context = load_context(fold, history, params)
+    warm = scorer_of(fold, "warm", context, params.groups)
+    for_all = serving(context, target.users, pq.read_table(tables.USERS))
+    cold = scorer_of(fold, "cold", for_all, params.cold_groups)
     blocks = []
     for lists in tqdm(candidate_lists.read(fold, ROWS_AT_ONCE), fold, disable=None):
-        score = scores(lists, history, families, boosters, n_threads)
+        score = scores(lists, warm, cold, n_threads)
         blocks.append(
             [top_k(lists.user, lists.item, one, k) for one in (score.mean(axis=0), *score)]
         )

@@ -6,15 +6,16 @@ in:    INTERACTIONS.parquet: all that is known of these users, in time order, in
        source's own interactions; which may be left out, stages/README.md says
        data/split/interactions.parquet, data/split/channels.parquet, data/split/windows.csv,
        data/split/folds/test.json, data/users.parquet, data/items.parquet, data/item_tags.npz,
-       data/item_embeddings.npy, data/als/test.npz, data/ranker/test/SEED.txt; with a time in
-       INTERACTIONS.parquet also the source's own files
+       data/item_embeddings.npy, data/als/test.npz, data/ranker/test/SEED.txt,
+       data/ranker/test/cold/SEED.txt; with a time in INTERACTIONS.parquet also the source's own
+       files
 out:   OUT.parquet, by user, best first: user_id, item_id as in the source; rank int16, 1 is best;
        score float32
 
 All that is said of items comes from the history of the fold test, on which the models were fitted;
 what is said of a user, from the file alone, but for the metadata of a user of users.parquet. So
 a user with the interactions of that history gets the list of data/recommendations/test.parquet. A
-user without a positive is cold and gets recent popular items, with 1 / rank as score.
+user without a positive is cold and gets recent popular items, in the order of models of their own.
 
 No stage of dvc.yaml: people run it, after `dvc repro` and with the same params.yaml.
 """
@@ -52,7 +53,7 @@ from folds import factors, tables
 from folds.candidate_lists import Candidates, split
 from folds.factors import Factors
 from folds.history import INTERACTIONS, TARGET_WINDOW, History, history_of, load_fold
-from ranking.scores import scores
+from ranking.scores import Scorer, scores
 from readers import DataParams
 from retrieval import CandidatesParams, Inputs, SourcesParams, fit_all
 from retrieval.source import lists_of
@@ -124,7 +125,7 @@ def context_of(
 def check_features(boosters: list, now: list[str]) -> None:
     """InputError where the models were trained on other features than params.yaml now makes."""
     now = [name.replace(" ", "_") for name in now]  # as LightGBM has them
-    trained = models.features_of(boosters)
+    trained = models.features_of(boosters) if boosters else now
     if now != trained:
         others = sorted({*now} ^ {*trained})
         raise InputError(
@@ -134,7 +135,7 @@ def check_features(boosters: list, now: list[str]) -> None:
 
 
 def top_lists(
-    n_users: int, context: Context, params: CandidatesParams, groups: list[str], k: int
+    n_users: int, context: Context, params: CandidatesParams, features: FeaturesParams, k: int
 ) -> Iterator[TopLists]:
     """The top k of n_users users of the context, block by block; `user` counts them from 0."""
     served, n_threads = context.served.history, context.n_threads
@@ -142,19 +143,22 @@ def top_lists(
         context.history, context.embeddings, n_threads, context.factors, context.tags, served
     )
     sources, fallback = fit_all(params.sources, inputs, section("sources", SourcesParams))
-    families = families_of(context, groups)
-    boosters = models.load(FOLD)
+    warm, cold = (
+        Scorer(models.load(FOLD, group), families_of(context, names), served)
+        for group, names in (("warm", features.groups), ("cold", features.cold_groups))
+    )
 
     def lists(users: np.ndarray) -> Candidates:
         return lists_of(served, sources, fallback, users, params.per_source)
 
     nobody = rows_of(lists(np.arange(0)), served)
-    check_features(boosters, feature_matrix(families, nobody).names)
+    for scorer in (warm, cold):
+        check_features(scorer.boosters, feature_matrix(scorer.families, nobody).names)
     with tqdm(total=n_users, unit=" users", disable=None) as progress:
         for start in range(0, n_users, USERS_AT_ONCE):
             users = np.arange(start, min(start + USERS_AT_ONCE, n_users))
             for block in split(lists(users), ROWS_AT_ONCE):
-                score = scores(block, served, families, boosters, n_threads)
+                score = scores(block, warm, cold, n_threads)
                 yield top_k(block.user, block.item, score.mean(axis=0), k)
             progress.update(len(users))
 
@@ -183,7 +187,10 @@ def main() -> None:
     data, k = section("data", DataParams), section("evaluate", EvaluateParams).k
     check_trained()
     history, _ = load_fold(FOLD)
-    has = {"strength": als.confidence == "strength", "channels": "channels" in features.groups}
+    has = {
+        "strength": als.confidence == "strength",
+        "channels": "channels" in {*features.groups, *features.cold_groups},
+    }
     given = read(interactions, data, history, **has)
     context = context_of(given, history, features, als, shared)
     n_users, n_new = len(given.user_ids), np.count_nonzero(given.known < 0)
@@ -192,7 +199,7 @@ def main() -> None:
     item_ids = pq.read_table(tables.ITEMS, columns=["item_id"])["item_id"].combine_chunks()
     ids = {"user_id": given.user_ids.type, "item_id": item_ids.type}
     with writer(out, pa.schema({**ids, **COLUMNS})) as file:
-        for top in top_lists(n_users, context, candidates, features.groups, k):
+        for top in top_lists(n_users, context, candidates, features, k):
             columns = [given.user_ids.take(top.user), item_ids.take(top.item), top.rank, top.score]
             file.write_table(pa.table(columns, schema=file.schema))
 

@@ -19,7 +19,7 @@ import candidates
 from factorization import als
 from families import FAMILIES, FeatureMatrix, FeaturesParams, families_of, feature_matrix
 from families.columns import Columns, codes, is_category, z_scores
-from families.context import Context, Rows, Users, metadata, rows_of
+from families.context import Context, Rows, Users, metadata, rows_of, serving
 from families.demographics import levels, lowest_of_levels
 from folds import products
 from folds.candidate_lists import Candidates
@@ -41,7 +41,12 @@ SCORES = {
     "knn": {"model": "item_knn", "of": "positives", **KNN.model_dump()},
 }
 PARAMS = FeaturesParams(
-    groups=list(FAMILIES), recent_windows=2, smoothing=S, last_items=10, scores=SCORES
+    groups=list(FAMILIES),
+    cold_groups=list(FAMILIES),
+    recent_windows=2,
+    smoothing=S,
+    last_items=10,
+    scores=SCORES,
 )
 
 ROWS = [  # user, item, window, strength; windows 1 and 2 are the recent ones
@@ -644,6 +649,10 @@ def random_rows(seed: int, windows: range, is_past: bool) -> list[tuple[int, int
 PAST = random_rows(0, range(WINDOW), is_past=True)
 
 
+AGES = np.random.default_rng(4).integers(18, 60, N_USERS).astype(np.float32)
+USERS_TABLE = pa.table({"user_id": np.arange(N_USERS), "age": AGES})
+
+
 def channels_of(history: History) -> dict[str, np.ndarray]:
     """Channels that are functions of the row."""
     users, items = history.users[history.user], history.items[history.item]
@@ -658,8 +667,6 @@ def lists_and_context(interactions: list[tuple]) -> tuple[dict, Candidates, Cont
     """What the pipeline makes of them for the fold that targets WINDOW: what each source found,
     the candidates of users 0..11, and what the families may read."""
     rng = np.random.default_rng(5)
-    age = pa.array(rng.integers(18, 60, N_USERS).astype(np.float32))
-    users = pa.table({"user_id": np.arange(N_USERS), "age": age})
     items = pa.table(
         {
             "item_id": np.arange(N_ITEMS),
@@ -685,7 +692,7 @@ def lists_and_context(interactions: list[tuple]) -> tuple[dict, Candidates, Cont
     context = Context(
         history,
         factors,
-        metadata(users, history.users),
+        metadata(USERS_TABLE, history.users),
         metadata(items, history.items),
         tags[history.items],
         embeddings[history.items],
@@ -715,7 +722,14 @@ def everything(
         for name in FAMILIES
     }
     matrix = matrix_of(of, list(FAMILIES), context).values.tobytes()
-    return sources, table, families | {"matrix": matrix}
+    return sources, table, families | {"matrix": matrix, "cold": of_cold_users(lists, context)}
+
+
+def of_cold_users(lists: Candidates, context: Context) -> bytes:
+    """The columns of every family for the lists of users without a positive."""
+    context = serving(context, np.arange(N_USERS), USERS_TABLE)
+    cold = rows_of(lists.take(~lists.is_retrieved), context.served.history)
+    return matrix_of(cold, list(FAMILIES), context).values.tobytes()
 
 
 @pytest.fixture(scope="module")
@@ -748,7 +762,7 @@ def test_no_candidate_list_knows_the_future(alone: tuple, with_future: tuple) ->
     assert with_future[1] == alone[1]
 
 
-@pytest.mark.parametrize("name", [*FAMILIES, "matrix"])
+@pytest.mark.parametrize("name", [*FAMILIES, "matrix", "cold"])
 def test_no_family_knows_the_future(name: str, alone: tuple, with_future: tuple) -> None:
     assert with_future[2][name] == alone[2][name]
 
@@ -794,3 +808,21 @@ def test_new_users_have_the_features_of_those_of_the_history(name: str) -> None:
 def test_groups_are_distinct_and_not_empty(groups: list[str]) -> None:
     with pytest.raises(ValueError, match="at least one family, and each once"):
         FeaturesParams(**{**PARAMS.model_dump(), "groups": groups})
+
+
+def test_users_that_the_history_does_not_know() -> None:
+    """Their metadata is known; those of the history have the features they had."""
+    _, lists, context = lists_and_context(PAST)
+    everyone = serving(context, np.arange(N_USERS), USERS_TABLE)
+    warm = lists.take(lists.is_retrieved)
+    for name in FAMILIES:
+        of, expected = (
+            columns_of(name, rows_of(warm, one.served.history), one) for one in (everyone, context)
+        )
+        assert [codes(values).tobytes() for values in of.values()] == [
+            codes(values).tobytes() for values in expected.values()
+        ], name
+    new = lists.take(np.isin(lists.user, [3, 7]))
+    assert (rows_of(new, context.history).user == -1).all()
+    of_new = columns_of("user", rows_of(new, everyone.served.history), everyone)
+    np.testing.assert_array_equal(of_new["user_age"], AGES[new.user])

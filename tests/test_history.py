@@ -10,7 +10,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from folds.history import INTERACTIONS, TARGET_WINDOW, History, Target, history_of, load_fold
+from folds.history import (
+    INTERACTIONS,
+    TARGET_WINDOW,
+    History,
+    Target,
+    history_of,
+    load_fold,
+    training_users,
+)
 from histories import LIKED, SEEN, arrays_of, fold_of, history_before, split_table, target_of
 
 ROWS = [  # user, item, window, strength, in time order
@@ -277,3 +285,25 @@ def test_a_history_may_have_items_that_none_of_its_rows_has() -> None:
     assert pairs_of(history) == pairs_of(history_of(known, 4))
     nobody = {name: values[:0] for name, values in known.items()}
     assert history_of(nobody, 4, history.items).exposures.shape == (0, 5)
+
+
+def test_users_without_history_among_those_with_one() -> None:
+    rows = [(2, 0, 0, LIKED), (2, 1, 0, SEEN), (5, 1, 0, LIKED)]
+    history = history_before(split_table(rows), 1)
+    more = history.with_users(np.array([7, 1, 5]))
+    assert more.users.tolist() == [1, 2, 5, 7]
+    assert more.positives.toarray().tolist() == [[0, 0], [1, 0], [0, 1], [0, 0]]
+    assert more.user.tolist() == [1, 1, 2]
+    assert more.n_positives_of(np.array([1, 2, 3, 7])).tolist() == [0, 1, 0, 0]
+    assert pairs_of(more) == pairs_of(history) == pairs_of(history.with_users(np.array([5])))
+
+
+@pytest.mark.parametrize(("group", "expected"), [("warm", [0, 4]), ("cold", [1, 3])])
+def test_training_users_have_a_relevant_item(group: str, expected: list[int]) -> None:
+    """Users 0 and 4 liked something before, 1 only watched, 3 is new; 2 likes nothing now."""
+    past = [(0, 0, 0, LIKED), (1, 0, 0, SEEN), (2, 0, 0, LIKED), (4, 0, 0, LIKED)]
+    now = [(user, 1, 1, SEEN if user == 2 else LIKED) for user in range(5)]
+    history, target = fold_of(split_table(past + now), 1)
+    assert training_users(history, target, group, 0, seed=0).tolist() == expected
+    (drawn,) = training_users(history, target, group, 1, seed=0).tolist()
+    assert drawn in expected

@@ -70,6 +70,7 @@ features:
       max_items: 500
       half_life: 0
   groups: [als, scores]
+  cold_groups: [popularity]
 candidates:
   sources: [als, ease]
   per_source: 100
@@ -78,6 +79,7 @@ ranker:
   objective: binary
   label: positive
   n_estimators: 200
+  cold_n_estimators: 30
   learning_rate: 0.05
   num_leaves: 31
   min_data_in_leaf: 200

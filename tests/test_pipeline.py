@@ -556,7 +556,7 @@ def test_nothing_leaks_from_a_window(
     unchanged = [
         *(f"data/{name}/{one}.npz" for name in ("als",) for one in (fold, *earlier)),
         *(f"data/candidates/{one}.parquet" for one in (fold, *earlier)),
-        *(f"data/features/{one}.parquet" for one in earlier),
+        *(f"data/features/{one}{group}.parquet" for one in earlier for group in ("", "_cold")),
         *(f"data/ranker/{one}" for one in (fold, *earlier) if one in JUDGED),
         *(f"data/recommendations/{one}.parquet" for one in (fold, *earlier) if one in JUDGED),
         *(f"data/per_user/{one}.parquet" for one in earlier if one in JUDGED),

@@ -21,6 +21,7 @@ SETTINGS = {
     "objective": "lambdarank",
     "label": "positive",
     "n_estimators": 6,
+    "cold_n_estimators": 3,
     "learning_rate": 0.1,
     "num_leaves": 4,
     "min_data_in_leaf": 2,
@@ -161,7 +162,7 @@ def test_the_saved_model_is_the_same_at_any_number_of_threads(
     for threads in (1, 2):
         folder = tmp_path / str(threads)
         folder.mkdir()
-        save(folder, "test", [trained(threads, objective=objective)])
+        save(folder, "test", "warm", [trained(threads, objective=objective)])
         texts.append((folder / "test/0.txt").read_text())
     assert texts[0] == texts[1]
     assert "Tree=5" in texts[0]  # six trees that split
@@ -193,13 +194,16 @@ def test_every_model_of_n_seeds_is_another() -> None:
 def test_models_are_read_in_the_order_of_their_seeds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """10 comes after 2, and the models of another fold are none of these."""
+    """10 comes after 2, and the models of another fold or group are none of these."""
     monkeypatch.setattr(models, "FOLDER", tmp_path)
     boosters = [trained(1, number, n_estimators=1 + number) for number in range(11)]
-    save(tmp_path, "test", boosters)
-    save(tmp_path, "test_2", boosters[:1])
-    loaded = load("test")
+    save(tmp_path, "test", "warm", boosters)
+    save(tmp_path, "test", "cold", boosters[3:4])
+    save(tmp_path, "test_2", "warm", boosters[:1])
+    loaded = load("test", "warm")
     assert [model.num_trees() for model in loaded] == [1 + number for number in range(11)]
+    assert [model.num_trees() for model in load("test", "cold")] == [1 + 3]
+    assert load("test_2", "cold") == []
     values = fold_of(3).values
     expected = [model.predict(values, raw_score=True) for model in boosters]
     np.testing.assert_allclose(predict(loaded, values, 1), expected, rtol=1e-12)

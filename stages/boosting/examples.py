@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from folds.lists import Lists
 
-FEATURES = "data/features/{fold}.parquet"
+FEATURES = {"warm": "data/features/{fold}.parquet", "cold": "data/features/{fold}_cold.parquet"}
 KEYS = {"user": pa.int32(), "item": pa.int32(), "label": pa.uint8(), "n_relevant": pa.int32()}
 
 
@@ -45,9 +45,9 @@ def schema(names: list[str], categorical: list[str]) -> pa.Schema:
     return pa.schema(fields, metadata={"categorical": json.dumps(categorical)})
 
 
-def read(fold: str) -> Examples:
-    """The examples of a fold, from its file."""
-    table = pq.read_table(FEATURES.format(fold=fold))
+def read(fold: str, group: str) -> Examples:
+    """The examples of a fold's warm or cold users, from their file."""
+    table = pq.read_table(FEATURES[group].format(fold=fold))
     names = table.column_names[len(KEYS) :]
     values = np.empty((len(names), table.num_rows), dtype=np.float32)
     for number, name in enumerate(names):

@@ -12,18 +12,25 @@ GAIN = FOLDER / "feature_gain.csv"
 CURVE = FOLDER / "learning_curve.csv"
 
 
-def save(folder: Path, fold: str, models: list[lgb.Booster]) -> None:
-    """Writes FOLD/0.txt, FOLD/1.txt, … into the folder."""
-    (folder / fold).mkdir()
+PLACE = {"warm": "", "cold": "cold"}  # of the models for a group of users, in the fold's folder
+
+
+def save(folder: Path, fold: str, group: str, models: list[lgb.Booster]) -> None:
+    """Writes FOLD/0.txt, FOLD/1.txt, … into the folder, for cold users FOLD/cold/0.txt, …."""
+    folder = folder / fold / PLACE[group]
+    folder.mkdir(parents=True, exist_ok=True)
     for number, model in enumerate(models):
         # LightGBM stores the number of threads, the one parameter that changes no tree
         text = re.sub(r"\[num_threads: \d+\]", "[num_threads: 0]", model.model_to_string())
-        (folder / fold / f"{number}.txt").write_text(text)
+        (folder / f"{number}.txt").write_text(text)
 
 
-def load(fold: str) -> list[lgb.Booster]:
-    """The models of a judged fold, in the order of their seeds."""
-    paths = sorted((FOLDER / fold).glob("*.txt"), key=lambda path: int(path.stem))
+def load(fold: str, group: str) -> list[lgb.Booster]:
+    """The models of a judged fold for warm or cold users, in the order of their seeds; for cold
+    users there may be none.
+    """
+    folder = FOLDER / fold / PLACE[group]
+    paths = sorted(folder.glob("*.txt"), key=lambda path: int(path.stem))
     return [lgb.Booster(model_str=path.read_text()) for path in paths]
 
 

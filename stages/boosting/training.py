@@ -21,6 +21,7 @@ class RankerParams(Strict):
     objective: Literal["lambdarank", "rank_xendcg", "binary"]
     label: Literal["positive", "graded"]  # relevant or not, or the strength of the feedback
     n_estimators: int = Field(ge=1, le=100_000)  # trees
+    cold_n_estimators: int = Field(ge=0, le=100_000)  # for cold users; 0 = none
     learning_rate: float = Field(gt=0, le=10)
     num_leaves: int = Field(ge=2, le=131_072)  # of a tree
     min_data_in_leaf: int = Field(ge=0)  # rows

@@ -26,6 +26,7 @@ from families.context import (
     Rows,
     load_context,
     rows_of,
+    serving,
 )
 from families.demographics import demographics
 from families.metadata import embedding, item, user
@@ -44,6 +45,7 @@ __all__ = [
     "feature_matrix",
     "load_context",
     "rows_of",
+    "serving",
 ]
 
 FAMILIES: dict[str, Family] = {
@@ -67,8 +69,9 @@ class FeaturesParams(FamilyParams):
     """The section `features`: the families in use, and the parameters they share."""
 
     groups: list[Literal[*FAMILIES]]  # in this order
+    cold_groups: list[Literal[*FAMILIES]]  # of the lists of cold users
 
-    @field_validator("groups")
+    @field_validator("groups", "cold_groups")
     @classmethod
     def _are_distinct(cls, groups: list[str]) -> list[str]:
         if not groups or len(set(groups)) < len(groups):

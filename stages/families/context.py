@@ -8,7 +8,7 @@ smoothed rate of x = (P(x) + s r) / (E(x) + s), s = `smoothing`.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated
 
@@ -185,6 +185,21 @@ def load_context(fold: str, history: History, params: FamilyParams) -> Context:
         params,
         section("sources.item_knn", ItemKnnParams),
         shared_params().n_threads,
+    )
+
+
+def serving(context: Context, users: np.ndarray, table: pa.Table) -> Context:
+    """The same context for these rows of users.parquet (`table`), too: of those that the history
+    does not know it has the metadata alone.
+    """
+    served = context.history.with_users(users)
+    of_known, of_items = context.factors.user_factors, context.factors.item_factors
+    user_factors = np.zeros((served.n_users, of_known.shape[1]), dtype=np.float32)
+    user_factors[served.user_of(context.history.users)] = of_known
+    return replace(
+        context,
+        factors=Factors(user_factors, of_items, served.users, served.items),
+        new_users=Users(served, metadata(table, served.users), context.channels),
     )
 
 

@@ -41,7 +41,7 @@ class Ranker:
 
 def load(fold: str) -> Ranker:
     """The ranker of a judged fold."""
-    return Ranker(models.load(fold))
+    return Ranker(models.load(fold, "warm"))
 
 
 def probability(score: np.ndarray) -> np.ndarray:

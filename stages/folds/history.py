@@ -106,6 +106,15 @@ class History:
         """int64: positives of rows of users.parquet; 0 for a cold user, with history or without."""
         return np.append(self.n_positives, 0)[self.user_of(rows)]  # -1 reads the 0 appended
 
+    def with_users(self, users: np.ndarray) -> "History":
+        """The same history with these rows of users.parquet among its users, too: those that it
+        does not know have no rows.
+        """
+        users = np.union1d(self.users, users).astype(np.int32)
+        size = np.zeros(len(users), dtype=np.int64)
+        size[np.searchsorted(users, self.users)] = np.diff(self.indptr)
+        return replace(self, users=users, indptr=np.concatenate([[0], np.cumsum(size)]))
+
     def user_of(self, rows: np.ndarray) -> np.ndarray:
         """int32: the `user` of rows of users.parquet, -1 for those without history."""
         return _position(self.users, rows)
@@ -176,13 +185,17 @@ def load_fold(fold: str) -> tuple[History, Target]:
     return history, target
 
 
-def training_users(history: History, target: Target, max_users: int, seed: int) -> np.ndarray:
-    """The users whose lists can train a ranker: warm ones with a relevant item.
+def training_users(
+    history: History, target: Target, group: str, max_users: int, seed: int
+) -> np.ndarray:
+    """The users whose lists can train a ranker: those of a group, warm or cold, with a relevant
+    item.
 
     int32, ascending: rows of users.parquet; at most max_users, see draw_users.
     """
     users = np.unique(target.user)
-    return draw_users(users[history.n_positives_of(users) > 0], max_users, seed)
+    is_cold = history.n_positives_of(users) == 0
+    return draw_users(users[is_cold == (group == "cold")], max_users, seed)
 
 
 def draw_users(users: np.ndarray, max_users: int, seed: int) -> np.ndarray:

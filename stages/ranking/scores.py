@@ -1,30 +1,40 @@
 """Scores of candidates: the same for the users of a fold as for new ones."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from boosting import models
+from boosting.lean_lightgbm import lightgbm as lgb
 from families import FamilyOfFold, feature_matrix, rows_of
 from folds.candidate_lists import Candidates
 from folds.history import History
 
 
-def scores(
-    lists: Candidates,
-    served: History,
-    families: list[FamilyOfFold],
-    boosters: list,
-    n_threads: int,
-) -> np.ndarray:
-    """The score that each model gives each row, float64 (n_models, n_rows); for rows of cold users
-    1 / place in the list.
+@dataclass(frozen=True)
+class Scorer:
+    """What ranks the lists of warm or of cold users.
 
-    served  the history of the users of the lists
+    boosters  all models; none where lists stay as they are
+    families  what the models know of the lists
+    served    the history of the users of the lists
+    """
+
+    boosters: list[lgb.Booster]
+    families: list[FamilyOfFold]
+    served: History
+
+
+def scores(lists: Candidates, warm: Scorer, cold: Scorer, n_threads: int) -> np.ndarray:
+    """The score that each model gives each row, float64 (n_models, n_rows); where there are no
+    models for cold users, 1 / place in the list in their rows.
     """
     start = np.repeat(lists.starts, lists.group)
     place = np.arange(len(lists.user)) - start + 1
-    score = np.tile(1 / place, (len(boosters), 1))
+    score = np.tile(1 / place, (len(warm.boosters), 1))
     is_warm = lists.is_retrieved
-    if is_warm.any():
-        features = feature_matrix(families, rows_of(lists.take(is_warm), served))
-        score[:, is_warm] = models.predict(boosters, features.values, n_threads)
+    for rows, scorer in ((is_warm, warm), (~is_warm, cold)):
+        if rows.any() and scorer.boosters:
+            features = feature_matrix(scorer.families, rows_of(lists.take(rows), scorer.served))
+            score[:, rows] = models.predict(scorer.boosters, features.values, n_threads)
     return score

@@ -255,7 +255,7 @@ def ranker_fit(n_repeats: int) -> tuple[pd.DataFrame, dict[str, float]]:
     shared = shared_params()
     params = section("ranker", training.RankerParams)
     earlier = shared.before(FOLD, params.train_folds)
-    judged = examples.read(FOLD)
+    judged = examples.read(FOLD, "warm")
     naive = [every_list(fold, shared) for fold in earlier]
     frame = pd.DataFrame(
         np.concatenate([examples.values for examples in naive]), columns=naive[0].names
@@ -265,7 +265,7 @@ def ranker_fit(n_repeats: int) -> tuple[pd.DataFrame, dict[str, float]]:
     names = "n_estimators learning_rate num_leaves min_data_in_leaf feature_fraction lambda_l2"
     settings = {name: getattr(params, name) for name in names.split()}
     settings["n_jobs"] = shared.n_threads
-    loaded = [examples.read(fold) for fold in earlier]
+    loaded = [examples.read(fold, "warm") for fold in earlier]
 
     def pipeline() -> list:
         sampled = [

@@ -1,0 +1,49 @@
+"""What scores the lists of warm and of cold users."""
+
+import numpy as np
+
+from boosting.lean_lightgbm import lightgbm as lgb
+from families.columns import float32
+from families.context import Rows
+from folds.candidate_lists import Candidates
+from histories import LIKED, SEEN, history_of
+from ranking.scores import Scorer, scores
+
+HISTORY = history_of([(0, 0, 0, LIKED), (0, 1, 0, SEEN), (1, 2, 0, SEEN)], 1)
+LISTS = Candidates(  # user 0 is warm, 1 only watched, 2 has no history
+    np.array([0, 0, 1, 1, 2, 2], dtype=np.int32),
+    np.array([2, 1, 0, 1, 2, 0], dtype=np.int32),
+    {"als": np.array([1, 2, 0, 0, 0, 0], dtype=np.int16)},
+    {"als": np.zeros(6, dtype=np.float32)},
+)
+
+
+def item_number(rows: Rows) -> dict[str, np.ndarray]:
+    return float32({"item": rows.item})
+
+
+def booster(sign: int) -> lgb.Booster:
+    """Scores an item by its number, or by minus its number."""
+    item = np.arange(3.0).repeat(10)[:, None]
+    settings = {"min_data_in_leaf": 1, "min_data_in_bin": 1, "learning_rate": 1, "verbosity": -1}
+    data = lgb.Dataset(item, sign * item[:, 0], params=settings)
+    return lgb.train({**settings, "boost_from_average": False}, data, 1)
+
+
+UP, DOWN = booster(1), booster(-1)
+
+
+def scores_of(for_cold: list[lgb.Booster]) -> np.ndarray:
+    warm = Scorer([UP, UP], [item_number], HISTORY)
+    cold = Scorer(for_cold, [item_number], HISTORY.with_users(np.arange(3)))
+    return scores(LISTS, warm, cold, n_threads=1)
+
+
+def test_cold_users_have_models_of_their_own() -> None:
+    expected = [[2, 1, 0, -1, -2, 0], [2, 1, 0, 1, 2, 0]]
+    np.testing.assert_allclose(scores_of([DOWN, UP]), expected, atol=1e-6)
+
+
+def test_without_models_the_lists_of_cold_users_stay_as_they_are() -> None:
+    expected = [2, 1, 1 / 1, 1 / 2, 1 / 1, 1 / 2]
+    np.testing.assert_allclose(scores_of([]), [expected, expected], atol=1e-6)
