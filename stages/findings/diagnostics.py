@@ -216,10 +216,9 @@ def cold_users_dominate(facts: Facts) -> Outcome:
     if share < COLD_SHARE:
         return Fine(seen)
     return Found(
-        f"{seen}: every model serves them the same recent popular items, and their lists hide what "
-        "the models differ in.",
-        "Compare the models on warm users (warm.* in metrics/validation.json), and give cold users "
-        "a model of their own, by what is known of them.",
+        f"{seen}: they tell nothing of how well the models know users, since all "
+        "that can be done for them is to rank recent popular items by who they are.",
+        "Compare the models on warm users (warm.* in metrics/validation.json).",
     )
 
 

@@ -40,7 +40,7 @@ def judged_lists(folds: list[str]) -> dict[str, np.ndarray]:
 
 def ap_of(judged: Examples, score: np.ndarray, users: np.ndarray, k: int) -> np.ndarray:
     """AP@k of each of these users; 0 for those whose list holds nothing relevant, and for cold
-    users, whom every system serves alike: float64 (n_users,).
+    users, whose models are not compared: float64 (n_users,).
     """
     top = top_k(judged.user, np.arange(len(judged.user)), score, k)  # .item: rows of judged
     hits = np.zeros((len(judged.group), k), dtype=bool)
@@ -55,11 +55,11 @@ def system(shared: SharedParams, params: RankerParams, users: dict, k: int) -> n
     """AP@k of every list of the validation folds, by rankers with the seed of `shared`."""
     found = []
     for fold, judged_users in users.items():
-        earlier = [examples.read(name) for name in shared.before(fold, params.train_folds)]
+        earlier = [examples.read(name, "warm") for name in shared.before(fold, params.train_folds)]
         sampled = [sample_negatives(one, params.negatives, shared.seed) for one in earlier]
         data = dataset([one for one in sampled if len(one.label)], params, shared)
         models = train(data, params, shared, params.n_seeds)
-        judged = examples.read(fold)
+        judged = examples.read(fold, "warm")
         score = predict(models, judged.values, shared.n_threads).mean(axis=0)
         found.append(ap_of(judged, score, judged_users, k))
     return np.concatenate(found)
