@@ -145,7 +145,9 @@ def test_a_new_user_who_rates_as_another(served: Callable, history: pd.DataFrame
 def test_a_user_without_a_positive_gets_recent_popular_items(
     served: Callable, history: pd.DataFrame, capsys: pytest.CaptureFixture
 ) -> None:
-    """Those of the last two windows, as rank says; of items that are all unknown, too."""
+    """Of the last two windows, in the order of the models for cold users; of items that are all
+    unknown, too.
+    """
     disliked = history[history["item_id"].isin(history["item_id"].unique()[:5])]
     disliked = disliked.drop_duplicates("item_id").assign(user_id="cold", rating=1)
     unknown = pd.DataFrame([["lost", "no such film", 5, 1]], columns=COLUMNS)
@@ -155,10 +157,10 @@ def test_a_user_without_a_positive_gets_recent_popular_items(
     recent = recent[recent["rating"] >= 4].drop_duplicates(["user_id", "item_id"], keep="last")
     for user, seen in (("cold", set(disliked["item_id"])), ("lost", set())):
         own = found[found["user_id"] == user]
-        np.testing.assert_allclose(own["score"], 1 / np.arange(1, 11), rtol=1e-6)
+        assert (np.diff(own["score"]) <= 0).all()
         assert own["rank"].tolist() == list(range(1, 11))
         n_positives = recent["item_id"].value_counts().drop(list(seen), errors="ignore")
-        assert set(own["item_id"]) <= set(n_positives.index[:25])
+        assert set(own["item_id"]) <= set(n_positives.index[:100])
         assert not seen & set(own["item_id"])
 
 
