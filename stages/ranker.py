@@ -6,7 +6,7 @@ in:    data/features/FOLD.parquet, data/features/FOLD_cold.parquet of every fold
 out:   data/ranker/FOLD/SEED.txt: a LightGBM text model for each judged FOLD and each SEED of
          0 … n_seeds - 1
        data/ranker/FOLD/cold/SEED.txt: the same for the lists of cold users; none where the folds
-         before it have no such list that holds a relevant item
+         before it have fewer than ranker.cold_min_lists such lists that hold a relevant item
        data/ranker/feature_gain.csv: feature, gain: its share of the total gain in the models of the
          fold validation for warm users
        data/ranker/learning_curve.csv: trees, map: mean AP@10 over the validation fold's lists that
@@ -109,12 +109,17 @@ def train_group(folder: Path, group: str, params: RankerParams, shared: SharedPa
     if group == "warm":
         check_folds(training, params.train_folds, shared)
     for judged, found in training.items():
-        if not found:  # cold users are then served as they are
+        n_lists = sum(len(one.group) for one in found)
+        if group == "cold" and n_lists < max(params.cold_min_lists, 1):
+            report(
+                f"{judged}: only {n_lists} lists of cold users to learn from, fewer than "
+                f"{params.cold_min_lists} (ranker.cold_min_lists): cold users get recent popular "
+                "items as they are"
+            )
             continue
         data = dataset(found, params, shared)
         boosters = train(data, params, shared, params.n_seeds)
         models.save(folder, judged, group, boosters)
-        n_lists = sum(len(one.group) for one in found)
         report(f"{judged}, {group} users: {data.num_data():,} candidates in {n_lists:,} lists")
         if (judged, group) == ("validation", "warm"):
             write_plots(folder, boosters, examples.read(judged, group), params.n_estimators)

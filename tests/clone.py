@@ -29,6 +29,7 @@ SMALL = {  # what the tests rely on, and what makes a run short; the rest of par
     "candidates.per_source": 30,
     "ranker.n_estimators": 20,
     "ranker.min_data_in_leaf": 20,
+    "ranker.cold_min_lists": 1,
     "ranker.n_seeds": 2,
     "ranker.train_folds": 2,
     "evaluate.k": 10,

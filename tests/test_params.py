@@ -80,6 +80,7 @@ ranker:
   label: positive
   n_estimators: 200
   cold_n_estimators: 30
+  cold_min_lists: 400
   learning_rate: 0.05
   num_leaves: 31
   min_data_in_leaf: 200

@@ -425,6 +425,20 @@ def test_every_out_has_the_committed_bytes(clone: Clone, request: pytest.Fixture
     assert clone.outs() == json.loads(OUTS.read_text())
 
 
+# --- cold users
+
+
+def test_few_lists_of_cold_users_teach_no_ranker(copied: Clone) -> None:
+    """Their lists are then served as they are, and the run says so."""
+    assert (copied.folder / "data/ranker/test/cold/0.txt").exists()
+    copied.set_params({"ranker.cold_min_lists": 100_000})
+    lines = copied.run(sys.executable, "stages/ranker.py").stdout.splitlines()
+    said = [line for line in lines if "(ranker.cold_min_lists)" in line]
+    assert len(said) == len(JUDGED)
+    assert not list((copied.folder / "data/ranker").glob("*/cold"))
+    assert (copied.folder / "data/ranker/test/0.txt").exists()
+
+
 # --- running again
 
 

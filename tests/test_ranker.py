@@ -22,6 +22,7 @@ SETTINGS = {
     "label": "positive",
     "n_estimators": 6,
     "cold_n_estimators": 3,
+    "cold_min_lists": 0,
     "learning_rate": 0.1,
     "num_leaves": 4,
     "min_data_in_leaf": 2,
