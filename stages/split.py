@@ -11,7 +11,7 @@ out:   data/split/interactions.parquet, rows by user, within a user in time orde
        data/split/folds/FOLD.json for every fold: window, the number of its target window. A file
          each, so that a fold that is added changes nothing for the others
        data/split/windows.csv, a row per window: window, n_interactions, n_positives, n_users,
-         n_items
+         n_items; n_days, from its first row to its last, where the source tells the time
 """
 
 import json
@@ -66,7 +66,7 @@ def summary(window: np.ndarray, n_windows: int, interactions: pa.Table) -> pd.Da
         is_there[of, window] = True
         return is_there.sum(axis=0)
 
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "window": np.arange(n_windows),
             "n_interactions": np.bincount(window, minlength=n_windows),
@@ -75,6 +75,19 @@ def summary(window: np.ndarray, n_windows: int, interactions: pa.Table) -> pd.Da
             "n_items": distinct(item),
         }
     )
+    if "timestamp" in interactions.column_names:
+        table["n_days"] = days(interactions["timestamp"].to_numpy(), table["n_interactions"])
+    return table
+
+
+def days(timestamp: np.ndarray, n_rows: np.ndarray) -> np.ndarray:
+    """float64 (n_windows,): from the first row of each window to its last; 0 where it has none.
+
+    timestamp  int64, seconds, ascending; n_rows  of each window
+    """
+    ends = np.cumsum(n_rows)
+    of_windows = (timestamp[end - n : end] for end, n in zip(ends, n_rows, strict=True))
+    return np.array([(of[-1] - of[0]) / 86_400 if len(of) else 0.0 for of in of_windows]).round(2)
 
 
 def target_windows(folds: list[str], n_windows: int) -> dict[str, int]:

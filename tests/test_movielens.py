@@ -85,7 +85,7 @@ def test_interactions_are_the_ratings_in_order_of_time(folder: Path, source: str
     assert (log["is_positive"].to_numpy() == ratings["rating"].isin([1, 4, 5])).all()
     strength = ratings["rating"].map({1: 1, 2: 0, 3: 0, 4: 1, 5: 2})
     assert (log["strength"].to_numpy() == strength).all()
-    assert log.dtypes.astype(str).tolist() == ["int32", "int32", "bool", "uint8"]
+    assert log.dtypes.astype(str).tolist() == ["int32", "int32", "bool", "uint8", "int64"]
 
 
 def test_users_and_items_are_ascending_with_their_own_columns(folder: Path, source: str) -> None:

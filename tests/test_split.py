@@ -86,6 +86,20 @@ def test_summary_has_a_row_for_an_empty_window() -> None:
     ]
 
 
+def test_summary_has_the_days_where_the_source_tells_the_time() -> None:
+    day = 86_400
+    table = pa.table(
+        {
+            "user": [0, 0, 1, 1],
+            "item": [5, 6, 5, 6],
+            "is_positive": [YES] * 4,
+            "timestamp": [100, 100 + 3 * day, 5 * day, 9 * day],
+        }
+    )
+    frame = summary(np.array([0, 0, 2, 3]), 4, table)
+    assert frame["n_days"].tolist() == [3.0, 0.0, 0.0, 0.0]
+
+
 def write_interactions(folder: Path, strength: list[int], **channels: pa.Array) -> None:
     (folder / "params.yaml").write_text(
         "seed: 1\nthreads: 1\nfolds: [test, validation, label_1]\nsplit:\n  windows: 4\n"

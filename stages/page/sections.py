@@ -404,7 +404,7 @@ def reliability(points: Sequence[Calibration] | None, n_lists: int, n_rows: int)
 
 
 def windows(table_: pd.DataFrame, kinds: Sequence[str]) -> Html:
-    """The windows of the data; kinds: of each, what it is for."""
+    """The windows of the data; kinds: of each, what it is for. Their days where they are known."""
     drawn = [
         figure(
             heading,
@@ -414,7 +414,9 @@ def windows(table_: pd.DataFrame, kinds: Sequence[str]) -> Html:
             ("Interactions", "rows", "n_interactions"),
             ("Positives", "rows", "n_positives"),
             ("Users", "users", "n_users"),
+            ("Length", "days", "n_days"),
         )
+        if column in table_.columns
     ]
     return join(
         paragraph(

@@ -90,6 +90,7 @@ def read(data: ReaderParams) -> Tables:
         "item": pc.index_in(ratings["item_id"], item_ids),
         "is_positive": is_positive,
         "strength": strength(is_positive, ratings),
+        "timestamp": ratings["timestamp"],
     }
     item_rows = pc.index_in(item_ids, items["item_id"])
     years = _years(items)
