@@ -94,6 +94,10 @@ class Clone:
         """Runs DVC."""
         return self.run(sys.executable, "-m", "dvc", *arguments, is_checked=is_checked)
 
+    def run_stages(self, first: str = "download") -> None:
+        """Runs the stages from this one on without DVC, see one_process.py."""
+        self.run(sys.executable, "tests/one_process.py", first)
+
     def processes(self) -> Iterator[psutil.Process]:
         """Those that run in the folder or below it."""
         for process in psutil.process_iter():

@@ -234,6 +234,24 @@ def test_no_parameter_has_a_default(model: type[Strict]) -> None:
             "[ease, als]",
             "candidates.sources is ['ease', 'als']: must start with als and name each source once",
         ),
+        (
+            "features",
+            "[als, scores]",
+            "[als, nope]",
+            "features.groups.1 is 'nope': must be 'als', ",
+        ),
+        (
+            "evaluate",
+            "seed: 42",
+            "seed: 42\nevaluate: {k: 0, n_resamples: 500}",
+            "evaluate.k is 0: must be greater than or equal to 1",
+        ),
+        (
+            "evaluate",
+            "seed: 42",
+            "seed: 42\nevaluate: {k: 5, kk: 5, n_resamples: 500}",
+            "evaluate.kk is not a parameter; did you mean evaluate.k?",
+        ),
         (None, "42", "-1", "seed is -1: must be greater than or equal to 0"),
         (None, "42", "2147483648", "seed is 2147483648: must be less than or equal to 2147483647"),
         (
