@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness import process
+from harness import params, process
 
 import psutil
 import pytest
@@ -25,6 +25,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_report_header() -> str:
     return f"BLAS kernel: {process.KERNEL or 'not pinned'}"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test reads of params.yaml is nothing to the next, which is in another folder."""
+    monkeypatch.setattr(params, "READ", [])
 
 
 @pytest.fixture(scope="session")
