@@ -38,8 +38,9 @@ import pyarrow.parquet as pq
 
 from evaluation import per_user, pictures, results, top_lists
 from evaluation.judge import Judged, als_lists_and_counts, judge, pool, recommended_lists
-from evaluation.top_lists import EvaluateParams
+from evaluation.top_lists import EvaluateParams, check_length
 from folds import tables
+from folds.candidate_lists import CandidateListParams
 from folds.history import load_fold, target_window
 
 METRICS = Path("metrics")
@@ -56,14 +57,14 @@ def judge_fold(
 ) -> Judged:
     """The lists of one fold, from its files; settings: of the baselines, the best of each."""
     history, target = load_fold(fold)
-    als, candidates = als_lists_and_counts(fold, target, k)
+    als, counts = als_lists_and_counts(fold, target, k)
     lists = {"als": als, "hybrid": recommended_lists(fold, user_ids, item_ids)}
     for row in settings.itertuples():
         lists[row.model] = top_lists.read(f"data/baselines/{fold}.parquet", row.model, row.number)
     single = f"data/single_models/{fold}.parquet"
     n_single = pc.max(pq.read_table(single, columns=["number"])["number"]).as_py() + 1
     each = [top_lists.read(single, "hybrid", number) for number in range(n_single)]
-    return judge(history, target, lists, each, candidates, k)
+    return judge(history, target, lists, each, counts, k)
 
 
 def write_json(path: Path, tree: dict) -> None:
@@ -113,6 +114,8 @@ def check_als(judged: Judged) -> None:
 def main() -> None:
     shared = shared_params()
     params = section("evaluate", EvaluateParams)
+    candidates = section("candidates", CandidateListParams)
+    check_length(params.k, candidates.per_source)
     user_ids = pq.read_table(tables.USERS, columns=["user_id"])["user_id"]
     item_ids = pq.read_table(tables.ITEMS, columns=["item_id"])["item_id"]
     settings = pd.read_csv("data/baselines/settings.csv")
@@ -152,7 +155,9 @@ def main() -> None:
     write_json(METRICS / "map.json", screen)
     for kind in KINDS:
         write_json(METRICS / f"{kind}.json", summaries[kind])
-        write_csv(METRICS / "by_k" / f"{kind}.csv", curves[kind])
+    with whole_folder(METRICS / "by_k") as folder:
+        for kind, curve in curves.items():
+            write_csv(folder / f"{kind}.csv", curve)
     write_json(METRICS / "baselines.json", baselines_tree(pooled, settings))
     write_csv(METRICS / "windows.csv", windows)
     write_csv(METRICS / "slices.csv", every_slice.reset_index())

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness import params, process
+from harness import process, script
 
 import psutil
 import pytest
@@ -28,9 +28,9 @@ def pytest_report_header() -> str:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_checks() -> None:
     """What a test reads of params.yaml is nothing to the next, which is in another folder."""
-    monkeypatch.setattr(params, "READ", [])
+    script.CHECKS.clear()
 
 
 @pytest.fixture(scope="session")

@@ -509,6 +509,7 @@ def test_queue(copied: Clone) -> None:
         ("data.source=nope", "data.source"),
         ("features.groups=[als,nope]", "features.groups"),
         ("evaluate.k=0", "evaluate.k"),
+        ("evaluate.k=31", "evaluate.k"),  # candidates.per_source is 30
         ("+evaluate.kk=5", "evaluate.kk"),
         ("ranker.label=graded", "ranker"),
     ],
@@ -544,6 +545,21 @@ def test_parameters_that_change_while_their_stage_runs(clone: Clone, copied: Clo
     script.write_text(code)
     copied.dvc("repro", "als@test")
     assert np.load(copied.folder / "data/als/test.npz")["item_factors"].shape[1] == 4
+
+
+@pytest.mark.parametrize("script", ["recommend", "evaluate", "als_alone"])
+def test_als_is_not_judged_by_lists_that_end_before_k(
+    clone: Clone, copied: Clone, script: str
+) -> None:
+    """Or the gain over it seems larger than it is."""
+    copied.set_params({"candidates.per_source": 30, "evaluate.k": 31})
+    result = copied.run(sys.executable, f"stages/{script}.py", is_checked=False)
+    assert result.returncode == 1
+    assert result.stdout == (
+        f"{script}: params.yaml: evaluate.k is 31: must be at most candidates.per_source, which is "
+        "30, or the lists of ALS end before k\n"
+    )
+    assert copied.content("metrics") == clone.content("metrics")
 
 
 # --- time

@@ -102,7 +102,7 @@ def check_unchanged() -> None:
     """InputError where the file no longer says what this process has read of it: DVC records what
     it says when a stage ends, so that the results would be taken for those of other parameters.
     """
-    now = _load() if READ else {}
+    now = _load()
     for key, value in READ:
         for name, before, after in changes(key, value, look_up(now, key)):
             raise InputError(
@@ -111,7 +111,13 @@ def check_unchanged() -> None:
             )
 
 
-CHECKS.append(check_unchanged)
+def remember(key: str, value: object) -> None:
+    """Has this value compared with the file until this run of the script ends."""
+    if check_unchanged not in CHECKS:  # the first of a run
+        READ.clear()
+        CHECKS.append(check_unchanged)
+    if (key, value) not in READ:
+        READ.append((key, value))
 
 
 def _load() -> dict:
@@ -211,13 +217,16 @@ def section(name: str, model: type[Section]) -> Section:
             raise InputError(f"{FILE}: {path} is {shown(tree[key])}: must be a section")
         tree = tree[key]
         path += "."
-    READ.append((name, tree))
-    return _validate(tree, model, path)
+    found = _validate(tree, model, path)
+    remember(name, tree)
+    return found
 
 
 def shared_params() -> SharedParams:
     """seed, threads and folds; threads, which change no byte, may change while a stage runs."""
     tree = _load()
     values = {key: tree[key] for key in tree if key not in SECTIONS}
-    READ.extend((key, value) for key, value in values.items() if key != "threads")
-    return _validate(values, SharedParams, "")
+    found = _validate(values, SharedParams, "")
+    for key in ("seed", "folds"):
+        remember(key, values[key])
+    return found

@@ -19,6 +19,7 @@ class InputError(ValueError):
     """
 
 
+OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 INTERRUPTS: list[int] = []  # signals that came
 
 
@@ -34,13 +35,14 @@ def check_not_interrupted() -> None:
         raise KeyboardInterrupt
 
 
-CHECKS: list[Callable[[], None]] = [check_not_interrupted]
+CHECKS: list[Callable[[], None]] = []  # of this run, beside that for an interrupt
 
 
 def check_outputs_may_stay() -> None:
     """Every check, before an output takes its place and when the script ends: an exception where
-    no output of this process may be taken for a result.
+    no output of this run may be taken for a result.
     """
+    check_not_interrupted()
     for check in CHECKS:
         check()
 
@@ -49,6 +51,7 @@ def run_script(main: Callable[[], None]) -> None:
     """Runs a script's main(); bad input, what the system refuses (a full disk, a file that is not
     there, memory) or an interrupt ends in one line on stderr and exit 1 (130).
     """
+    CHECKS.clear()
     name = process.script_name()
     if note := process.kernel_note():
         print(f"{name}: {note}", file=sys.stderr)
@@ -87,8 +90,10 @@ def refusal(error: OSError) -> str:
     if isinstance(error, FileNotFoundError) and error.errno is None:  # of pyarrow, which names it
         return f"{error}: not found"
     path = error.filename2 or error.filename  # of two, that which was to be written
+    if not path and error.errno in OF_WRITING:
+        path = "cannot write"
     reason = error.strerror or str(error) or type(error).__name__
-    return " ".join(f"{path}: {reason}".split() if path else reason.split())
+    return " ".join((f"{path}: {reason}" if path else reason).split())
 
 
 @contextlib.contextmanager
@@ -97,7 +102,7 @@ def naming(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) and not error.filename:
+        if error.errno in OF_WRITING and not error.filename:
             error.filename = str(path)
         raise
 
