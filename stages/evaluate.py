@@ -31,13 +31,16 @@ from harness.params import section, shared_params
 from harness.script import report, run_script, whole, whole_folder
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from evaluation import per_user, pictures, results, top_lists
+from evaluation.figures import to_json
 from evaluation.judge import Judged, als_lists_and_counts, judge, pool, recommended_lists
+from evaluation.metrics import FEWEST_USERS
 from evaluation.top_lists import EvaluateParams, check_length
 from folds import tables
 from folds.candidate_lists import CandidateListParams
@@ -69,7 +72,7 @@ def judge_fold(
 
 def write_json(path: Path, tree: dict) -> None:
     with whole(path) as temporary:
-        temporary.write_text(json.dumps(tree, indent=2) + "\n")
+        temporary.write_text(f"{to_json(tree)}\n")
 
 
 def write_csv(path: Path, frame: pd.DataFrame) -> None:
@@ -111,6 +114,20 @@ def check_als(judged: Judged) -> None:
         )
 
 
+def report_small(judged: dict[str, Judged]) -> None:
+    """Reports on one line which of these have no interval, since they are of too few users."""
+    small = []
+    for name, of in judged.items():
+        for group, rows in (("", slice(None)), (" warm", ~of.is_cold), (" cold", of.is_cold)):
+            n_users = len(np.unique(of.user[rows]))
+            if 0 < n_users < FEWEST_USERS:
+                small.append(f"{name}{group} ({n_users})")
+                if not group:
+                    break
+    if small:
+        report(f"no interval for fewer than {FEWEST_USERS} users: {', '.join(small)}")
+
+
 def main() -> None:
     shared = shared_params()
     params = section("evaluate", EvaluateParams)
@@ -123,6 +140,7 @@ def main() -> None:
     judged = {fold: judge_fold(fold, best, user_ids, item_ids, params.k) for fold in shared.judged}
     pooled = {kind: pool([judged[fold] for fold in shared.of_kind(kind)]) for kind in KINDS}
     check_als(pooled["validation"])
+    report_small({**{f"{kind} pooled": of for kind, of in pooled.items()}, **judged})
 
     summaries, screen = {}, {}
     for kind, of in pooled.items():
