@@ -136,7 +136,7 @@ def test_oracle_is_ap_with_every_found_item_on_top() -> None:
 DIFFERENCE = np.array([0.5, 0.0, 0.0, -0.25, 0.5, 0.1, 0.0, 0.3, -0.1, 0.0, 0.2, -0.05])
 
 
-USER = np.array([3, 3, 1, 7, 7, 7, 2, 9, 4, 4, 5, 8])  # of each list
+USER = np.array([3, 3, 1, 7, 7, 6, 2, 9, 4, 10, 5, 8])  # of each list
 
 
 def bootstrap(difference: np.ndarray, n_resamples: int, seed: int) -> dict[str, float]:
@@ -173,11 +173,12 @@ def test_bootstrap_agrees_with_a_plain_loop(user: np.ndarray) -> None:
 
 
 def test_lists_of_one_user_are_drawn_together() -> None:
-    """Two users with three alike lists each are two observations, not six."""
-    difference, user = np.array([1.0, 1, 1, -1, -1, -1]), np.array([0, 0, 0, 1, 1, 1])
+    """Ten users with three alike lists each are ten observations, not thirty."""
+    difference, user = np.repeat([1.0, -1.0], 15), np.repeat(np.arange(10), 3)
     result = metrics.bootstrap(difference, user, 1000, seed=1)
-    assert (result["ci95_low"], result["ci95_high"]) == (-1.0, 1.0)  # both draws of one user
-    alone = metrics.bootstrap(difference, np.arange(6), 1000, seed=1)
+    # 2.5 % of the draws have at most 2 of ten users who gain: (2 - 8) / 10
+    assert (result["ci95_low"], result["ci95_high"]) == (-0.6, 0.6)
+    alone = metrics.bootstrap(difference, np.arange(30), 1000, seed=1)
     assert alone["min_detectable"] < result["min_detectable"]
 
 
@@ -214,12 +215,23 @@ def test_bootstrap_in_blocks_covers_every_resample(monkeypatch: pytest.MonkeyPat
 
 
 def test_p_value_of_no_difference_is_one() -> None:
-    result = bootstrap(np.zeros(7), 100, seed=0)
+    result = bootstrap(np.zeros(10), 100, seed=0)
     assert result == {"ci95_low": 0.0, "ci95_high": 0.0, "p_value": 1.0, "min_detectable": 0.0}
 
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_p_value_is_never_zero(sign: int) -> None:
-    result = bootstrap(np.full(7, sign * 0.5), 100, seed=0)
+    result = bootstrap(np.full(10, sign * 0.5), 100, seed=0)
     assert result["p_value"] == 2 * (0 + 1) / (100 + 1)
     assert (result["ci95_low"], result["ci95_high"]) == (sign * 0.5, sign * 0.5)
+
+
+def test_few_users_have_no_interval_however_many_lists() -> None:
+    """Of one user every draw is the same: an interval without width, and a p-value near zero."""
+    difference = np.full(40, 0.5)
+    few = metrics.bootstrap(difference, np.arange(40) % 9, 100, seed=0)
+    assert few.keys() == {"ci95_low", "ci95_high", "p_value", "min_detectable"}
+    assert np.isnan(list(few.values())).all()
+    enough = metrics.bootstrap(difference, np.arange(40) % 10, 100, seed=0)
+    assert enough.keys() == few.keys()
+    assert np.isfinite(list(enough.values())).all()

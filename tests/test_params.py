@@ -1,5 +1,6 @@
 """params.yaml is read strictly: one line per finding, with key, value and what is allowed."""
 
+import os
 from pathlib import Path
 
 from harness import params
@@ -13,6 +14,7 @@ from boosting.training import RankerParams
 from evaluation.top_lists import EvaluateParams
 from factorization.als import AlsParams
 from families import FeaturesParams
+from folds.similarity import ItemKnnParams
 from readers import DataParams
 from retrieval import BaselinesParams, CandidatesParams, SourcesParams
 from split import SplitParams
@@ -400,6 +402,113 @@ def test_no_file() -> None:
 def test_not_a_mapping(text: str, expected: str) -> None:
     params.FILE.write_text(text)
     assert line_of(None).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("seed: 4" + 5000 * "2", "not YAML: Exceeds the limit"),
+        ("seed: !!bool x", "not YAML: 'x'"),
+        ("seed: 2020-13-45", "not YAML: month must be in 1..12"),
+        (f"seed: {20_000 * '['}", "lists or sections stand too deep within each other"),
+        (f"seed: {20_000 * '- '}1", "lists or sections stand too deep within each other"),
+    ],
+    ids=["digits", "type", "date", "lists", "items"],
+)
+def test_what_the_parser_refuses_is_one_line(text: str, expected: str) -> None:
+    params.FILE.write_text(text)
+    assert line_of(None).startswith(f"params.yaml: {expected}")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (3000 * "[" + 3000 * "]", "als.factors is [[[[[...]]]]]: must be a valid integer"),
+        ("0x" + 9000 * "f", "als.factors is an integer of 36000 bits: must be less than or equal"),
+        ("1" + 60 * "0", f"als.factors is {10**60}: must be less than or equal to 4096"),
+        (500 * "a", f"als.factors is '{97 * 'a'}...{98 * 'a'}': must be a valid integer"),
+        ("{b: 1, a: 2}", "als.factors is {'b': 1, 'a': 2}: must be a valid integer"),
+    ],
+    ids=["lists", "hexadecimal", "digits", "letters", "mapping"],
+)
+def test_a_long_or_deep_value_is_cut_in_its_line(value: str, expected: str) -> None:
+    write("factors: 32", f"factors: {value}")
+    assert line_of("als").startswith(f"params.yaml: {expected}")
+    assert len(line_of("als")) < 300
+
+
+@pytest.mark.parametrize("key", ['"a\\nb"', 300 * "a", "[a]", "0x" + 900 * "f"])
+def test_a_key_of_any_kind_is_named_in_one_line(key: str) -> None:
+    write("seed: 42", f"seed: 42\n{key}: 1")
+    assert " is not a parameter; " in line_of("als")
+    assert len(line_of("als")) < 400
+
+
+@pytest.mark.parametrize("kind", ["folder", "loop", "closed"])
+def test_a_file_that_cannot_be_read_is_one_line(kind: str) -> None:
+    expected = "Is a directory"
+    if kind == "folder":
+        params.FILE.mkdir()
+    elif kind == "loop":
+        params.FILE.symlink_to(params.FILE)
+        expected = "Too many levels of symbolic links"
+    else:
+        write()
+        params.FILE.chmod(0)
+        expected = "Permission denied"
+        if os.access(params.FILE, os.R_OK):
+            pytest.skip("nothing is closed to this user")
+    assert line_of(None) == f"params.yaml: cannot be read: {expected}"
+
+
+def test_what_was_read_may_not_change_while_a_script_runs() -> None:
+    """DVC records what the file says in the end."""
+    write()
+    params.section("als", AlsParams)
+    params.section("sources.item_knn", ItemKnnParams)
+    params.check_unchanged()
+    write("factors: 32", "factors: 9")
+    with pytest.raises(InputError) as error:
+        params.check_unchanged()
+    assert str(error.value).startswith(
+        "params.yaml: als.factors was 32 when it was read, and is 9 now"
+    )
+    write("neighbours: 200", "neighbours: 5")
+    with pytest.raises(InputError, match=r"sources\.item_knn\.neighbours was 200 when"):
+        params.check_unchanged()
+    params.FILE.unlink()
+    with pytest.raises(InputError, match="not found"):
+        params.check_unchanged()
+
+
+def test_each_value_that_was_read_counts() -> None:
+    """Also where the file was changed and read again before the end."""
+    write()
+    params.section("als", AlsParams)
+    write("factors: 32", "factors: 9")
+    params.section("als", AlsParams)
+    with pytest.raises(InputError, match=r"als\.factors was 32 when it was read, and is 9 now"):
+        params.check_unchanged()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("threads: 2", "threads: 1"), ("l2: 1000.0", "l2: 1.0"), ("", "")]
+)
+def test_what_was_not_read_and_threads_may_change(old: str, new: str) -> None:
+    write()
+    params.shared_params()
+    params.section("als", AlsParams)
+    write(old, new)
+    params.check_unchanged()
+
+
+@pytest.mark.parametrize(("old", "new"), [("seed: 42", "seed: 1"), ("label_1, label_2", "label_1")])
+def test_seed_and_folds_may_not_change(old: str, new: str) -> None:
+    write()
+    params.shared_params()
+    write(old, new)
+    with pytest.raises(InputError, match=" when it was read, and is "):
+        params.check_unchanged()
 
 
 def test_every_combination_of_a_baseline_is_a_setting() -> None:

@@ -508,6 +508,7 @@ def test_queue(copied: Clone) -> None:
     [
         ("+als.factor=64", "als.factor"),
         ("data.source=nope", "data.source"),
+        ("evaluate.k=31", "evaluate.k"),  # candidates.per_source is 30
         ("+evaluate.kk=5", "evaluate.kk"),
         ("ranker.label=graded", "ranker"),
     ],
@@ -520,6 +521,43 @@ def test_bad_parameter_is_one_line_and_metrics_stand(
     assert "Traceback" not in result.stdout
     lines = [line for line in result.stdout.splitlines() if f"params.yaml: {key}" in line]
     assert len(lines) == 1, result.stdout
+    assert copied.content("metrics") == clone.content("metrics")
+
+
+def test_parameters_that_change_while_their_stage_runs(clone: Clone, copied: Clone) -> None:
+    """By hand, or by an `exp run` that is refused since another one runs: DVC would record the new
+    ones for the result of the old ones, and keep it in its run cache.
+    """
+    script = copied.folder / "stages/als.py"
+    reads = "    history, _ = load_fold(fold)\n"
+    edits = "    import pathlib\n    file = pathlib.Path('params.yaml')\n"
+    edits += "    file.write_text(file.read_text().replace('factors: 8', 'factors: 4'))\n"
+    code = script.read_text()
+    assert reads in code
+    script.write_text(code.replace(reads, reads + edits))
+    result = copied.dvc("repro", "als@test", is_checked=False)
+    assert result.returncode != 0
+    line = "als: params.yaml: als.factors was 8 when it was read, and is 4 now: "
+    assert line in result.stdout
+    assert copied.content("dvc.lock") == clone.content("dvc.lock")
+    assert not (copied.folder / "data/als/test.npz").exists()
+    script.write_text(code)
+    copied.dvc("repro", "als@test")
+    assert np.load(copied.folder / "data/als/test.npz")["item_factors"].shape[1] == 4
+
+
+@pytest.mark.parametrize("script", ["recommend", "evaluate", "als_alone"])
+def test_als_is_not_judged_by_lists_that_end_before_k(
+    clone: Clone, copied: Clone, script: str
+) -> None:
+    """Or the gain over it seems larger than it is."""
+    copied.set_params({"candidates.per_source": 30, "evaluate.k": 31})
+    result = copied.run(sys.executable, f"stages/{script}.py", is_checked=False)
+    assert result.returncode == 1
+    assert result.stdout == (
+        f"{script}: params.yaml: evaluate.k is 31: must be at most candidates.per_source, which is "
+        "30, or the lists of ALS end before k\n"
+    )
     assert copied.content("metrics") == clone.content("metrics")
 
 
@@ -610,12 +648,13 @@ def running(clone: Clone, script: str) -> list[psutil.Process]:
 
 
 def kill_during(
-    copied: Clone, stage: str, script: str, *, with_stage: bool, delay_s: float
+    copied: Clone, stage: str, script: str, *, with_stage: bool, delay_s: float | None
 ) -> None:
     """Runs one stage under DVC, kills DVC outright delay_s after the stage has begun to load its
-    libraries (by then it has a second thread), and the stage too if asked; waits until both are
-    gone.
+    libraries (by then it has a second thread), or for None as soon as it is there, and the stage
+    too if asked; waits until both are gone.
     """
+    n_threads = 0 if delay_s is None else 1
     dvc = subprocess.Popen(
         [sys.executable, "-m", "dvc", "repro", "--force", "--single-item", stage],
         cwd=copied.folder,
@@ -625,8 +664,10 @@ def kill_during(
         stderr=subprocess.DEVNULL,
     )
     try:
-        assert wait_for(lambda: any(p.num_threads() > 1 for p in running(copied, script)), 30)
-        time.sleep(delay_s)
+        assert wait_for(
+            lambda: any(p.num_threads() > n_threads for p in running(copied, script)), 30
+        )
+        time.sleep(delay_s or 0)
         for left in running(copied, script) if with_stage else []:
             with contextlib.suppress(psutil.NoSuchProcess):
                 left.kill()
@@ -640,13 +681,14 @@ def kill_during(
 def test_killed_dvc_takes_its_stage_along(
     clone: Clone, copied: Clone, shell: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Or the stage could overwrite what a later run has made. DVC is killed once while the stage
-    still imports its libraries, once at work that takes long. Some shells stay between DVC and the
+    """Or the stage could overwrite what a later run has made. DVC is killed once before the stage
+    can look who started it, once while it still imports its libraries, once at work that takes
+    long. Some shells stay between DVC and the
     stage (dash), some replace themselves by it (bash).
     """
     monkeypatch.setenv("SHELL", shell)
     copied.set_params({"als.factors": 256, "als.iterations": 1000})
-    for delay_s in (0, 2):
+    for delay_s in (None, 0, 2):
         kill_during(copied, "als@test", "stages/als.py", with_stage=False, delay_s=delay_s)
         assert not (copied.folder / "data/als/test.npz").exists()
     copied.run("git", "checkout", "--", "params.yaml")

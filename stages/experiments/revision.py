@@ -86,18 +86,3 @@ class Revision:
                 f"{self.name}: {path} is neither in the cache nor in a remote; push it where it "
                 "was made (dvc push, or dvc exp push) and dvc pull it here, or run it again"
             ) from None
-
-
-def leaves(tree: object, prefix: str = "") -> dict[str, object]:
-    """Dotted key -> value, of a tree of dictionaries."""
-    if not isinstance(tree, dict) or not tree:
-        return {prefix.removesuffix("."): tree}
-    below = (leaves(of, f"{prefix}{name}.") for name, of in tree.items())
-    return {key: value for part in below for key, value in part.items()}
-
-
-def look_up(tree: dict, dotted: str) -> object:
-    """The value under a dotted key, None where there is none."""
-    for name in dotted.split("."):
-        tree = tree.get(name) if isinstance(tree, dict) else None
-    return tree

@@ -22,12 +22,16 @@ def signed(value: float) -> str:
 
 
 def interval(test: dict[str, float]) -> str:
-    """Of paired.difference."""
+    """Of paired.difference; NaN where there is none."""
+    if not test["ci95_low"] <= test["ci95_high"]:
+        return "too few users"
     return f"{signed(test['ci95_low'])} to {signed(test['ci95_high'])}"
 
 
 def p_text(p: float) -> str:
-    """A p-value."""
+    """A p-value, NaN where there is none."""
+    if p != p:
+        return "none"
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
