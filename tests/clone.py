@@ -6,8 +6,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -42,10 +42,13 @@ class Clone:
     """A repository with its own git and DVC, and the folder of its raw data.
 
     Nothing of the machine has an influence: no configuration of git or DVC, no shared cache.
+
+    variables  of the environment, beside those that every clone has
     """
 
     folder: Path
     data: Path
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -66,6 +69,7 @@ class Clone:
             "GIT_CONFIG_NOSYSTEM": "1",
             **{f"GIT_{who}_NAME": "Test" for who in ("AUTHOR", "COMMITTER")},
             **{f"GIT_{who}_EMAIL": "test@localhost" for who in ("AUTHOR", "COMMITTER")},
+            **self.variables,
         }
 
     def run(self, *command: str, is_checked: bool = True) -> subprocess.CompletedProcess:

@@ -20,8 +20,8 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
+from alone import run_alone
 from clone import FOLDS, SMALL, Clone
-from test_dvc_yaml import run_alone
 from test_pipeline import column, exp_table, running, wait_for
 
 VALIDATION = [fold for fold in FOLDS if fold.startswith("validation")]
@@ -283,9 +283,7 @@ def test_the_stage_of_a_trial_runs_on_its_declared_deps_alone(
     entry = YAML(typ="safe").load(tried_copy.folder / "stages/trial/dvc.lock")["stages"][
         "als_alone"
     ]
-    box = tmp_path / "box"
-    box.mkdir()
-    assert run_alone(tried_copy, "als_alone", entry, box) == ""
+    assert run_alone(tried_copy, entry, tmp_path / "box") == ""
 
 
 def table_of(text: str) -> list[str]:

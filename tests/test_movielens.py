@@ -1,5 +1,6 @@
 """The files of MovieLens: what they become, and a line for a bad one."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -101,6 +102,26 @@ def test_users_and_items_are_ascending_with_their_own_columns(folder: Path, sour
             if values.dtype == np.float32:
                 expected = pd.to_numeric(expected, errors="coerce").astype(np.float32)
             np.testing.assert_array_equal(values.to_numpy(), expected.to_numpy())
+
+
+def test_levels_and_embeddings_do_not_depend_on_who_is_in_the_log(
+    folder: Path, source: str, edition: Edition, tmp_path: Path
+) -> None:
+    """They come of the files of users and items, which are fixed."""
+    for name in edition.files[1:]:
+        shutil.copy(folder / name, tmp_path / name)
+    ratings = movielens_like.read_ratings(folder / edition.files[0])
+    few = ratings[ratings["user_id"].isin(ratings["user_id"].unique()[:5])]
+    movielens_like.write_ratings(tmp_path / edition.files[0], few)
+    every, part = (read(one, source) for one in (folder, tmp_path))
+    for name in ("gender", "occupation"):
+        levels = [
+            tables.users[name].combine_chunks().dictionary.to_pylist() for tables in (every, part)
+        ]
+        assert levels[0] == levels[1]
+    kept = np.isin(every.items["item_id"].to_pylist(), part.items["item_id"].to_pylist())
+    assert 0 < kept.sum() < len(kept)
+    assert every.item_embeddings[kept].tobytes() == part.item_embeddings.tobytes()
 
 
 def test_tags_are_shares_of_genres_and_embeddings_are_of_every_item(

@@ -442,12 +442,6 @@ def test_second_run_has_nothing_to_do(clone: Clone) -> None:
     assert not clone.run("git", "status", "--porcelain").stdout
 
 
-def test_other_number_of_threads_gives_the_same_bytes(clone: Clone, copied: Clone) -> None:
-    copied.set_params({"threads": 2})
-    copied.run_stages()
-    assert copied.content("data", "metrics") == clone.content("data", "metrics")
-
-
 # --- experiments
 
 
@@ -562,49 +556,6 @@ def test_als_is_not_judged_by_lists_that_end_before_k(
 
 
 # --- time
-
-
-def perturbed(ratings: pd.DataFrame, window: int) -> pd.DataFrame:
-    """The same ratings with other items and other stars in the rows of one window."""
-    rng = np.random.default_rng(1)
-    ratings = ratings.copy()
-    rows = ratings.index[ratings["window"] == window]
-    ratings.loc[rows, "item_id"] = rng.permutation(ratings.loc[rows, "item_id"].to_numpy())
-    ratings.loc[rows, "rating"] = rng.integers(1, 6, len(rows))
-    return ratings.drop(columns="window")
-
-
-@pytest.mark.parametrize("fold", ["test", "validation"])
-def test_nothing_leaks_from_a_window(
-    fold: str, clone: Clone, copied: Clone, tmp_path: Path
-) -> None:
-    """Other items and stars in the target window of a fold: it is judged otherwise, by the same
-    models and lists, and nothing changes for the folds before it.
-    """
-    data = tmp_path / "other raw data"
-    data.mkdir()
-    for path in clone.data.iterdir():
-        (data / path.name).write_bytes(path.read_bytes())
-    ratings = perturbed(ratings_in_time(clone.data), TARGET[fold])
-    movielens_like.write_ratings(data / "ml-1m.inter", ratings)
-    copied.set_params({"data.path": str(data)})
-    copied.run_stages()
-    earlier = FOLDS[FOLDS.index(fold) + 1 :]
-    unchanged = [
-        *(f"data/{name}/{one}.npz" for name in ("als",) for one in (fold, *earlier)),
-        *(f"data/candidates/{one}.parquet" for one in (fold, *earlier)),
-        *(f"data/features/{one}{group}.parquet" for one in earlier for group in ("", "_cold")),
-        *(f"data/ranker/{one}" for one in (fold, *earlier) if one in JUDGED),
-        *(f"data/recommendations/{one}.parquet" for one in (fold, *earlier) if one in JUDGED),
-        *(f"data/per_user/{one}.parquet" for one in earlier if one in JUDGED),
-    ]
-    if fold == "test":
-        unchanged += ["metrics/validation.json", "data/baselines"]
-    before, after = clone.content(*unchanged), copied.content(*unchanged)
-    assert before.keys() == after.keys()
-    assert [name for name in before if before[name] != after[name]] == []
-    kind = fold.partition("_")[0]
-    assert metrics(clone, kind)["hybrid"]["map@10"] != metrics(copied, kind)["hybrid"]["map@10"]
 
 
 def test_a_fold_gives_the_same_lists_whatever_it_is_called(clone: Clone, copied: Clone) -> None:

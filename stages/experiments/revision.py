@@ -6,6 +6,7 @@ dvc.lock says, too, and files in data/ that were never checked out have no influ
 """
 
 import json
+from pathlib import Path
 from typing import BinaryIO
 
 from harness.script import InputError
@@ -13,9 +14,10 @@ from harness.script import InputError
 import pyarrow as pa
 import pyarrow.parquet as pq
 from dvc.exceptions import DvcException, NotDvcRepoError
+from dvc.fs import GitFileSystem
 from dvc.fs.data import DataFileSystem
-from dvc.fs.dvc import _DVCFileSystem as DVCFileSystem  # as dvc.api, which imports all of DVC
-from dvc.scm import SCMError
+from dvc.repo import Repo
+from dvc.scm import SCMError, map_scm_exception
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -28,7 +30,8 @@ class Revision:
     def __init__(self, name: str) -> None:
         self.name, self._yaml = name, {}
         try:
-            self._repo = DVCFileSystem(rev=None if name == WORKSPACE else name).repo
+            workspace = Repo()
+            self._repo = workspace if name == WORKSPACE else repo_at(name, workspace)
         except NotDvcRepoError:
             raise InputError("not in a DVC repository; run from its top folder") from None
         except SCMError:
@@ -86,3 +89,14 @@ class Revision:
                 f"{self.name}: {path} is neither in the cache nor in a remote; push it where it "
                 "was made (dvc push, or dvc exp push) and dvc pull it here, or run it again"
             ) from None
+
+
+def repo_at(name: str, workspace: Repo) -> Repo:
+    """The repository in a revision. It may stand in a subfolder of git's, where DVC, asked for a
+    revision, would look for it in the top folder.
+    """
+    top = Path(workspace.scm.root_dir)
+    folder = Path(workspace.root_dir).relative_to(top)
+    files = GitFileSystem(scm=workspace.scm, rev=name)
+    with map_scm_exception():
+        return Repo(f"/{folder.as_posix()}" if folder.parts else "/", files, scm=workspace.scm)

@@ -96,7 +96,7 @@ def read(data: ReaderParams) -> Tables:
     years = _years(items)
     return Tables(
         pa.table(interactions),
-        _user_table(users.take(pc.index_in(user_ids, users["user_id"])), user_ids),
+        _user_table(users, user_ids),
         pa.table({"item_id": item_ids, "release_year": years.take(item_rows)}),
         sparse.csr_array(_genres(items)[item_rows.to_numpy()]),
         _embeddings(items)[item_rows.to_numpy()],
@@ -124,13 +124,16 @@ def window_starts(data: ReaderParams, n_interactions: np.ndarray) -> np.ndarray:
 
 
 def _user_table(users: pa.Table, user_ids: pa.Array) -> pa.Table:
-    """data/users.parquet of the rows of the users' file that belong to the ids, in their order."""
+    """data/users.parquet of the ids, in their order, from the users' file. Levels of categories
+    come from the whole file, whoever is in the log, so that they depend on no interaction.
+    """
+    rows = pc.index_in(user_ids, users["user_id"])
     return pa.table(
         {
             "user_id": user_ids,
-            "age": users["age"],
-            "gender": _category(users["gender"]),
-            "occupation": _category(users["occupation"]),
+            "age": users["age"].take(rows),
+            "gender": _category(users["gender"]).take(rows),
+            "occupation": _category(users["occupation"]).take(rows),
         }
     )
 
