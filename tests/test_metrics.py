@@ -191,11 +191,16 @@ def test_lists_of_one_user_are_drawn_together() -> None:
     assert alone["min_detectable"] < result["min_detectable"]
 
 
-def test_both_ways_to_draw_agree() -> None:
+@pytest.mark.parametrize(
+    "user",
+    [np.arange(200), np.arange(200) // np.repeat([2, 1], 100)],
+    ids=["a list each", "half of the lists two by two"],
+)
+def test_both_ways_to_draw_agree(user: np.ndarray) -> None:
     """With few distinct values it is drawn how often each occurs, else who is drawn."""
     few = np.repeat([0.5, 0.0, -0.3], [60, 100, 40])
     many = few + np.linspace(0, 1e-9, len(few))
-    one, other = (bootstrap(values, 20_000, seed=1) for values in (few, many))
+    one, other = (metrics.bootstrap(values, user, 20_000, seed=1) for values in (few, many))
     assert one != other
     for key, value in one.items():
         assert other[key] == pytest.approx(value, abs=0.003)
