@@ -1,10 +1,9 @@
-"""Every metric against a plain loop, hand arithmetic, and the bootstrap."""
+"""Every metric against a plain loop, trec_eval and hand arithmetic, and the bootstrap."""
 
 from math import log2
 
 import numpy as np
 import pytest
-from sklearn.metrics import ndcg_score
 
 from evaluation import metrics
 
@@ -60,17 +59,28 @@ def test_metrics_equal_plain_loops(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(50))
-def test_ndcg_equals_scikit_learn_where_no_relevant_item_is_beyond_k(seed: int) -> None:
-    """scikit-learn ranks one list that holds every relevant item: the ideal is R <= k hits."""
-    rng = np.random.default_rng(seed)
-    k, n_items = 5, 9
-    relevant = np.zeros((1, n_items))
-    relevant[0, rng.choice(n_items, rng.integers(1, k + 1), replace=False)] = 1
-    order = rng.permutation(n_items)
-    score = np.empty((1, n_items))
-    score[0, order] = -np.arange(n_items)
-    ours = metrics.ndcg(relevant[:, order[:k]] > 0, relevant.sum(axis=1).astype(int))
-    np.testing.assert_allclose(ours, [ndcg_score(relevant, score, k=k)], rtol=1e-12)
+def test_metrics_equal_those_of_trec_eval(seed: int) -> None:
+    """It divides AP by all relevant items, so it gives ours where no more than k are relevant; the
+    other three are the same everywhere.
+    """
+    trec = pytest.importorskip("pytrec_eval", reason="has no wheel for this machine")
+    hits, n_relevant = random_case(seed)
+    k = hits.shape[1]
+    relevant, ranked = {}, {}
+    for user, (row, n) in enumerate(zip(hits.tolist(), n_relevant.tolist(), strict=True)):
+        of_list = {f"item {place}": float(-place) for place in range(k)}
+        relevant[str(user)] = {f"item {place}": 1 for place in range(k) if row[place]}
+        relevant[str(user)] |= {f"missed {number}": 1 for number in range(n - sum(row))}
+        ranked[str(user)] = of_list
+    names = {f"map_cut_{k}", f"ndcg_cut_{k}", f"recall_{k}", f"success_{k}"}
+    found = trec.RelevanceEvaluator(relevant, names).evaluate(ranked)
+    of_all = {name: [found[str(user)][name] for user in range(len(hits))] for name in names}
+    is_within = n_relevant <= k
+    ap = metrics.average_precision(hits, n_relevant)
+    np.testing.assert_allclose(ap[is_within], np.array(of_all[f"map_cut_{k}"])[is_within], 1e-12)
+    np.testing.assert_allclose(metrics.ndcg(hits, n_relevant), of_all[f"ndcg_cut_{k}"], 1e-12)
+    np.testing.assert_allclose(metrics.recall(hits, n_relevant), of_all[f"recall_{k}"], 1e-12)
+    assert metrics.hit_rate(hits).tolist() == of_all[f"success_{k}"]
 
 
 @pytest.mark.parametrize(
@@ -182,11 +192,16 @@ def test_lists_of_one_user_are_drawn_together() -> None:
     assert alone["min_detectable"] < result["min_detectable"]
 
 
-def test_both_ways_to_draw_agree() -> None:
+@pytest.mark.parametrize(
+    "user",
+    [np.arange(200), np.arange(200) // np.repeat([2, 1], 100)],
+    ids=["a list each", "half of the lists two by two"],
+)
+def test_both_ways_to_draw_agree(user: np.ndarray) -> None:
     """With few distinct values it is drawn how often each occurs, else who is drawn."""
     few = np.repeat([0.5, 0.0, -0.3], [60, 100, 40])
     many = few + np.linspace(0, 1e-9, len(few))
-    one, other = (bootstrap(values, 20_000, seed=1) for values in (few, many))
+    one, other = (metrics.bootstrap(values, user, 20_000, seed=1) for values in (few, many))
     assert one != other
     for key, value in one.items():
         assert other[key] == pytest.approx(value, abs=0.003)
