@@ -5,6 +5,7 @@ declared too much runs stages again for nothing.
 """
 
 import ast
+import functools
 import os
 import re
 import shutil
@@ -36,6 +37,7 @@ MODULES: dict[str, Path] = {
 NAMES_OF_SCRIPTS = sorted(path.stem for path in SCRIPTS.glob("*.py"))
 
 
+@functools.cache
 def tree_of(module: str) -> ast.Module:
     return ast.parse(MODULES[module].read_text(encoding="utf-8"))
 
@@ -54,6 +56,7 @@ def has_code(module: str) -> bool:
     )
 
 
+@functools.cache
 def local_imports(module: str) -> set[str]:
     """The modules of stages/ that a module imports itself, at any depth of its code; with each, the
     packages it stands in, whose __init__.py runs first.
@@ -323,9 +326,14 @@ def run_alone(clone: Clone, name: str, entry: dict, box: Path) -> str:
 
 
 def test_every_stage_runs_on_its_declared_deps_alone(clone: Clone, tmp_path: Path) -> None:
-    """By hand, without DVC, to the same bytes."""
+    """By hand, without DVC, to the same bytes; a judged fold and one that teaches speak for all."""
     locks = ("dvc.lock", "stages/extra/dvc.lock")
-    entries = {k: v for lock in locks for k, v in clone.yaml(lock)["stages"].items()}
+    entries = {
+        name: entry
+        for lock in locks
+        for name, entry in clone.yaml(lock)["stages"].items()
+        if name.partition("@")[2] in ("", "test", "label_1")
+    }
     assert {name.split("@")[0] for name in entries} == set(STAGES) - {"als_alone"}
 
     def check(name: str) -> str:

@@ -493,7 +493,6 @@ def test_queue(copied: Clone) -> None:
     ("override", "key"),
     [
         ("+als.factor=64", "als.factor"),
-        ("data.source=nope", "data.source"),
         ("+evaluate.kk=5", "evaluate.kk"),
         ("ranker.label=graded", "ranker"),
     ],
@@ -611,7 +610,7 @@ def kill_during(
         stderr=subprocess.DEVNULL,
     )
     try:
-        assert wait_for(lambda: any(p.num_threads() > 1 for p in running(copied, script)), 30)
+        assert wait_for(lambda: any(p.num_threads() > 1 for p in running(copied, script)), 60)
         time.sleep(delay_s)
         for left in running(copied, script) if with_stage else []:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -619,7 +618,7 @@ def kill_during(
     finally:
         dvc.kill()
         dvc.wait()
-    assert wait_for(lambda: not running(copied, script), 30)
+    assert wait_for(lambda: not running(copied, script), 60)
 
 
 @pytest.mark.parametrize("shell", ["/bin/bash", "/bin/sh"])
