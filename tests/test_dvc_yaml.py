@@ -5,6 +5,7 @@ declared too much runs stages again for nothing.
 """
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -33,6 +34,7 @@ MODULES: dict[str, Path] = {
 NAMES_OF_SCRIPTS = sorted(path.stem for path in SCRIPTS.glob("*.py"))
 
 
+@functools.cache
 def tree_of(module: str) -> ast.Module:
     return ast.parse(MODULES[module].read_text(encoding="utf-8"))
 
@@ -51,6 +53,7 @@ def has_code(module: str) -> bool:
     )
 
 
+@functools.cache
 def local_imports(module: str) -> set[str]:
     """The modules of stages/ that a module imports itself, at any depth of its code; with each, the
     packages it stands in, whose __init__.py runs first.

@@ -211,17 +211,17 @@ def test_a_full_disk_leaves_nothing_half_written(
 
 def test_an_interrupt_ends_pip_too_and_leaves_nothing(wheels: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as index:  # which never answers
-        index.settimeout(10)
+        index.settimeout(60)
         url = f"http://127.0.0.1:{index.getsockname()[1]}/simple"
         code = "import download; from harness import script; script.run_script(download.main)"
         process = start("-c", code, PIP_NO_INDEX="0", PIP_INDEX_URL=url)
         connection, _ = index.accept()
         with connection:
-            connection.settimeout(10)
+            connection.settimeout(60)
             connection.recv(10_000)
             assert any(Path("data").glob(".download.*.tmp/pip-*"))  # its temporary files too
             process.send_signal(signal.SIGINT)
-            _, stderr = process.communicate(timeout=10)
+            _, stderr = process.communicate(timeout=60)
             assert connection.recv(1) == b""  # pip, at the other end, is gone
     assert process.returncode == 130
     assert "interrupted" in one_line(stderr)

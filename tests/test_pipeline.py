@@ -501,7 +501,6 @@ def test_queue(copied: Clone) -> None:
     ("override", "key"),
     [
         ("+als.factor=64", "als.factor"),
-        ("data.source=nope", "data.source"),
         ("evaluate.k=31", "evaluate.k"),  # candidates.per_source is 30
         ("+evaluate.kk=5", "evaluate.kk"),
         ("ranker.label=graded", "ranker"),
@@ -616,7 +615,7 @@ def kill_during(
     )
     try:
         assert wait_for(
-            lambda: any(p.num_threads() > n_threads for p in running(copied, script)), 30
+            lambda: any(p.num_threads() > n_threads for p in running(copied, script)), 60
         )
         time.sleep(delay_s or 0)
         for left in running(copied, script) if with_stage else []:
@@ -625,7 +624,7 @@ def kill_during(
     finally:
         dvc.kill()
         dvc.wait()
-    assert wait_for(lambda: not running(copied, script), 30)
+    assert wait_for(lambda: not running(copied, script), 60)
 
 
 @pytest.mark.parametrize("shell", ["/bin/bash", "/bin/sh"])
