@@ -279,8 +279,9 @@ def test_an_error_is_one_line_and_exit_1(
     assert line_of(str(good), str(good)).startswith(f"serve: {good}: is the file of the inter")
     assert line_of("absent.parquet", "out.parquet") == "serve: absent.parquet: not found"
     assert line_of(str(file), "out.parquet").startswith(f"serve: {file}: cannot be read as a parqu")
-    for out in (tmp_path, file / "out.parquet"):
-        assert line_of(str(good), str(out)).startswith(f"serve: {out}: cannot be written: ")
+    assert line_of(str(good), str(tmp_path)).startswith(f"serve: {tmp_path}: cannot be written: ")
+    line = line_of(str(good), str(file / "out.parquet"))
+    assert line.startswith(f"serve: {file}: a file, or a link to nothing, stands where a folder")
     assert sorted(tmp_path.iterdir()) == [file, good]
 
     command = [sys.executable, "stages/serve.py"]

@@ -115,14 +115,15 @@ def _arrays(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """(item_id (n,), embedding (n, width)), ids and numbers; nothing is ever unpickled."""
     names = ("item_id", "embedding")
     errors = (ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError)
-    with reading(path, "npz", *errors):
+    errors += (MemoryError, OverflowError)  # of a header that promises more than there is
+    with reading(path, "npz", *errors), np.errstate(invalid="ignore"):
         loaded = np.load(path, allow_pickle=False)
         there = getattr(loaded, "files", [])  # not of a npy file
-        arrays = [loaded[name] for name in names if name in there]
+        arrays = [np.asarray(loaded[name]) for name in names if name in there]  # or bytes
     if len(arrays) < len(names):
         there = ", ".join(there) or "none"
         raise InputError(f"{path}: its arrays are {there}; must be {' and '.join(names)}")
-    item_id, embedding = arrays
+    item_id, embedding = (of.astype(of.dtype.newbyteorder("="), copy=False) for of in arrays)
     is_fit = item_id.ndim == 1 and item_id.dtype.kind in "iuU"
     is_fit &= embedding.ndim == 2 and embedding.dtype.kind in "fiu" and embedding.size > 0
     if not is_fit or len(embedding) != len(item_id):
