@@ -117,7 +117,6 @@ def test_merge_of_nothing() -> None:
 
 def test_fallback_lists_keep_the_order_and_no_source_retrieved_them() -> None:
     lists = fallback_lists(np.array([4, 6]), found([[7, 1, -1], [0, 5, 9]]), ["als", "knn"])
-    assert not lists.is_retrieved.any()
     assert_same(
         lists,
         Candidates(
