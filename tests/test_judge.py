@@ -139,10 +139,18 @@ def test_slices_of_users_and_of_items() -> None:
 
 def test_popular_items_are_a_tenth_of_those_with_a_positive() -> None:
     rows = [(user, item, 0, LIKED) for item in range(20) for user in range(20 - item)]
-    assert np.flatnonzero(popular_items(history_of([*rows, (0, 30, 0, SEEN)], 1))).tolist() == [
-        0,
-        1,
-    ]
+    only_seen = [(0, item, 0, SEEN) for item in range(30, 40)]
+    found = popular_items(history_of([*rows, *only_seen], 1))
+    assert np.flatnonzero(found).tolist() == [0, 1]
+
+
+def test_an_item_that_the_history_does_not_know_is_not_popular() -> None:
+    rows = [(0, 1, 0, SEEN), (0, 2, 0, LIKED), (0, 9, 1, LIKED)]  # 2, the last one, is popular
+    history, target = fold_of(split_table(rows), 1)
+    models = {name: lists_of((0, [9])) for name in MODELS}
+    judged = judge(history, target, models, [], CandidateCounts(*np.zeros((3, 1))), K)
+    assert (judged.n_relevant.tolist(), judged.n_popular.tolist()) == ([1], [0])
+    assert not judged.popular_hits["als"].any()
 
 
 def test_a_window_without_cold_users_has_no_figure_for_them() -> None:
@@ -155,7 +163,7 @@ def test_a_window_without_cold_users_has_no_figure_for_them() -> None:
 def test_als_alone_and_what_the_candidates_hold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """User 1 is warm: item 5 only kNN has retrieved, items 6 and 9 are of ALS, the last its 101st.
+    """User 1 is warm: item 5 only kNN has retrieved, items 6 and 9 are the 100th and 101st of ALS.
     User 3 is cold, so the list is as served. User 2 is not judged. User 4 has no candidates.
     """
     monkeypatch.chdir(tmp_path)
@@ -163,7 +171,7 @@ def test_als_alone_and_what_the_candidates_hold(
     path.parent.mkdir(parents=True)
     user = np.array([1, 1, 1, 1, 2, 3, 3, 3], dtype=np.int32)
     item = np.array([5, 6, 9, 8, 5, 4, 9, 6], dtype=np.int32)
-    als_rank = np.array([0, 2, 101, 1, 1, 0, 0, 0], dtype=np.int16)
+    als_rank = np.array([0, 100, 101, 1, 1, 0, 0, 0], dtype=np.int16)
     knn_rank = np.array([1, 0, 0, 0, 0, 0, 0, 0], dtype=np.int16)
     ranks = {"als": als_rank, "knn": knn_rank}
     scores = {name: np.where(rank > 0, 1, np.nan).astype("f4") for name, rank in ranks.items()}
