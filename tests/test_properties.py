@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis.configuration import set_hypothesis_home_dir
 
 import test_vk_notebook as notebook
 from evaluation import metrics, results
@@ -32,6 +33,8 @@ from readers.positive_rule import Rule
 from split import target_windows, window_of_rows
 from test_movielens import params_of
 from test_params import MODELS
+
+set_hypothesis_home_dir(Path(tempfile.gettempdir(), "hypothesis"))  # not .hypothesis, in here
 
 
 def cases(n_examples: int) -> Callable:
