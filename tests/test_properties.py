@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis.configuration import set_hypothesis_home_dir
 
 import test_vk_notebook as notebook
 from evaluation import metrics, results
@@ -32,6 +33,8 @@ from readers.positive_rule import Rule
 from split import target_windows, window_of_rows
 from test_movielens import params_of
 from test_params import MODELS
+
+set_hypothesis_home_dir(Path(tempfile.gettempdir(), "hypothesis"))  # not .hypothesis, in here
 
 
 def cases(n_examples: int) -> Callable:
@@ -58,7 +61,7 @@ def judged_lists(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
     return hits, np.maximum(1, hits.sum(axis=1) + missed)
 
 
-@cases(80)
+@cases(150)
 @given(judged_lists())
 def test_metrics_are_shares_and_grow_with_a_hit(lists: tuple[np.ndarray, np.ndarray]) -> None:
     hits, n_relevant = lists
@@ -176,7 +179,7 @@ def test_history_and_target_are_what_sets_say(rows: list[tuple], window: int) ->
     assert (target.strength > 0).all()
 
 
-@cases(25)
+@cases(40)
 @given(st.data())
 def test_no_metric_of_any_lists_is_nan(data: st.DataObject) -> None:
     """Lists that are empty, of nobody judged, of unknown items; cold users or none."""
@@ -274,7 +277,7 @@ PIECES = st.sampled_from(
 )
 
 
-@cases(200)
+@cases(300)
 @given(st.one_of(st.text(max_size=30), st.lists(PIECES, max_size=12).map(" ".join)))
 def test_any_text_is_a_rule_or_one_line(text: str) -> None:
     try:
@@ -295,7 +298,7 @@ JSON = st.recursive(
 )
 
 
-@cases(120)
+@cases(200)
 @given(data=st.data())
 def test_any_section_is_read_or_a_line_for_each_finding(
     data: st.DataObject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -338,7 +341,7 @@ def films(n_items: int = 45, n_users: int = 6) -> dict[str, list[list[str]]]:
     return {"inter": ratings, "item": items, "user": users}
 
 
-@cases(60)
+@cases(150)
 @given(
     st.lists(
         st.tuples(st.sampled_from([*HEADS]), st.integers(0, 999), st.integers(0, 3), NASTY),
@@ -399,7 +402,7 @@ CELLS = {
 PLACES = [(name, column) for name, columns in notebook.FILES.items() for column in columns]
 
 
-@cases(80)
+@cases(200)
 @given(st.data())
 def test_any_column_of_the_vk_layout_is_read_or_one_line(data: st.DataObject) -> None:
     """And no interaction is lost."""

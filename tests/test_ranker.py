@@ -187,9 +187,13 @@ def test_many_rows_give_the_same_model_at_any_number_of_threads() -> None:
     assert scores[0] == scores[1]
 
 
-def test_every_model_of_n_seeds_is_another() -> None:
-    texts = [trained(1, number).model_to_string() for number in (0, 1, 0)]
-    assert texts[0] == texts[2] != texts[1]
+@pytest.mark.parametrize("drawn", ["feature_fraction", "bagging_fraction"])
+def test_every_model_of_n_seeds_has_trees_of_its_own(drawn: str) -> None:
+    """By features alone and by rows alone; what follows the trees names the seeds."""
+    other = {"feature_fraction": 1.0, "bagging_fraction": 1.0, drawn: 0.5}
+    texts = [trained(1, number, **other).model_to_string() for number in (0, 1, 0)]
+    trees = [text.partition("\nparameters:")[0] for text in texts]
+    assert trees[0] == trees[2] != trees[1]
 
 
 def test_models_are_read_in_the_order_of_their_seeds(
