@@ -24,6 +24,17 @@ from ruamel.yaml.error import YAMLError
 WORKSPACE = "workspace"
 
 
+def repo_at(name: str, workspace: Repo) -> Repo:
+    """The repository in a revision. It may stand in a subfolder of git's, where DVC, asked for a
+    revision, would look for it in the top folder.
+    """
+    top = Path(workspace.scm.root_dir)
+    folder = Path(workspace.root_dir).relative_to(top)
+    files = GitFileSystem(scm=workspace.scm, rev=name)
+    with map_scm_exception():
+        return Repo(f"/{folder.as_posix()}" if folder.parts else "/", files, scm=workspace.scm)
+
+
 class Revision:
     """Reads files of a revision. InputError where the revision or a file is not to be had."""
 
@@ -89,14 +100,3 @@ class Revision:
                 f"{self.name}: {path} is neither in the cache nor in a remote; push it where it "
                 "was made (dvc push, or dvc exp push) and dvc pull it here, or run it again"
             ) from None
-
-
-def repo_at(name: str, workspace: Repo) -> Repo:
-    """The repository in a revision. It may stand in a subfolder of git's, where DVC, asked for a
-    revision, would look for it in the top folder.
-    """
-    top = Path(workspace.scm.root_dir)
-    folder = Path(workspace.root_dir).relative_to(top)
-    files = GitFileSystem(scm=workspace.scm, rev=name)
-    with map_scm_exception():
-        return Repo(f"/{folder.as_posix()}" if folder.parts else "/", files, scm=workspace.scm)
