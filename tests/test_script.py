@@ -80,19 +80,16 @@ def test_whole_of_nothing_written_is_an_error(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
-NOBODY = 2**22 + 1  # is no process: larger than the largest number of one
-
-
 def test_whole_removes_what_a_killed_process_left_of_the_same_file(tmp_path: Path) -> None:
     """Also one that had the number of this process; but not what a process that runs writes."""
-    parent = os.getppid()
-    for name in (f".a.txt.{NOBODY}", f".a.txt.{os.getpid()}", ".a.txt.x", f".a.txt.{parent}"):
+    nobody, parent = 2**22 + 1, os.getppid()  # the former is above the largest number of a process
+    for name in (f".a.txt.{nobody}", f".a.txt.{os.getpid()}", ".a.txt.x", f".a.txt.{parent}"):
         (tmp_path / f"{name}.tmp").touch()
-    for name in (f".b.txt.{NOBODY}.tmp", f"a.txt.{NOBODY}.tmp"):
+    for name in (f".b.txt.{nobody}.tmp", f"a.txt.{nobody}.tmp"):
         (tmp_path / name).touch()
     with whole(tmp_path / "a.txt") as temporary:
         temporary.write_text("one")
-    others = [f".a.txt.{parent}.tmp", f".b.txt.{NOBODY}.tmp", f"a.txt.{NOBODY}.tmp"]
+    others = [f".a.txt.{parent}.tmp", f".b.txt.{nobody}.tmp", f"a.txt.{nobody}.tmp"]
     assert names(tmp_path) == sorted(["a.txt", *others])
 
 
