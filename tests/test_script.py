@@ -186,11 +186,16 @@ def test_nothing_takes_its_place_after_a_check_has_failed(
 
 
 def test_whole_removes_what_a_killed_process_left_of_the_same_file(tmp_path: Path) -> None:
-    for name in (".a.txt.123.tmp", ".a.txt.9.tmp", ".b.txt.123.tmp", "a.txt.123.tmp"):
+    """Also one that had the number of this process; but not what a process that runs writes."""
+    nobody, parent = 2**22 + 1, os.getppid()  # the former is above the largest number of a process
+    for name in (f".a.txt.{nobody}", f".a.txt.{os.getpid()}", ".a.txt.x", f".a.txt.{parent}"):
+        (tmp_path / f"{name}.tmp").touch()
+    for name in (f".b.txt.{nobody}.tmp", f"a.txt.{nobody}.tmp"):
         (tmp_path / name).touch()
     with whole(tmp_path / "a.txt") as temporary:
         temporary.write_text("one")
-    assert names(tmp_path) == [".b.txt.123.tmp", "a.txt", "a.txt.123.tmp"]
+    others = [f".a.txt.{parent}.tmp", f".b.txt.{nobody}.tmp", f"a.txt.{nobody}.tmp"]
+    assert names(tmp_path) == sorted(["a.txt", *others])
 
 
 @pytest.fixture

@@ -116,6 +116,26 @@ def fold_argument(folds: list[str]) -> str:
     return sys.argv[1]
 
 
+def left_behind(path: Path) -> Iterator[Path]:
+    """The temporary names for a path that processes have left which are gone; those of processes
+    that run are still wanted.
+    """
+    for left in path.parent.glob(f".{path.name}.*.tmp"):
+        pid = left.name.split(".")[-2]
+        if pid == str(os.getpid()) or not (pid.isdecimal() and is_running(int(pid))):
+            yield left
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # somebody else's
+        pass
+    return True
+
+
 @contextlib.contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """A temporary name beside `path` that becomes `path` when the block ends well, and is removed
@@ -125,7 +145,7 @@ def whole(path: Path) -> Iterator[Path]:
     """
     path = Path(path)
     make_folder(path.parent)
-    for left in path.parent.glob(f".{path.name}.*.tmp"):
+    for left in left_behind(path):
         left.unlink(missing_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -142,7 +162,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     """The same for a folder, whose earlier content is gone when the block ends well."""
     path = Path(path)
     make_folder(path.parent)
-    for left in path.parent.glob(f".{path.name}.*.tmp"):
+    for left in left_behind(path):
         remove(left)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     temporary.mkdir()

@@ -66,18 +66,18 @@ class Fault:
                 self.come()
 
     def is_here(self, event: str, arguments: tuple) -> bool:
-        """Kinds: import NAME; write NAME, a file of this ending is opened to be written; rename
-        NAME, something becomes it; remove NAME. With after- it is the next event after it.
+        """Kinds: import NAME; write NAME, a file whose path has NAME in it is opened to be written;
+        rename NAME, something becomes it; remove NAME. With after-, the next event after that.
         """
         kind = self.kind.removeprefix("after-")
         if kind == "import":
             return event == "import" and arguments[0] == self.name
         if kind == "write":
             is_written = event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR)
-            return bool(is_written) and str(arguments[0]).endswith(self.name)
+            return bool(is_written) and self.name in str(arguments[0])
         if kind == "rename":
-            return event == "os.rename" and str(arguments[1]).endswith(self.name)
-        return event == "os.remove" and str(arguments[0]).endswith(self.name)
+            return event == "os.rename" and self.name in str(arguments[1])
+        return event == "os.remove" and self.name in str(arguments[0])
 
     def come(self) -> None:
         try:
