@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness import process, script
+from harness import process
 
 import psutil
 import pytest
@@ -25,12 +25,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_report_header() -> str:
     return f"BLAS kernel: {process.KERNEL or 'not pinned'}"
-
-
-@pytest.fixture(autouse=True)
-def _no_checks() -> None:
-    """What a test reads of params.yaml is nothing to the next, which is in another folder."""
-    script.CHECKS.clear()
 
 
 @pytest.fixture(scope="session")
