@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from harness import process, script
+from harness import process
 
 import psutil
 import pytest
@@ -66,12 +66,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_report_header() -> str:
     return f"BLAS kernel: {process.KERNEL or 'not pinned'}"
-
-
-@pytest.fixture(autouse=True)
-def _no_checks() -> None:
-    """What a test reads of params.yaml is nothing to the next, which is in another folder."""
-    script.CHECKS.clear()
 
 
 @pytest.fixture(scope="session")

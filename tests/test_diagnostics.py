@@ -93,7 +93,7 @@ SILENT = {
     "D3": replace(HEALTHY, baselines=HEALTHY.baselines | {"tried": []}),
     "D5": with_validation(uplift=UPLIFT | {"ci95_low": -0.01}),
     "D7": with_validation(candidates={"oracle_map@10": 0.0, "recall": 0.0}),
-    "D8": replace(HEALTHY, learning_curve=curve(0.1)),
+    "D8": replace(HEALTHY, learning_curve=curve()),
     "D9": with_validation(hybrid={"map@10": 0.12, "seed_sd": 0.0}),
 }
 

@@ -4,6 +4,7 @@ import math
 import re
 from xml.etree import ElementTree
 
+import pandas as pd
 import pytest
 
 from findings.intervals import Interval
@@ -25,12 +26,18 @@ PICTURES = {
     "lines": charts.lines(
         "MAP by k", ("k", "MAP"), [1, 2], {"ALS": ("als", [0.1, 0.2]), "x": ("baseline", [0, 0])}
     ),
+    "no probability": charts.reliability("None", [(0.0, Interval(0, 0, 0, 9))]),
     "one line": charts.lines("Curve", ("trees", "MAP"), [5], {"model": ("hybrid", [0.1])}),
     "bars": charts.bars("Gain", "share", [("als", 0.7, 0.9), ("item", 0.0, 0.1)]),
     "columns": charts.columns("Rows", "rows", [3, 5], ["history", "test"]),
     "reliability": charts.reliability(
         "Reliability",
-        [(0.001, Interval(0, 0, 0, 9)), (0.1, UNKNOWN), (0.2, Interval(0.1, 0.0, 0.2, 9))],
+        [
+            (0.0, Interval(0, 0, 0, 9)),
+            (0.001, Interval(0, 0, 0, 9)),
+            (0.1, UNKNOWN),
+            (0.2, Interval(0.1, 0.0, 0.2, 9)),
+        ],
     ),
 }
 
@@ -144,3 +151,8 @@ def test_slices_of_few_users_have_an_axis() -> None:
     assert "nan" not in sections.slices(found, 10)
     none = [Slice("gender", "F", 0.0, 0.0, Interval(0, math.nan, math.nan, 3), None)]
     assert "too few users" in sections.slices(none, 10)
+
+
+def test_a_learning_curve_without_points_is_said_in_words() -> None:
+    none = pd.DataFrame({"trees": [], "map": []})
+    assert "None: no list of the fold holds a relevant item." in sections.learning_curve(none)

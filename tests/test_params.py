@@ -1,13 +1,17 @@
 """params.yaml is read strictly: one line per finding, with key, value and what is allowed."""
 
 import os
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Annotated, Literal, get_args, get_origin
 
-from harness import params
-from harness.params import Strict
+from harness import params, process, script
+from harness.params import SharedParams, Strict
 from harness.script import InputError
 
 import pytest
+from annotated_types import Ge, Gt, Le, Lt
 from ruamel.yaml import YAML
 
 from boosting.training import RankerParams
@@ -169,6 +173,32 @@ def test_no_parameter_has_a_default(model: type[Strict]) -> None:
                 models.append(field.annotation)
 
 
+def numbers_of(kind: object, bounds: list[object] = ()) -> Iterator[tuple[type, list[object]]]:
+    """The numbers in a type, with what bounds them, of pydantic's models at any depth."""
+    if isinstance(kind, type) and issubclass(kind, Strict):
+        for field in kind.model_fields.values():
+            yield from numbers_of(field.annotation, field.metadata)
+    elif get_origin(kind) is Annotated:
+        inner, *metadata = get_args(kind)
+        of_fields = [one for of in metadata for one in getattr(of, "metadata", [of])]
+        yield from numbers_of(inner, [*bounds, *of_fields])
+    elif kind in (int, float):
+        yield kind, bounds
+    elif get_origin(kind) is not Literal:
+        for part in get_args(kind):
+            yield from numbers_of(part)
+
+
+@pytest.mark.parametrize("model", [*MODELS.values(), SharedParams])
+def test_every_number_has_a_least_and_a_largest_value(model: type[Strict]) -> None:
+    """Beyond theirs, libraries end in a traceback, or stall, or take all memory."""
+    found = list(numbers_of(model))
+    assert found or model is DataParams
+    for kind, bounds in found:
+        assert any(isinstance(bound, Ge | Gt) for bound in bounds), (kind, bounds)
+        assert any(isinstance(bound, Le | Lt) for bound in bounds), (kind, bounds)
+
+
 @pytest.mark.parametrize(
     ("section", "old", "new", "expected"),
     [
@@ -262,6 +292,18 @@ def test_no_parameter_has_a_default(model: type[Strict]) -> None:
             "half_life: -1",
             "sources.ease.half_life is -1: must be greater",
         ),
+        (
+            "sources",
+            "last_items: 500",
+            f"last_items: {2**63}",
+            f"sources.item_knn.last_items is {2**63}: must be less than or equal to 1000000",
+        ),
+        ("ranker", "leaves: 31", "leaves: 131072", "ranker.num_leaves is 131072: must be less"),
+        ("ranker", "leaf: 200", f"leaf: {2**31}", "ranker.min_data_in_leaf is 2147483648: must be"),
+        ("ranker", "level: 13", f"level: {2**31}", "ranker.truncation_level is 2147483648: must"),
+        ("als", "alpha: 1.0", "alpha: 1e30", "als.alpha is 1e+30: must be less than or equal to"),
+        ("als", "50.0", "1e30", "als.regularization is 1e+30: must be less than or equal to"),
+        (None, "threads: 2", "threads: 1024", "threads is 1024: must be less than or equal to 256"),
         # not a number
         ("als", "alpha: 1.0", "alpha: .nan", "als.alpha is nan: must be a finite number"),
         ("als", "alpha: 1.0", "alpha: .inf", "als.alpha is inf: must be a finite number"),
@@ -461,6 +503,13 @@ def test_a_file_that_cannot_be_read_is_one_line(kind: str) -> None:
     assert line_of(None) == f"params.yaml: cannot be read: {expected}"
 
 
+@pytest.fixture
+def _running(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As within run_script()."""
+    monkeypatch.setattr(script, "checks", [])
+
+
+@pytest.mark.usefixtures("_running")
 def test_what_was_read_may_not_change_while_a_script_runs() -> None:
     """DVC records what the file says in the end."""
     write()
@@ -481,6 +530,7 @@ def test_what_was_read_may_not_change_while_a_script_runs() -> None:
         params.check_unchanged()
 
 
+@pytest.mark.usefixtures("_running")
 def test_each_value_that_was_read_counts() -> None:
     """Also where the file was changed and read again before the end."""
     write()
@@ -491,6 +541,7 @@ def test_each_value_that_was_read_counts() -> None:
         params.check_unchanged()
 
 
+@pytest.mark.usefixtures("_running")
 @pytest.mark.parametrize(
     ("old", "new"), [("threads: 2", "threads: 1"), ("l2: 1000.0", "l2: 1.0"), ("", "")]
 )
@@ -502,6 +553,7 @@ def test_what_was_not_read_and_threads_may_change(old: str, new: str) -> None:
     params.check_unchanged()
 
 
+@pytest.mark.usefixtures("_running")
 @pytest.mark.parametrize(("old", "new"), [("seed: 42", "seed: 1"), ("label_1, label_2", "label_1")])
 def test_seed_and_folds_may_not_change(old: str, new: str) -> None:
     write()
@@ -509,6 +561,32 @@ def test_seed_and_folds_may_not_change(old: str, new: str) -> None:
     write(old, new)
     with pytest.raises(InputError, match=" when it was read, and is "):
         params.check_unchanged()
+
+
+def test_each_run_of_a_script_is_compared_with_its_own_reading(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(process, "KERNEL", process.PROMISED_KERNEL)
+
+    def main(number: int, number_in_the_end: int) -> None:
+        write("factors: 32", f"factors: {number}")
+        params.section("als", AlsParams)
+        write("factors: 32", f"factors: {number_in_the_end}")
+
+    for number in (8, 9, 8):
+        script.run_script(partial(main, number, number))
+    with pytest.raises(SystemExit) as stop:
+        script.run_script(partial(main, 8, 9))
+    assert "params.yaml: als.factors was 8 when it was read, and is 9 now" in stop.value.code
+    main(8, 9)  # by a test, or at a prompt
+    script.check_outputs_may_stay()
+
+
+def test_more_combinations_than_can_be_tried_are_one_line() -> None:
+    write(
+        "[300, 1000]\n    max_items: 5000", f"{[*range(1, 102)]}\n    max_items: {[*range(1, 11)]}"
+    )
+    assert "its lists have 1010 combinations: must be at most 1000" in line_of("baselines")
 
 
 def test_every_combination_of_a_baseline_is_a_setting() -> None:
@@ -530,7 +608,7 @@ def test_every_combination_of_a_baseline_is_a_setting() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("[300, 1000]", "[300, -1]", "baselines.ease.l2 is -1: must be greater than 0"),
+        ("[300, 1000]", "[300, -1]", "baselines.ease.l2 is -1: must be greater than or"),
         (
             "[300, 1000]",
             "[]",

@@ -517,6 +517,26 @@ def test_bad_parameter_is_one_line_and_metrics_stand(
     assert copied.content("metrics") == clone.content("metrics")
 
 
+def test_by_hand_a_stage_replaces_its_folders_as_dvc_does(clone: Clone, copied: Clone) -> None:
+    """What an earlier run has left in them, such as the models of more seeds, is of no influence."""
+    stages = {
+        entry["cmd"]: [out["path"] for out in entry["outs"] if out["path"] != "data/raw"]
+        for entry in clone.yaml("dvc.lock")["stages"].values()
+    }
+    folders = {
+        path: command
+        for command, outs in stages.items()
+        for path in outs
+        if (copied.folder / path).is_dir()
+    }
+    assert {"data/ranker", "data/split/folds", "metrics/by_k"} <= folders.keys()
+    for path in folders:
+        (copied.folder / path / "0.txt").write_text("left")
+    for command in dict.fromkeys(folders.values()):
+        copied.run(*command.split())
+    assert copied.content(*folders) == clone.content(*folders)
+
+
 def test_parameters_that_change_while_their_stage_runs(clone: Clone, copied: Clone) -> None:
     """By hand, or by an `exp run` that is refused since another one runs: DVC would record the new
     ones for the result of the old ones, and keep it in its run cache.

@@ -252,6 +252,23 @@ def test_the_learning_curve_ends_with_all_trees(n_trees: int) -> None:
         assert curve["map"][row] == ranker.mean_average_precision(examples, score)
 
 
+def test_without_a_list_to_judge_by_there_is_no_learning_curve(
+    capsys: pytest.CaptureFixture,
+) -> None:
+    """And not one of NaN."""
+    examples = fold_of(3)
+    nobody = examples.take(np.zeros(len(examples.label), dtype=bool))
+    curve = ranker.learning_curve([trained(1)], nobody, 6)
+    assert (list(curve), len(curve)) == (["trees", "map"], 0)
+    assert "no list of the fold validation holds a relevant item" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("fraction", [1e-300, 0.01])
+def test_a_tree_has_a_row_however_few_there_are(fraction: float) -> None:
+    """LightGBM ends where bagging leaves it none."""
+    assert trained(1, bagging_fraction=fraction).num_trees() > 0
+
+
 def test_feature_gain_is_a_share_the_largest_first() -> None:
     frame = ranker.feature_gain([trained(1, number) for number in (0, 1)])
     assert sorted(frame["feature"]) == ["a", "b", "c", "d"]

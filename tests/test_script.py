@@ -179,7 +179,7 @@ def test_nothing_takes_its_place_after_a_check_has_failed(
         with writer(tmp_path / "out") as temporary:
             temporary.mkdir(exist_ok=True) if writer is whole_folder else temporary.touch()
 
-    monkeypatch.setattr(script, "CHECKS", [refuse])
+    monkeypatch.setattr(script, "checks", [refuse])
     with pytest.raises(InputError):
         write()
     assert names(tmp_path) == []

@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 from typing import Annotated, TypeVar, get_args, get_origin
 
-from harness.script import CHECKS, InputError
+from harness import script
+from harness.script import InputError
 from harness.tree import changes, look_up, shown
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -31,7 +32,9 @@ MOST_COLLECTIONS = 10_000  # lists and mappings; far more of them, nested, would
 
 
 class Strict(BaseModel):
-    """What every section is: nothing converted, nothing unknown, nothing infinite, no defaults."""
+    """What every section is: nothing converted, nothing unknown, nothing infinite, no defaults.
+    Every number has a least and a largest value: libraries crash, or stall, beyond theirs.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -53,7 +56,7 @@ class SharedParams(Strict):
     """The keys that stand outside the sections, since several stages read them."""
 
     seed: int = Field(ge=0, le=2**31 - 1)  # of ALS, the rankers, the samples and the bootstrap
-    threads: int = Field(ge=0, le=1024)  # 0 = every core the process may use; never changes a byte
+    threads: int = Field(ge=0, le=256)  # 0 = every core the process may use; never changes a byte
     folds: list[Annotated[str, Field(pattern=FOLD)]]  # consecutive windows, the latest first
 
     @field_validator("folds")
@@ -113,9 +116,11 @@ def check_unchanged() -> None:
 
 def remember(key: str, value: object) -> None:
     """Has this value compared with the file until this run of the script ends."""
-    if check_unchanged not in CHECKS:  # the first of a run
+    if script.checks is None:
+        return
+    if check_unchanged not in script.checks:  # the first of a run
         READ.clear()
-        CHECKS.append(check_unchanged)
+        script.checks.append(check_unchanged)
     if (key, value) not in READ:
         READ.append((key, value))
 

@@ -35,7 +35,7 @@ def check_not_interrupted() -> None:
         raise KeyboardInterrupt
 
 
-CHECKS: list[Callable[[], None]] = []  # of this run, beside that for an interrupt
+checks: list[Callable[[], None]] | None = None  # of the script that runs; None where none does
 
 
 def check_outputs_may_stay() -> None:
@@ -43,7 +43,7 @@ def check_outputs_may_stay() -> None:
     no output of this run may be taken for a result.
     """
     check_not_interrupted()
-    for check in CHECKS:
+    for check in checks or ():
         check()
 
 
@@ -51,7 +51,8 @@ def run_script(main: Callable[[], None]) -> None:
     """Runs a script's main(); bad input, what the system refuses (a full disk, a file that is not
     there, memory) or an interrupt ends in one line on stderr and exit 1 (130).
     """
-    CHECKS.clear()
+    global checks
+    checks = []
     name = process.script_name()
     if note := process.kernel_note():
         print(f"{name}: {note}", file=sys.stderr)
@@ -69,6 +70,7 @@ def run_script(main: Callable[[], None]) -> None:
             raise
         sys.exit("\n".join(f"{name}: {line}" for line in message.splitlines()))
     finally:
+        checks = None
         if is_ours:
             signal.signal(signal.SIGINT, process.end_at_once)
 

@@ -291,7 +291,8 @@ def reliability(title: str, points: Sequence[tuple[float, Interval]]) -> Html:
     left, top, right, bottom, height = 48, 20, WIDTH - 14, 300, 344
     every = [predicted for predicted, _ in points]
     every += [share for _, one in points for share in (one.value, one.high) if share > 0]
-    low, high = math.log10(max(min(every), 1e-5)) - 0.15, math.log10(max(every)) + 0.15
+    low, high = (math.log10(max(end, 1e-5)) for end in (min(every), max(every)))
+    low, high = low - 0.15, high + 0.15
     across, up = Scale(low, high, left, right), Scale(low, high, bottom, top)
 
     def place(share: float) -> float:
@@ -314,7 +315,7 @@ def reliability(title: str, points: Sequence[tuple[float, Interval]]) -> Html:
     parts.append(line(left, bottom, right, top, "diagonal"))
     parts.append(text((left + right) / 2, bottom + 32, "predicted probability", "axis", "middle"))
     for predicted, one in points:
-        x = across(math.log10(predicted))
+        x = across(place(predicted))
         if one.is_known:
             parts.append(line(x, up(place(one.low)), x, up(place(one.high)), "range hybrid"))
         class_ = "fill hybrid" if one.value > 0 else "hollow"

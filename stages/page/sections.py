@@ -339,18 +339,25 @@ def ranker(
                     [(row.feature, row.gain, None) for row in gain.head(N_FEATURES).itertuples()],
                 ),
             ),
-            figure(
-                "Learning curve",
-                charts.lines(
-                    "MAP of the ranker on validation by number of trees",
-                    ("trees", "MAP"),
-                    curve["trees"].tolist(),
-                    {"one model": ("hybrid", curve["map"].tolist())},
-                ),
-                "One model, on lists that hold a relevant item. If it falls, there are too many "
-                "trees.",
-            ),
+            learning_curve(curve),
         ),
+    )
+
+
+def learning_curve(curve: pd.DataFrame) -> Html:
+    """MAP by number of trees; curve: metrics/learning_curve.csv, which may have no row."""
+    heading = "Learning curve"
+    if curve.empty:
+        return figure(heading, paragraph("None: no list of the fold holds a relevant item."))
+    return figure(
+        heading,
+        charts.lines(
+            "MAP of the ranker on validation by number of trees",
+            ("trees", "MAP"),
+            curve["trees"].tolist(),
+            {"one model": ("hybrid", curve["map"].tolist())},
+        ),
+        "One model, on lists that hold a relevant item. If it falls, there are too many trees.",
     )
 
 

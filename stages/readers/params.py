@@ -25,7 +25,7 @@ class ReaderParams(Strict):
     path: str = Field(min_length=1)  # the folder; only read, unless `download` fetches into it
     positive: str = Field(min_length=1)  # rule over the feedback columns, such as `timespent > 5`
     subsample: str  # vk-lsvd: name under subsamples/, such as ur0.01_ir0.01; "" = all of it
-    embedding_width: int = Field(ge=0)  # vk layouts: first columns of the embedding to use; 0 = all
+    embedding_width: int = Field(ge=0, le=100_000)  # vk layouts: first columns to use; 0 = all
     download: bool  # vk-lsvd: fetch absent files from the Hugging Face hub into `path`
 
     @field_validator("subsample")
