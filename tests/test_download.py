@@ -33,6 +33,8 @@ def test_fetchers_are_of_known_sources() -> None:
         ("vk-lsvd", "absent", "data.path is 'absent': no such folder; data.download=true fetches"),
         ("vk-notebook", "params.yaml", "data.path is 'params.yaml': must be a folder, is a file"),
         ("vk-notebook", "./data/raw", "data.path is './data/raw', where only MovieLens goes"),
+        ("vk-notebook", "", "data.path is '': String should have at least 1 character"),
+        ("vk-notebook", None, "data.path is None: must be a valid string"),
     ],
 )
 def test_a_wrong_data_path_is_one_line(

@@ -8,6 +8,7 @@ import io
 import json
 import math
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -24,7 +25,7 @@ import psutil
 import pytest
 
 import movielens_like
-from clone import FOLDS, SMALL, Clone
+from clone import FOLDS, SMALL, TOP, Clone
 
 N_WINDOWS = SMALL["split.windows"]
 TARGET = {fold: N_WINDOWS - behind for behind, fold in enumerate(FOLDS, start=1)}
@@ -516,9 +517,8 @@ def test_bad_parameter_is_one_line_and_metrics_stand(
     assert len(lines) == 1, result.stdout
     assert copied.content("metrics") == clone.content("metrics")
 
-
-def test_by_hand_a_stage_replaces_its_folders_as_dvc_does(clone: Clone, copied: Clone) -> None:
-    """What an earlier run has left in them, such as the models of more seeds, is of no influence."""
+    """What an earlier run has left there, such as models of more seeds, is of no influence."""
+    """What an earlier run left in them, such as models of more seeds, is of no influence."""
     stages = {
         entry["cmd"]: [out["path"] for out in entry["outs"] if out["path"] != "data/raw"]
         for entry in clone.yaml("dvc.lock")["stages"].values()
@@ -664,6 +664,38 @@ def test_killed_dvc_takes_its_stage_along(
     copied.run("git", "checkout", "--", "params.yaml")
     copied.dvc("repro")
     assert copied.content("dvc.lock", "metrics") == clone.content("dvc.lock", "metrics")
+
+
+MENDED_BY = {  # what stages/README.md says
+    "rm .dvc/tmp/rwlock": (".dvc/tmp/rwlock", None),
+    "find data metrics -xtype l -delete": ("data/split", "nowhere"),
+}
+
+
+@pytest.mark.parametrize("command", MENDED_BY)
+def test_one_command_mends_what_dvc_cannot(clone: Clone, copied: Clone, command: str) -> None:
+    """A lock file that DVC was ended in the middle of, and a folder that is a link to nothing."""
+    assert f"`{command}`" in (TOP / "stages/README.md").read_text()
+    path, target = (name and copied.folder / name for name in MENDED_BY[command])
+    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    path.symlink_to(target) if target else path.touch()
+    assert copied.dvc("repro", is_checked=False).returncode != 0
+    copied.run(*command.split())
+    copied.dvc("repro")
+    assert copied.content("dvc.lock", "metrics", "data/split") == clone.content(
+        "dvc.lock", "metrics", "data/split"
+    )
+
+
+def test_the_way_back_from_a_failed_experiment(copied: Clone) -> None:
+    """Its parameters stay in params.yaml; README.md says how they are taken back."""
+    command = "git checkout HEAD params.yaml"
+    assert f"`{command}`" in (TOP / "README.md").read_text()
+    copied.dvc("exp", "run", "-S", "ranker.num_leaves=-1", is_checked=False)
+    assert copied.yaml("params.yaml")["ranker"]["num_leaves"] == -1
+    copied.run(*command.split())
+    assert stages_run(copied.dvc("repro").stdout) == []
+    assert not copied.run("git", "status", "--porcelain").stdout
 
 
 def test_killed_stage_is_repaired(clone: Clone, copied: Clone) -> None:

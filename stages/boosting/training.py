@@ -22,7 +22,9 @@ class RankerParams(Strict):
     label: Literal["positive", "graded"]  # relevant or not, or the strength of the feedback
     n_estimators: int = Field(ge=1, le=100_000)  # trees
     cold_n_estimators: int = Field(ge=0, le=100_000)  # for cold users; 0 = none
-    cold_min_lists: int = Field(ge=0)  # of cold users to learn from; with fewer, no ranker for them
+    cold_min_lists: int = Field(
+        ge=0, le=10_000_000
+    )  # to learn from; with fewer, no ranker for them
     learning_rate: float = Field(gt=0, le=10)
     num_leaves: int = Field(ge=2, le=4096)  # of a tree; each takes memory, whether used or not
     min_data_in_leaf: int = Field(ge=0, le=10**9)  # rows
