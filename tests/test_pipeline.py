@@ -694,7 +694,7 @@ def test_the_way_back_from_a_failed_experiment(copied: Clone) -> None:
     copied.dvc("exp", "run", "-S", "ranker.num_leaves=-1", is_checked=False)
     assert copied.yaml("params.yaml")["ranker"]["num_leaves"] == -1
     copied.run(*command.split())
-    assert stages_run(copied.dvc("repro").stdout) == []
+    assert "Data and pipelines are up to date." in copied.dvc("repro").stdout
     assert not copied.run("git", "status", "--porcelain").stdout
 
 
