@@ -91,11 +91,12 @@ def read(data: ReaderParams) -> Tables:
         "is_positive": is_positive,
         "strength": strength(is_positive, ratings),
     }
+    user_rows = pc.index_in(user_ids, users["user_id"])
     item_rows = pc.index_in(item_ids, items["item_id"])
     years = _years(items)
     return Tables(
         pa.table(interactions),
-        _user_table(users, user_ids),
+        _user_table(users, user_rows, user_ids),
         pa.table({"item_id": item_ids, "release_year": years.take(item_rows)}),
         sparse.csr_array(_genres(items)[item_rows.to_numpy()]),
         _embeddings(items)[item_rows.to_numpy()],
@@ -122,11 +123,10 @@ def window_starts(data: ReaderParams, n_interactions: np.ndarray) -> np.ndarray:
     return times[np.minimum(ends - n_interactions, len(times) - 1)]
 
 
-def _user_table(users: pa.Table, user_ids: pa.Array) -> pa.Table:
-    """data/users.parquet of the ids, in their order, from the users' file. Levels of categories
+def _user_table(users: pa.Table, rows: pa.Array, user_ids: pa.Array) -> pa.Table:
+    """data/users.parquet of the ids, whose rows of the users' file are given. Levels of categories
     come from the whole file, whoever is in the log, so that they depend on no interaction.
     """
-    rows = pc.index_in(user_ids, users["user_id"])
     return pa.table(
         {
             "user_id": user_ids,
