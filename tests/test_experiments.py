@@ -211,6 +211,17 @@ def test_what_is_not_to_be_had_is_one_line(tried: Clone, tried_copy: Clone) -> N
     )
 
 
+def test_compare_in_a_subfolder_of_another_repository(tried: Clone, tmp_path: Path) -> None:
+    """Where DVC does not look for a revision's files by itself."""
+    inner = Clone(tmp_path / "other" / "deep" / "here", tried.data)
+    shutil.copytree(tried.folder, inner.folder, ignore=shutil.ignore_patterns(".git"))
+    outer = Clone(tmp_path / "other", tried.data)
+    outer.run("git", "init", "--quiet", "--initial-branch=main")
+    outer.commit()
+    found = compared(inner, "main", "workspace")
+    assert found["reference"] == compared(tried, "main", "workspace")["reference"]
+
+
 def test_other_windows_are_refused(tried_copy: Clone) -> None:
     tried_copy.dvc("exp", "apply", LIKE_NOW)
     stage = "stages/trial/dvc.yaml:als_alone"

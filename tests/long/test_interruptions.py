@@ -83,7 +83,7 @@ def faults_of(works: list[Work], signals: Iterator[tuple[str, str]]) -> list[Fau
     found = []
     for number, work in enumerate(works):
         start, end = (
-            ("import numpy", "after-rename") if number % 2 else ("import harness", "rename")
+            ("import numpy", "after-rename") if number % 2 else ("import pydantic", "rename")
         )
         middle = f"call {work.middle}"
         found += [Fault(work.script, point, *next(signals)) for point in (start, middle)]
