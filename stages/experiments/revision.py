@@ -81,13 +81,15 @@ class Revision:
     def table(self, path: str, columns: list[str]) -> pa.Table:
         """These columns of a parquet file that DVC tracks."""
         with self._open(path) as file:
-            parquet = pq.ParquetFile(file)
+            # in this thread alone: pyarrow's own may still hold this file of Python's when the
+            # interpreter ends, and abort it
+            parquet = pq.ParquetFile(file, pre_buffer=False)
             known = parquet.schema_arrow.names
             if missing := [column for column in columns if column not in known]:
                 raise InputError(
                     f"{self.name}: {path} has no column {missing[0]}, but {', '.join(known)}"
                 )
-            return parquet.read(columns)
+            return parquet.read(columns, use_threads=False)
 
     def _open(self, path: str) -> BinaryIO:
         files = self._repo.fs
