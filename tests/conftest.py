@@ -34,11 +34,11 @@ COPIES = {"copied", "tried_copy"}  # of tests that run something in a copy of th
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at its options
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """`pytest` alone takes every core this process may use. A part of the tests, which is often one
-    file, starts sooner without workers; `-n 2` gives them to it.
+    """A folder of tests, or all of them, takes every core this process may use. A file or a test
+    starts sooner without workers; `-n 2` gives them to it.
     """
     options = config.option
-    is_whole = config.args_source == pytest.Config.ArgsSource.TESTPATHS
+    is_whole = all(Path(argument).is_dir() for argument in config.args)
     is_open = getattr(options, "numprocesses", 0) is None  # pytest-xdist is there, without -n
     if IS_WORKER or not is_whole or not is_open or options.usepdb:
         return

@@ -517,7 +517,8 @@ def test_bad_parameter_is_one_line_and_metrics_stand(
     assert len(lines) == 1, result.stdout
     assert copied.content("metrics") == clone.content("metrics")
 
-    """What an earlier run has left there, such as models of more seeds, is of no influence."""
+
+def test_by_hand_a_stage_replaces_its_folders_as_dvc_does(clone: Clone, copied: Clone) -> None:
     """What an earlier run left in them, such as models of more seeds, is of no influence."""
     stages = {
         entry["cmd"]: [out["path"] for out in entry["outs"] if out["path"] != "data/raw"]
