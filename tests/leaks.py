@@ -227,11 +227,8 @@ class Outs:
         """What the validation folds are judged by, and say."""
         names = [fold for fold in FOLDS if kind_of(fold) == "validation"]
         found = self.files(
-            *(
-                f"data/{of}/{fold}.parquet"
-                for of in ("recommendations", "per_user")
-                for fold in names
-            ),
+            *(f"data/recommendations/{fold}.parquet" for fold in names),
+            *(f"data/per_user/{fold}.parquet" for fold in names),
             *(f"metrics/{name}" for name in ("validation.json", "by_k/validation.csv")),
             *(f"data/ranker/{name}.csv" for name in ("feature_gain", "learning_curve")),
             "data/baselines/settings.csv",
@@ -244,7 +241,7 @@ class Outs:
 
 
 def as_bytes(values: np.ndarray) -> bytes:
-    """With its type; of strings, too."""
+    """Of numbers with their type; of strings, too."""
     if values.dtype == object:
         return "\0".join(values).encode()
     return str(values.dtype).encode() + values.tobytes()
@@ -280,9 +277,8 @@ def differing_lists(one: Outs, other: Outs, fold: str) -> list[str]:
     return found
 
 
-REWRITES: dict[
-    str, dict[str, Rewrite]
-] = {  # windows of equal size move with every row more or less
+# Of what the files allow: windows of equal size move with every row more or less
+REWRITES: dict[str, dict[str, Rewrite]] = {
     "movielens-1m": {"changed": changed, "replaced": replaced},
     "vk-lsvd": {"changed": changed_with_items, "deleted": deleted, "added": added},
 }

@@ -36,7 +36,7 @@ def test_a_stage_needs_what_it_declares_and_nothing_else(
     ("name", "kind", "path", "complaint"),
     [
         ("candidates@validation", "deps", "data/item_tags.npz", "No such file"),
-        ("candidates@validation", "deps", "stages/retrieval", "No module named 'retrieval'"),
+        ("candidates@validation", "deps", "stages/retrieval", "retrieval"),
         ("als@validation", "params", "als", "the section als is missing"),
         ("als@validation", "params", "seed", "other bytes in data/als/validation.npz"),
         ("download", "params", "data.path", "data.path is 'elsewhere'"),

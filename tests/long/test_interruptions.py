@@ -82,9 +82,9 @@ def faults_of(works: list[Work], signals: Iterator[tuple[str, str]]) -> list[Fau
     """
     found = []
     for number, work in enumerate(works):
-        start, end = (
-            ("import numpy", "after-rename") if number % 2 else ("import pydantic", "rename")
-        )
+        start, end = "import pydantic", "rename"
+        if number % 2:
+            start, end = "import numpy", "after-rename"
         middle = f"call {work.middle}"
         found += [Fault(work.script, point, *next(signals)) for point in (start, middle)]
         found.append(Fault(work.script, f"size {work.size}", "killed by its size"))
@@ -148,21 +148,16 @@ def whole_files(clone: Clone) -> Content:
     }
 
 
-def unfinished(clone: Clone) -> list[str]:
-    return [
-        str(path) for name in ("data", "metrics") for path in (clone.folder / name).rglob("*.tmp")
-    ]
+def unfinished(clone: Clone) -> list[Path]:
+    return [path for of in ("data", "metrics") for path in (clone.folder / of).rglob("*.tmp")]
 
 
 def forget(clone: Clone, *paths: str) -> None:
     """Removes outputs, and what DVC has of them in its cache, so that it must run their stages."""
     cache = clone.folder / ".dvc/cache"
     shutil.rmtree(cache / "runs")
-    for content in clone.content(*paths).values():
-        md5 = hashlib.md5(content).hexdigest()
-        (cache / f"files/md5/{md5[:2]}/{md5[2:]}").unlink(
-            missing_ok=True
-        )  # of two, they may be alike
+    for md5 in {hashlib.md5(of).hexdigest() for of in clone.content(*paths).values()}:
+        (cache / f"files/md5/{md5[:2]}/{md5[2:]}").unlink(missing_ok=True)  # metrics are not there
     for path in paths:
         one = clone.folder / path
         shutil.rmtree(one) if one.is_dir() else one.unlink()
