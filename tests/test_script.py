@@ -186,16 +186,25 @@ def test_nothing_takes_its_place_after_a_check_has_failed(
 
 
 def test_whole_removes_what_a_killed_process_left_of_the_same_file(tmp_path: Path) -> None:
-    """Also one that had the number of this process; but not what a process that runs writes."""
-    nobody, parent = 2**22 + 1, os.getppid()  # the former is above the largest number of a process
-    for name in (f".a.txt.{nobody}", f".a.txt.{os.getpid()}", ".a.txt.x", f".a.txt.{parent}"):
-        (tmp_path / f"{name}.tmp").touch()
-    for name in (f".b.txt.{nobody}.tmp", f"a.txt.{nobody}.tmp"):
-        (tmp_path / name).touch()
-    with whole(tmp_path / "a.txt") as temporary:
-        temporary.write_text("one")
-    others = [f".a.txt.{parent}.tmp", f".b.txt.{nobody}.tmp", f"a.txt.{nobody}.tmp"]
-    assert names(tmp_path) == sorted(["a.txt", *others])
+    """Also where another process, this one or one elsewhere, has its number by now; but not what a
+    process at work here writes.
+    """
+    idle = (sys.executable, "-c", "input()")
+    with (
+        subprocess.Popen(idle, stdin=subprocess.PIPE) as here,
+        subprocess.Popen(idle, stdin=subprocess.PIPE, cwd="/") as elsewhere,
+    ):
+        for number in (here.pid, elsewhere.pid, os.getpid(), "x"):
+            (tmp_path / f".a.txt.{number}.tmp").touch()
+        for name in (f".b.txt.{elsewhere.pid}.tmp", f"a.txt.{elsewhere.pid}.tmp"):
+            (tmp_path / name).touch()
+        with whole(tmp_path / "a.txt") as temporary:
+            temporary.write_text("one")
+        others = [f".b.txt.{elsewhere.pid}.tmp", f"a.txt.{elsewhere.pid}.tmp"]
+        others += [f".a.txt.{here.pid}.tmp"] if Path("/proc/self/cwd").exists() else []
+        assert names(tmp_path) == sorted(["a.txt", *others])
+        for process in (here, elsewhere):
+            process.communicate(b"\n")
 
 
 @pytest.fixture

@@ -119,23 +119,23 @@ def fold_argument(folds: list[str]) -> str:
 
 
 def left_behind(path: Path) -> Iterator[Path]:
-    """The temporary names for a path that processes have left which are gone; those of processes
-    that run are still wanted.
+    """The temporary names for a path that processes have left which are gone; those of other
+    processes at work are still wanted.
     """
     for left in path.parent.glob(f".{path.name}.*.tmp"):
         pid = left.name.split(".")[-2]
-        if pid == str(os.getpid()) or not (pid.isdecimal() and is_running(int(pid))):
+        if pid == str(os.getpid()) or not is_at_work(pid):
             yield left
 
 
-def is_running(pid: int) -> bool:
+def is_at_work(pid: str) -> bool:
+    """Whether a process of this number runs in this folder: numbers are given again, and one that
+    runs elsewhere has another's. False where the system does not tell.
+    """
     try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
+        return os.path.samefile(f"/proc/{pid}/cwd", os.curdir)
+    except OSError:
         return False
-    except PermissionError:  # somebody else's
-        pass
-    return True
 
 
 @contextlib.contextmanager
