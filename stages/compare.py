@@ -15,6 +15,7 @@ programs, --markdown for a pull request.
 """
 
 import json
+import math
 
 from harness.script import run_script
 
@@ -97,7 +98,7 @@ def verdict(found: dict, run: dict) -> str:
     test, seeds = run["differences"][metric], run["seeds"]
     p = test.get("p_holm", test["p_value"])
     word = "better" if test["difference"] > 0 else "worse"
-    if p != p:
+    if math.isnan(p):
         return (
             f"{run['revision']} cannot be told from {found['reference']['revision']} by so few "
             f"users: {metric.upper()} {signed(test['difference'])}"

@@ -55,17 +55,6 @@ def frame_of(path: Path) -> pd.DataFrame:
     return frame.drop_duplicates(name).set_index(name)
 
 
-def test_windows_start_with_their_first_timestamp(folder: Path, source: str) -> None:
-    times = np.sort(pd.read_csv(folder / EDITIONS[source].files[0], sep="\t").iloc[:, 3])
-    sizes = np.array([len(times) - 9, 0, 9])
-    starts = movielens.window_starts(params_of(folder, source), sizes)
-    assert starts.tolist() == [times[0], times[-9], times[-9]]  # the empty one starts with the next
-    with pytest.raises(
-        InputError, match=r"12,000 interactions, but 11,999 when the data was split"
-    ):
-        movielens.window_starts(params_of(folder, source), sizes - [1, 0, 0])
-
-
 def test_titles_are_those_of_the_items(folder: Path, source: str, edition: Edition) -> None:
     """With the year where it is a number."""
     tables, items = read(folder, source), frame_of(folder / f"{edition.stem}.item")

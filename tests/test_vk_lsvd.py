@@ -107,7 +107,11 @@ def test_tables(tmp_path: Path) -> None:
         "place": [0] * 6,
     }
     assert result.interactions.schema.field("week").type == pa.int16()
-    assert result.interactions.schema.metadata == {b"n_weeks": b"4", b"levels": b'{"place": [0]}'}
+    assert result.interactions.schema.metadata == {
+        b"n_weeks": b"4",
+        b"first_week": b"3",
+        b"levels": b'{"place": [0]}',
+    }
     assert result.users.to_pydict() == {
         "user_id": [5, 7, 9],
         "age": [20, 30, 40],

@@ -1,5 +1,6 @@
 """Tables for people: aligned text, Markdown, or drawn on a terminal."""
 
+import math
 import sys
 from dataclasses import dataclass
 
@@ -30,7 +31,7 @@ def interval(test: dict[str, float]) -> str:
 
 def p_text(p: float) -> str:
     """A p-value, NaN where there is none."""
-    if p != p:
+    if math.isnan(p):
         return "none"
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 

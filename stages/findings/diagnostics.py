@@ -5,6 +5,7 @@ A check is a function (Facts) -> Outcome, with a line in CHECKS, the only list o
 What judges the test folds is asked only where test is what it is about.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -100,7 +101,7 @@ def underpowered_test(facts: Facts) -> Outcome:
     n_lists = facts.summary["test"]["n_lists"]
     if expected <= 0:
         return Unknown("validation shows no gain that test could be asked to find")
-    if least != least:
+    if math.isnan(least):
         return Unknown("test has too few users for an interval")
     if least <= expected:
         return Fine(

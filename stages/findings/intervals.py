@@ -27,6 +27,11 @@ class Interval(NamedTuple):
         return self.low <= self.high
 
     @property
+    def reach(self) -> tuple[float, ...]:
+        """What a picture of it must have room for."""
+        return (self.value, self.low, self.high) if self.is_known else (self.value,)
+
+    @property
     def is_above_zero(self) -> bool:
         return self.low > 0
 

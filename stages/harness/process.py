@@ -161,7 +161,8 @@ def wait_and_end(pidfd: int) -> None:
 
 
 sys.excepthook = say_what_is_missing
-is_script = Path(sys.argv[0]).resolve().parent == STAGES
+script = Path(sys.argv[0]).resolve()
+is_script = script.parent == STAGES and script.is_file()  # "-c" is a name, too
 if is_script and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, end_at_once)  # until run_script() takes over
 if sys.version_info < OLDEST_PYTHON:

@@ -133,7 +133,7 @@ def span_of(rows: Sequence[Row], has_zero: bool = False) -> tuple[float, float]:
     losses.
     """
     shown = [row.interval for row in rows if not row.is_off_scale] or [Interval(0, 0, 1, 0)]
-    ends = [end for one in shown for end in (one[:3] if one.is_known else one[:1])]
+    ends = [end for one in shown for end in one.reach]
     low, high = min(ends), max(ends)
     if has_zero:
         low, high = min(low, 0.0), max(high, 0.0)

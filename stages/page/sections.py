@@ -282,8 +282,7 @@ def slices(found: Sequence[Slice], k: int) -> Html:
 
 def _robust_span(found: Sequence[Slice]) -> tuple[float, float]:
     """An axis for all slices on which a few wide intervals do not flatten the others."""
-    gains = [one.gain for one in found]
-    ends = sorted(max(map(abs, one[:3] if one.is_known else one[:1])) for one in gains)
+    ends = sorted(max(map(abs, one.gain.reach)) for one in found)
     most = min(ends[-1], 2.5 * ends[len(ends) // 2]) or 1.0
     return -1.05 * most, 1.05 * most
 

@@ -96,7 +96,7 @@ def read(data: ReaderParams) -> Tables:
         "item": pc.index_in(ratings["item_id"], item_ids),
         "is_positive": is_positive,
         "strength": strength(is_positive, ratings),
-        "timestamp": ratings["timestamp"],
+        "timestamp": ratings[TIME],
     }
     user_rows = _rows_of(user_ids, users["user_id"], of_users)
     item_rows = _rows_of(item_ids, items["item_id"], of_items)
@@ -116,19 +116,6 @@ def strength(is_positive: np.ndarray, feedback: pa.Table) -> np.ndarray:
     """uint8 (n_rows,): 0 where not positive, 2 for 5 stars, else 1."""
     stars, _ = values(feedback["rating"])
     return np.where(is_positive, np.clip(stars.astype(np.float32) - 3, 1, 4), 0).astype(np.uint8)
-
-
-def window_starts(data: ReaderParams, n_interactions: np.ndarray) -> np.ndarray:
-    """The first timestamp of each window, (n_windows,), whose numbers of interactions are given."""
-    path = Path(data.path) / EDITIONS[data.source].files[0]
-    times = np.sort(_read(path, {TIME: RATING_COLUMNS[TIME]}, data)[TIME].to_numpy())
-    if len(times) != n_interactions.sum():
-        raise InputError(
-            f"{path}: {len(times):,} interactions, but {n_interactions.sum():,} when the data was"
-            " split; run dvc repro"
-        )
-    ends = np.cumsum(n_interactions)
-    return times[np.minimum(ends - n_interactions, len(times) - 1)]
 
 
 def _user_table(users: pa.Table, user_ids: pa.Array, rows: pa.Array) -> pa.Table:
