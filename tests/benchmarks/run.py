@@ -1,14 +1,17 @@
 """Benchmarks; each prints medians or ratios of what ran in one go, so that a slow hour of the
 machine does not matter.
 
-usage: python tests/benchmarks/run.py [steps] [shares] [growth]   (all three without an argument)
+usage: python tests/benchmarks/run.py [steps] [shares] [growth] [large]   (all four without one)
 
 steps   each step of a two-stage recommender as notebooks write it against the pipeline's, and the
         ranker's fit; on the data that the last `dvc repro` left in data/ (1 minute on MovieLens-1M)
 shares  what part of every stage's wall time is spent inside library kernels, on simulated
         VK-LSVD of the size of the subsample up0.001_ip0.001 (8 minutes, 3 GB)
-growth  wall time and peak memory of every stage of `dvc repro` on simulated VK-LSVD of 1, 2, 4
-        and 8 times a base size (11 minutes)
+growth  wall time and peak memory of every stage of `dvc repro` on simulated VK-LSVD of 1, 2 and 4
+        times a base size, seven folds and five models (8 minutes)
+large   wall time and peak memory of every stage of `dvc repro` on simulated VK-LSVD of the size
+        of the subsample up0.001_ip0.001, with the family `channels`, seven folds and five
+        models (12 minutes)
 
 Simulated data is as tests/simulator.py describes it. Linux only.
 """
@@ -40,9 +43,13 @@ from clone import Clone, make  # noqa: E402
 REPEATS = 5
 UP_0001 = {"users": 10_000, "items": 19_600, "rows": 47_000_000, "weeks": 27}
 BASE = {"users": 2_500, "items": 4_000, "rows": 1_000_000, "weeks": 12}
-TIMES = (1, 2, 4, 8)  # users and rows of BASE; the catalogue stays
+TIMES = (1, 2, 4)  # users and rows of BASE; the catalogue stays
 SIMULATED = {"data.source": "vk-lsvd", "data.positive": "timespent > 5"}
 LARGE = {"candidates.sources": ["als", "item_knn", "recent_popular", "content"]}  # no EASE
+FEWER = {  # as a first look at so much data should be: one validation window, fewer models
+    "folds": ["test", "validation", *(f"label_{number}" for number in range(1, 6))],
+    "ranker.n_seeds": 5,
+}
 
 
 def show(title: str, frame: pd.DataFrame, digits: int = 2) -> None:
@@ -99,7 +106,7 @@ def run_growth() -> None:
     for times in TIMES:
         with tempfile.TemporaryDirectory() as folder:
             size = BASE | {name: times * BASE[name] for name in ("users", "rows")}
-            frame = measured.repro(simulated(Path(folder), size, {}))
+            frame = measured.repro(simulated(Path(folder), size, FEWER))
         stage = frame["stage"].str.split("@").str[0]
         seconds[f"{times} x"] = frame.groupby(stage, sort=False)["seconds"].sum()
         memory[f"{times} x"] = frame.groupby(stage, sort=False)["peak_mb"].max()
@@ -108,6 +115,21 @@ def run_growth() -> None:
         for less, more in zip(TIMES, TIMES[1:], strict=False):
             frame[f"{more} / {less}"] = frame[f"{more} x"] / frame[f"{less} x"]
         show(f"{title}, all folds of a stage", frame.reset_index())
+
+
+def run_large() -> None:
+    """Point `large` of the module's docstring."""
+    with tempfile.TemporaryDirectory() as folder:
+        clone = simulated(Path(folder), UP_0001, LARGE | FEWER)
+        groups = clone.yaml("params.yaml")["features"]["groups"]
+        clone.set_params({"features.groups": [*groups, "channels"]})
+        frame = measured.repro(clone)
+    stage = frame["stage"].str.split("@").str[0]
+    table = frame.groupby(stage, sort=False).agg(
+        processes=("seconds", "size"), seconds=("seconds", "sum"), peak_mb=("peak_mb", "max")
+    )
+    table.loc["all"] = [len(frame), table["seconds"].sum(), table["peak_mb"].max()]
+    show("47 million interactions, all folds of a stage", table.reset_index())
 
 
 def simulated(folder: Path, size: dict[str, int], params: dict[str, object]) -> Clone:
@@ -121,7 +143,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    known = {"steps": run_steps, "shares": run_shares, "growth": run_growth}
+    known = {"steps": run_steps, "shares": run_shares, "growth": run_growth, "large": run_large}
     parser.add_argument("benchmarks", nargs="*", metavar="BENCHMARK", help=", ".join(known))
     chosen = parser.parse_args().benchmarks or list(known)
     if unknown := [name for name in chosen if name not in known]:
