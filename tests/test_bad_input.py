@@ -242,12 +242,19 @@ def test_a_fault_of_every_file_of_movielens(
 
 
 FOLDS = "test, validation, label_1"
+OF_FOLDS = ["als", "candidates", "features"]
+OF_ALL = ["download", "ingest", "split", "ranker", "recommend", "baselines", "evaluate", "report"]
 LATER = ["candidates", "features", "ranker", "recommend", "evaluate", "report", "baselines"]
 MISUSE = {  # script and its arguments -> a part of the line
     **{
         f"{name} {wrong}".strip(): f"FOLD, where FOLD is one of {FOLDS}"
-        for name in ("als", "candidates", "features")
+        for name in OF_FOLDS
         for wrong in ("", "train", "label_2", "test validation", "../test", "--fold")
+    },
+    **{
+        f"{name} {wrong}": f"{name}: usage: python stages/{name}.py, without the argument '{wrong}'"
+        for name in (*OF_ALL, "als_alone", "ablation")
+        for wrong in ("validation", "--help")
     },
     "compare": "the following arguments are required: REV",
     "compare HEAD --fold train": "invalid choice: 'train'",
@@ -318,7 +325,8 @@ def test_folds_that_do_not_fit_the_windows(folds: list[str], n_windows: int, nee
 def test_a_script_without_what_comes_before_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file that is not there is named; nothing is written."""
     params.FILE.write_bytes(SHIPPED.read_bytes())
-    monkeypatch.setattr(sys, "argv", [f"stages/{name}.py", "validation"])
+    fold = ["validation"] if name in OF_FOLDS else []
+    monkeypatch.setattr(sys, "argv", [f"stages/{name}.py", *fold])
     with pytest.raises(SystemExit) as ended:
         script.run_script(importlib.import_module(name).main)
     line = str(ended.value.code)

@@ -567,6 +567,7 @@ def test_each_run_of_a_script_is_compared_with_its_own_reading(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(process, "KERNEL", process.PROMISED_KERNEL)
+    monkeypatch.setattr("sys.argv", ["stages/als.py"])
 
     def main(number: int, number_in_the_end: int) -> None:
         write("factors: 32", f"factors: {number}")

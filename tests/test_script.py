@@ -209,7 +209,7 @@ def test_whole_removes_what_a_killed_process_left_of_the_same_file(tmp_path: Pat
 
 @pytest.fixture
 def _as_stage(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["stages/als.py", "test"])
+    monkeypatch.setattr(sys, "argv", ["stages/als.py"])
     monkeypatch.setattr(process, "KERNEL", process.PROMISED_KERNEL)
 
 
@@ -339,16 +339,22 @@ def test_an_interrupt_that_a_library_swallows_counts(tmp_path: Path) -> None:
     assert names(tmp_path) == ["x.py"]
 
 
-def test_fold_argument(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["stages/als.py", "label_1"])
-    assert fold_argument(["test", "label_1"]) == "label_1"
+def test_arguments_are_given_to_a_script_that_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["stages/submit.py", "test", "--out", "x.csv"])
+    given = []
+    run_script(lambda arguments: given.append(arguments))
+    assert given == [["test", "--out", "x.csv"]]
+
+
+def test_fold_argument() -> None:
+    assert fold_argument(["label_1"], ["test", "label_1"]) == "label_1"
 
 
 @pytest.mark.parametrize("arguments", [[], ["tset"], ["test", "label_1"]])
 def test_no_such_fold(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["stages/als.py", *arguments])
     with pytest.raises(InputError) as error:
-        fold_argument(["test", "label_1"])
+        fold_argument(arguments, ["test", "label_1"])
     assert str(error.value) == (
         "usage: python stages/als.py FOLD, where FOLD is one of test, label_1"
     )

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import inspect
 import os
 import shutil
 import signal
@@ -47,9 +48,10 @@ def check_outputs_may_stay() -> None:
         check()
 
 
-def run_script(main: Callable[[], None]) -> None:
-    """Runs a script's main(); bad input, what the system refuses (a full disk, a file that is not
-    there, memory) or an interrupt ends in one line on stderr and exit 1 (130).
+def run_script(main: Callable[..., None]) -> None:
+    """Runs a script's main(), or main(arguments) where it takes those of the command line; bad
+    input, what the system refuses (a full disk, a file that is not there, memory) or an interrupt
+    ends in one line on stderr and exit 1 (130).
     """
     global checks
     checks = []
@@ -60,7 +62,7 @@ def run_script(main: Callable[[], None]) -> None:
     if is_ours:
         signal.signal(signal.SIGINT, interrupt)
     try:
-        main()
+        main(*arguments_for(main))
         check_outputs_may_stay()
     except (Exception, KeyboardInterrupt) as error:
         if INTERRUPTS or isinstance(error, KeyboardInterrupt):
@@ -109,13 +111,25 @@ def naming(path: Path) -> Iterator[None]:
         raise
 
 
-def fold_argument(folds: list[str]) -> str:
+def arguments_for(main: Callable[..., None]) -> list[list[str]]:
+    """What main() is to be called with: the arguments of the command line, as one list, if it has a
+    parameter for them. InputError where there are some and it has none.
+    """
+    given = sys.argv[1:]
+    if inspect.signature(main).parameters:
+        return [given]
+    if given:
+        raise InputError(f"usage: python {sys.argv[0]}, without the argument {given[0]!r}")
+    return []
+
+
+def fold_argument(arguments: list[str], folds: list[str]) -> str:
     """The FOLD of `python stages/NAME.py FOLD`, checked against the list."""
-    if len(sys.argv) != 2 or sys.argv[1] not in folds:
+    if len(arguments) != 1 or arguments[0] not in folds:
         raise InputError(
             f"usage: python {sys.argv[0]} FOLD, where FOLD is one of {', '.join(folds)}"
         )
-    return sys.argv[1]
+    return arguments[0]
 
 
 def left_behind(path: Path) -> Iterator[Path]:
