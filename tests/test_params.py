@@ -451,11 +451,12 @@ def test_not_a_mapping(text: str, expected: str) -> None:
     [
         ("seed: 4" + 5000 * "2", "not YAML: Exceeds the limit"),
         ("seed: !!bool x", "not YAML: 'x'"),
+        ("seed: !!int ''", "not YAML: string index out of range"),
         ("seed: 2020-13-45", "not YAML: month must be in 1..12"),
         (f"seed: {20_000 * '['}", "lists or sections stand too deep within each other"),
         (f"seed: {20_000 * '- '}1", "lists or sections stand too deep within each other"),
     ],
-    ids=["digits", "type", "date", "lists", "items"],
+    ids=["digits", "type", "empty", "date", "lists", "items"],
 )
 def test_what_the_parser_refuses_is_one_line(text: str, expected: str) -> None:
     params.FILE.write_text(text)

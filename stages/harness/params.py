@@ -137,7 +137,7 @@ def _load() -> dict:
         raise InputError(f"{FILE}: cannot be read: {error.strerror}") from None
     except RecursionError:
         raise InputError(f"{FILE}: lists or sections stand too deep within each other") from None
-    except (YAMLError, ValueError, KeyError) as error:  # the latter two for values of no type
+    except (YAMLError, ValueError, LookupError) as error:  # these two for values of no type
         raise InputError(f"{FILE}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(tree, dict):
         raise InputError(f"{FILE}: must be a mapping of sections")
