@@ -116,7 +116,7 @@ def verdict(found: dict, run: dict) -> str:
 
 
 def main(arguments: list[str]) -> None:
-    parser = Arguments(prog="compare", description=__doc__.splitlines()[0])
+    parser = Arguments("compare", __doc__)
     parser.add_argument("revisions", nargs="+", metavar="REV", help="the first is the reference")
     parser.add_argument("--fold", choices=["validation", "test"], default="validation")
     parser.add_argument("--model", default="hybrid", help="hybrid, als or a baseline")

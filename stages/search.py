@@ -136,7 +136,7 @@ def command_of(trial: Trial, model: str) -> str:
 
 
 def main(arguments: list[str]) -> None:
-    parser = Arguments(prog="search", description=__doc__.splitlines()[0])
+    parser = Arguments("search", __doc__)
     parser.add_argument("settings", nargs="+", metavar="KEY=VALUES")
     parser.add_argument("--draws", type=int, help="so many random settings, not the whole grid")
     parser.add_argument("--metric", help="als.map@10, hybrid.map@10, or ndcg@10 of either")

@@ -19,7 +19,7 @@ RECOMMENDATIONS = "data/recommendations/{fold}.parquet"
 
 
 def main(arguments: list[str]) -> None:
-    parser = Arguments(prog="submit", description=__doc__.splitlines()[0])
+    parser = Arguments("submit", __doc__)
     parser.add_argument("fold", nargs="?", default="test", metavar="FOLD")
     parser.add_argument("--out", type=Path, default=Path("submission.csv"), metavar="FILE")
     given = parser.parse_args(arguments)
