@@ -149,7 +149,7 @@ def main() -> None:
     with whole_folder(Path(TARGET_WINDOW).parent) as folder:
         for fold, target in targets.items():
             (folder / Path(TARGET_WINDOW.format(fold=fold)).name).write_text(
-                json.dumps({"window": target}) + "\n"
+                json.dumps({"window": target}) + "\n", encoding="utf-8"
             )
     with whole(WINDOWS) as path:
         counts.to_csv(path, index=False)

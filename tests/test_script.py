@@ -1,5 +1,6 @@
 """What every stage does as a process: whole outputs, one-line errors, exit codes."""
 
+import ast
 import errno
 import os
 import subprocess
@@ -35,6 +36,16 @@ def run_python(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+def test_text_is_utf_8_in_any_locale() -> None:
+    """A feature, an item or a folder can have a name of any letters."""
+    for path in STAGES.rglob("*.py"):
+        nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        calls = [node for node in nodes if isinstance(node, ast.Call)]
+        texts = [call for call in calls if getattr(call.func, "attr", "").endswith("_text")]
+        for call in texts:
+            assert "encoding" in {word.arg for word in call.keywords}, f"{path}: {call.lineno}"
 
 
 def test_whole_appears_at_the_end(tmp_path: Path) -> None:

@@ -122,7 +122,8 @@ def pid_of_dvc() -> int:
     """The parent's, or the grandparent's where the shell that DVC starts stays between them."""
     parent = os.getppid()
     status = dict(
-        line.split(":", 1) for line in Path(f"/proc/{parent}/status").read_text().splitlines()
+        line.split(":", 1)
+        for line in Path(f"/proc/{parent}/status").read_text(encoding="utf-8").splitlines()
     )
     return int(status["PPid"]) if status["Name"].strip() in SHELLS else parent
 
