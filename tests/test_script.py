@@ -273,6 +273,11 @@ def test_what_the_system_refuses_is_one_line(number: int) -> None:
         (OSError(), "OSError"),
         (MemoryError("Unable to\nallocate"), "not enough memory: Unable to allocate"),
         (MemoryError(), "not enough memory: none is left"),
+        (Exception("std::bad_alloc"), "not enough memory: std::bad_alloc"),
+        (
+            RuntimeError("can't start new thread"),
+            "not enough memory, or too many processes: can't start new thread",
+        ),
     ],
 )
 def test_what_libraries_say_of_it_is_one_line(error: Exception, expected: str) -> None:

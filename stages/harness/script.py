@@ -86,6 +86,10 @@ def message_of(error: Exception) -> str | None:
             return refusal(error)
         case MemoryError():
             return f"not enough memory: {' '.join(str(error).split()) or 'none is left'}"
+        case RuntimeError() if str(error) == "can't start new thread":
+            return f"not enough memory, or too many processes: {error}"
+        case Exception() if str(error) == "std::bad_alloc":  # of LightGBM
+            return f"not enough memory: {error}"
     return None
 
 
