@@ -125,6 +125,26 @@ def test_a_limit_of_file_size_is_one_line_and_leaves_nothing(tmp_path: Path) -> 
     assert names(tmp_path) == ["x.py"]
 
 
+@pytest.mark.parametrize("kind", ["pipe", "link to a pipe", "in the folder of devices"])
+def test_what_is_no_file_is_never_replaced(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--out /dev/null` of a user who may do everything would leave no /dev/null."""
+    pipe, path = tmp_path / "pipe", tmp_path / "out"
+    os.mkfifo(pipe)
+    if kind == "pipe":
+        path = pipe
+    elif kind == "link to a pipe":
+        path.symlink_to(pipe)
+    else:
+        path.touch()
+        monkeypatch.setattr(script, "DEVICES", tmp_path)
+    before = path.lstat()
+    with pytest.raises(InputError, match=f"^{path}: is a device or a pipe, which is not replaced"):
+        whole(path).__enter__()
+    assert path.lstat() == before
+
+
 def write_folder(path: Path, name: str) -> None:
     with whole_folder(path) as folder:
         (folder / name).write_text(name)

@@ -21,6 +21,7 @@ class InputError(ValueError):
 
 
 OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+DEVICES = Path("/dev")
 INTERRUPTS: list[int] = []  # signals that came
 
 
@@ -164,6 +165,7 @@ def whole(path: Path) -> Iterator[Path]:
     A killed process leaves its temporary file behind; the next writer of the same path removes it.
     """
     path = Path(path)
+    check_not_special(path)
     make_folder(path.parent)
     for left in left_behind(path):
         left.unlink(missing_ok=True)
@@ -198,6 +200,13 @@ def whole_folder(path: Path) -> Iterator[Path]:
             remove(path / ".replaced.tmp")
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_not_special(path: Path) -> None:
+    """InputError where a device, a pipe or the like bears the name: a file would take its place."""
+    is_special = path.exists() and not (path.is_file() or path.is_dir())
+    if is_special or path.parent.resolve() == DEVICES:  # such as a link to this process's stdout
+        raise InputError(f"{path}: is a device or a pipe, which is not replaced; name a file")
 
 
 def make_folder(path: Path) -> None:
