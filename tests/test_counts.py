@@ -30,9 +30,13 @@ def test_bad_input(request: pytest.FixtureRequest) -> None:
     table = sum(item.path.name == "test_bad_input.py" for item in items)
     words = re.search('-k "(.+?)"', README)[1].split(" or ")
     named = sum(any(word in item.name.lower() for word in words) for item in items)
-    assert counts_of(r"test_bad_input.py \| tail -1 # (\d+)") == (table,)
-    assert counts_of(r'fit_the_columns" \| tail -1 # (\d+)') == (named,)
-    assert counts_of(r"The table has (\d+) cases") == (table,)
+    for pattern, there in (
+        (r"test_bad_input.py \| tail -1 # more than (\d+)", table),
+        (r'fit_the_columns" \| tail -1 # more than (\d+)', named),
+        (r"The table has more than (\d+) cases", table),
+    ):
+        (said,) = counts_of(pattern)
+        assert 0.9 * there <= said < there
 
 
 def test_wrong_values() -> None:
