@@ -34,7 +34,7 @@ from tqdm import tqdm
 
 from boosting.examples import Examples
 from boosting.training import RankerParams, dataset, sample_negatives, train
-from evaluation import metrics
+from evaluation import canvas, metrics
 from evaluation.top_lists import EvaluateParams, top_k
 from families import (
     FAMILIES,
@@ -348,7 +348,7 @@ def main() -> None:
     frame = table(loaded, every, params, shared)
     with whole(TABLE) as path:
         frame.to_csv(path, index=False, lineterminator="\n", float_format="%.6f")
-    plt.switch_backend("Agg")  # no screen is needed
+    canvas.prepare()
     with whole(PICTURE) as path:
         draw(frame).savefig(path, format="png", dpi=80, metadata={"Software": None})
 

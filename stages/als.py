@@ -15,10 +15,10 @@ from folds.factors import FACTORS, save
 from folds.history import load_fold
 
 
-def main() -> None:
+def main(arguments: list[str]) -> None:
     shared = shared_params()
     params = section("als", AlsParams)
-    fold = fold_argument(shared.folds)
+    fold = fold_argument(arguments, shared.folds)
     history, _ = load_fold(fold)
     save(FACTORS.format(fold=fold), factors_of(history, params, shared))
 

@@ -76,7 +76,8 @@ def main() -> None:
         for fold, of in judged.items():
             tables.write_parquet(folder / f"{fold}.parquet", per_user.table_of(of, user_ids))
     with whole(METRICS) as path:
-        path.write_text(json.dumps({"als": results.five_metrics(pooled, "als")}, indent=2) + "\n")
+        text = json.dumps({"als": results.five_metrics(pooled, "als")}, indent=2)
+        path.write_text(f"{text}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -40,10 +40,10 @@ def check_ease(params: CandidatesParams, settings: SourcesParams, n_items: int) 
         )
 
 
-def main() -> None:
+def main(arguments: list[str]) -> None:
     shared = shared_params()
     params = section("candidates", CandidatesParams)
-    fold = fold_argument(shared.folds)
+    fold = fold_argument(arguments, shared.folds)
     history, target = load_fold(fold)
     settings = section("sources", SourcesParams)
     check_ease(params, settings, history.n_items)

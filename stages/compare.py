@@ -115,15 +115,15 @@ def verdict(found: dict, run: dict) -> str:
     return f"{line}; {place} than seeds of the ranker explain (2 x {seeds['sd']:.4f})"
 
 
-def main() -> None:
-    arguments = Arguments(prog="compare", description=__doc__.splitlines()[0])
-    arguments.add_argument("revisions", nargs="+", metavar="REV", help="the first is the reference")
-    arguments.add_argument("--fold", choices=["validation", "test"], default="validation")
-    arguments.add_argument("--model", default="hybrid", help="hybrid, als or a baseline")
-    form = arguments.add_mutually_exclusive_group()
+def main(arguments: list[str]) -> None:
+    parser = Arguments("compare", __doc__)
+    parser.add_argument("revisions", nargs="+", metavar="REV", help="the first is the reference")
+    parser.add_argument("--fold", choices=["validation", "test"], default="validation")
+    parser.add_argument("--model", default="hybrid", help="hybrid, als or a baseline")
+    form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="all figures, for programs")
     form.add_argument("--markdown", action="store_true", help="for a pull request")
-    given = arguments.parse_args()
+    given = parser.parse_args(arguments)
     names = given.revisions if len(given.revisions) > 1 else [*given.revisions, "workspace"]
     found = compare(
         [load(name, given.fold, given.model) for name in names], given.fold, given.model

@@ -25,9 +25,16 @@ from harness.params import section
 from harness.script import InputError, run_script
 
 from fetchers import FETCHERS
-from fetchers.raw_folder import is_in_raw, is_raw, leave_readme, temporary_folder
+from fetchers.raw_folder import RAW, is_in_raw, is_raw, leave_readme, temporary_folder
 from readers import DataParams, folder_hint
 from readers.params import check_not_ignored
+
+METRICS = Path("metrics")
+
+
+def holds_outputs(path: Path) -> bool:
+    """Whether outputs of the pipeline lie in the folder, so that DVC would not run at all."""
+    return any(out.resolve().is_relative_to(path.resolve()) for out in (RAW.parent, METRICS))
 
 
 def check_path(data: DataParams, is_asked: bool) -> None:
@@ -39,6 +46,8 @@ def check_path(data: DataParams, is_asked: bool) -> None:
     value = f"data.path is {data.path!r}"
     if is_in_raw(data) and not is_asked:
         raise InputError(f"{value}, where only MovieLens goes: name the folder of your files")
+    if holds_outputs(path):
+        raise InputError(f"{value}, which holds outputs of the pipeline: name a folder elsewhere")
     if not is_raw(data):
         check_not_ignored(data)
     if path.exists() and not path.is_dir():

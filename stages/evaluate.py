@@ -72,7 +72,7 @@ def judge_fold(
 
 def write_json(path: Path, tree: dict) -> None:
     with whole(path) as temporary:
-        temporary.write_text(f"{to_json(tree)}\n")
+        temporary.write_text(f"{to_json(tree)}\n", encoding="utf-8")
 
 
 def write_csv(path: Path, frame: pd.DataFrame) -> None:

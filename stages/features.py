@@ -83,9 +83,9 @@ def write(
             first = rows.stop
 
 
-def main() -> None:
+def main(arguments: list[str]) -> None:
     shared = shared_params()
-    fold = fold_argument(shared.folds)
+    fold = fold_argument(arguments, shared.folds)
     if fold == "test":
         for path in FEATURES.values():
             tables.write_parquet(path.format(fold=fold), schema([], []).empty_table())

@@ -135,15 +135,13 @@ def command_of(trial: Trial, model: str) -> str:
     return "dvc exp run " + " ".join(f"-S {shlex.quote(one)}" for one in trial.overrides)
 
 
-def main() -> None:
-    arguments = Arguments(prog="search", description=__doc__.splitlines()[0])
-    arguments.add_argument("settings", nargs="+", metavar="KEY=VALUES")
-    arguments.add_argument("--draws", type=int, help="so many random settings, not the whole grid")
-    arguments.add_argument("--metric", help="als.map@10, hybrid.map@10, or ndcg@10 of either")
-    arguments.add_argument(
-        "--name", default="search", help="what the experiments' names begin with"
-    )
-    given = arguments.parse_args()
+def main(arguments: list[str]) -> None:
+    parser = Arguments("search", __doc__)
+    parser.add_argument("settings", nargs="+", metavar="KEY=VALUES")
+    parser.add_argument("--draws", type=int, help="so many random settings, not the whole grid")
+    parser.add_argument("--metric", help="als.map@10, hybrid.map@10, or ndcg@10 of either")
+    parser.add_argument("--name", default="search", help="what the experiments' names begin with")
+    given = parser.parse_args(arguments)
     if not re.fullmatch(r"\w[\w-]*", given.name):
         raise InputError(f"--name {given.name}: must be letters, digits, _ and -")
     with alone():

@@ -66,9 +66,9 @@ COLUMNS = {"rank": pa.int16(), "score": pa.float32()}  # after the ids
 
 def paths_of(arguments: list[str]) -> tuple[Path, Path]:
     """INTERACTIONS.parquet and OUT.parquet."""
-    if len(arguments) != 3:
-        raise InputError(f"usage: python {arguments[0]} INTERACTIONS.parquet OUT.parquet")
-    interactions, out = map(Path, arguments[1:])
+    if len(arguments) != 2:
+        raise InputError(f"usage: python {sys.argv[0]} INTERACTIONS.parquet OUT.parquet")
+    interactions, out = map(Path, arguments)
     if out.exists() and interactions.exists() and out.samefile(interactions):
         raise InputError(f"{out}: is the file of the interactions; name another one to write")
     return interactions, out
@@ -176,8 +176,8 @@ def writer(out: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
         yield file
 
 
-def main() -> None:
-    interactions, out = paths_of(sys.argv)
+def main(arguments: list[str]) -> None:
+    interactions, out = paths_of(arguments)
     shared, als = shared_params(), section("als", AlsParams)
     features, candidates = (
         section("features", FeaturesParams),

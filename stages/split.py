@@ -91,7 +91,8 @@ def start_and_days(timestamp: np.ndarray, n_rows: np.ndarray) -> dict[str, np.nd
     """
     end = np.cumsum(n_rows)
     start = timestamp[np.minimum(end - n_rows, len(timestamp) - 1)]
-    n_days = (timestamp[np.maximum(end - 1, 0)] - start) / 86_400
+    last = timestamp[np.maximum(end - 1, 0)]
+    n_days = (last.astype(np.float64) - start) / 86_400  # the difference may be beyond int64
     return {"start": start, "n_days": np.where(n_rows > 0, n_days, 0).round(2)}
 
 
@@ -148,7 +149,7 @@ def main() -> None:
     with whole_folder(Path(TARGET_WINDOW).parent) as folder:
         for fold, target in targets.items():
             (folder / Path(TARGET_WINDOW.format(fold=fold)).name).write_text(
-                json.dumps({"window": target}) + "\n"
+                json.dumps({"window": target}) + "\n", encoding="utf-8"
             )
     with whole(WINDOWS) as path:
         counts.to_csv(path, index=False)

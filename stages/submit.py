@@ -18,11 +18,11 @@ from experiments.arguments import Arguments
 RECOMMENDATIONS = "data/recommendations/{fold}.parquet"
 
 
-def main() -> None:
-    arguments = Arguments(prog="submit", description=__doc__.splitlines()[0])
-    arguments.add_argument("fold", nargs="?", default="test", metavar="FOLD")
-    arguments.add_argument("--out", type=Path, default=Path("submission.csv"), metavar="FILE")
-    given = arguments.parse_args()
+def main(arguments: list[str]) -> None:
+    parser = Arguments("submit", __doc__)
+    parser.add_argument("fold", nargs="?", default="test", metavar="FOLD")
+    parser.add_argument("--out", type=Path, default=Path("submission.csv"), metavar="FILE")
+    given = parser.parse_args(arguments)
     path = Path(RECOMMENDATIONS.format(fold=given.fold))
     if not path.exists():
         known = sorted(one.stem for one in path.parent.glob("*.parquet"))

@@ -34,7 +34,9 @@ def run_stage(capsys: pytest.CaptureFixture) -> tuple[int, str]:
     """Exit code and stderr of the stage in this process, for tests that replace parts of it."""
     capsys.readouterr()
     try:
-        script.run_script(download.main)
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            monkeypatch.setattr(sys, "argv", ["stages/download.py"])
+            script.run_script(download.main)
     except SystemExit as end:
         if not isinstance(end.code, str):
             return end.code, capsys.readouterr().err

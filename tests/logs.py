@@ -6,7 +6,6 @@ start of Python for each would take most of the time.
 """
 
 import importlib
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,8 +174,7 @@ def run_stages(folder: Path, source: str, log: Log, commands: Sequence[Sequence[
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         for script, *arguments in commands:
-            patch.setattr(sys, "argv", [f"stages/{script}.py", *arguments])
-            importlib.import_module(script).main()
+            importlib.import_module(script).main(*([arguments] if arguments else []))
 
 
 def stages_up_to_recommend(folds: Sequence[str]) -> list[tuple[str, ...]]:

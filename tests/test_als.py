@@ -165,27 +165,26 @@ def test_strength_draws_the_factors_to_the_stronger_pairs(history: History) -> N
     assert 0 < errors[1] < errors[0]
 
 
-def main_with(confidence: str, monkeypatch: pytest.MonkeyPatch, half_life: float = 0) -> bytes:
+def main_with(confidence: str, half_life: float = 0) -> bytes:
     """The factors that the stage writes."""
     Path("params.yaml").write_text(
         "seed: 3\nthreads: 1\nfolds: [test, validation, label_1]\nals:\n  factors: 2\n"
         f"  alpha: 1.5\n  confidence: {confidence}\n  regularization: 0.5\n  iterations: 3\n"
         f"  half_life: {half_life}\n"
     )
-    monkeypatch.setattr("sys.argv", ["als.py", "validation"])
-    stage.main()
+    stage.main(["validation"])
     return Path("data/als/validation.npz").read_bytes()
 
 
 def test_the_stage_reads_strengths_only_where_they_are_asked_for(
     history: History, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    strong = main_with("strength", monkeypatch)
+    strong = main_with("strength")
     monkeypatch.setattr(als, "strengths", None)
-    plain = main_with("plain", monkeypatch)
+    plain = main_with("plain")
     assert plain != strong
-    assert plain == main_with("plain", monkeypatch)
+    assert plain == main_with("plain")
 
 
-def test_the_stage_decays(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert main_with("plain", monkeypatch) != main_with("plain", monkeypatch, half_life=1.0)
+def test_the_stage_decays(history: History) -> None:
+    assert main_with("plain") != main_with("plain", half_life=1.0)

@@ -6,6 +6,7 @@ ends in one line that names the place, and changes no file.
 import copy
 import importlib
 import json
+import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,29 +37,62 @@ WRONG = {  # the text in params.yaml -> what Python calls it
     "-.inf": "-inf",
     "-1": "-1",
 }
-FIRST_TOO_LARGE = {
-    "seed": 2**31,
-    "threads": 1025,
-    "split.windows": 1001,
-    "als.factors": 4097,
-    "als.iterations": 1001,
-    "sources.item_knn.neighbours": 10_001,
-    "sources.next_item.last_items": 1001,
-    "sources.next_item.reach": 101,
-    "candidates.per_source": 10_001,
-    "features.last_items": 1001,
-    "features.scores.item_knn_exposures.neighbours": 10_001,
-    "ranker.n_estimators": 100_001,
-    "ranker.cold_n_estimators": 100_001,
-    "ranker.learning_rate": 10.1,
-    "ranker.num_leaves": 131_073,
-    "ranker.feature_fraction": 1.01,
-    "ranker.bagging_fraction": 1.01,
-    "ranker.max_bin": 256,
-    "ranker.list_weight": 2.1,
-    "ranker.n_seeds": 101,
-    "evaluate.k": 1001,
-    "evaluate.n_resamples": 1_000_001,
+LARGEST = {  # allowed values of every number
+    "seed": 2**31 - 1,
+    "threads": 256,
+    "data.embedding_width": 100_000,
+    "split.windows": 1000,
+    "als.factors": 4096,
+    "als.alpha": 1e6,
+    "als.regularization": 1e9,
+    "als.iterations": 1000,
+    "als.half_life": 1e6,
+    "sources.item_knn.neighbours": 10_000,
+    "sources.item_knn.last_items": 1_000_000,
+    "sources.item_knn.half_life": 1e6,
+    "sources.recent_popular.windows": 1000,
+    "sources.ease.l2": 1e12,
+    "sources.ease.max_items": 1_000_000,
+    "sources.ease.half_life": 1e6,
+    "sources.next_item.last_items": 1000,
+    "sources.next_item.reach": 100,
+    "sources.author_top.favourites": 1000,
+    "sources.author_top.windows": 1000,
+    "candidates.per_source": 10_000,
+    "candidates.label_users": 10**9,
+    "features.recent_windows": 1000,
+    "features.smoothing": 1e9,
+    "features.last_items": 1000,
+    "features.scores.ease_exposures.l2": 1e12,
+    "features.scores.ease_exposures.max_items": 1_000_000,
+    "features.scores.ease_exposures.half_life": 1e6,
+    "features.scores.item_knn_exposures.neighbours": 10_000,
+    "features.scores.item_knn_exposures.last_items": 1_000_000,
+    "features.scores.item_knn_exposures.half_life": 1e6,
+    "ranker.n_estimators": 100_000,
+    "ranker.cold_n_estimators": 100_000,
+    "ranker.cold_min_lists": 10_000_000,
+    "ranker.learning_rate": 10.0,
+    "ranker.num_leaves": 4096,
+    "ranker.min_data_in_leaf": 10**9,
+    "ranker.feature_fraction": 1.0,
+    "ranker.bagging_fraction": 1.0,
+    "ranker.lambda_l2": 1e12,
+    "ranker.max_bin": 255,
+    "ranker.truncation_level": 100_000,
+    "ranker.negatives": 1_000_000,
+    "ranker.list_weight": 2.0,
+    "ranker.n_seeds": 100,
+    "ranker.train_folds": 1000,
+    "baselines.item_knn.neighbours": 10_000,
+    "baselines.item_knn.last_items": 1_000_000,
+    "baselines.item_knn.half_life": 1e6,
+    "baselines.recent_popular.windows": 1000,
+    "baselines.ease.l2": 1e12,
+    "baselines.ease.max_items": 1_000_000,
+    "baselines.ease.half_life": 1e6,
+    "evaluate.k": 1000,
+    "evaluate.n_resamples": 1_000_000,
 }
 
 
@@ -97,11 +131,16 @@ def write_with(key: str, text: str) -> None:
     params.FILE.write_text(written, encoding="utf-8")
 
 
+def read_section(key: str) -> None:
+    """Reads what the key belongs to."""
+    section = key.partition(".")[0]
+    params.section(section, MODELS[section]) if section in MODELS else params.shared_params()
+
+
 def line_of(key: str) -> str:
     """What reading the section of the key says."""
-    section = key.partition(".")[0]
     with pytest.raises(InputError) as error:
-        params.section(section, MODELS[section]) if section in MODELS else params.shared_params()
+        read_section(key)
     assert "\n" not in str(error.value)
     return str(error.value)
 
@@ -129,10 +168,22 @@ def test_a_wrong_value_of_every_parameter(key: str, text: str) -> None:
     assert " must be " in line or " should match " in line
 
 
-@pytest.mark.parametrize(("key", "value"), FIRST_TOO_LARGE.items())
-def test_a_value_that_is_too_large(key: str, value: float) -> None:
-    write_with(key, str(value))
-    assert line_of(key).startswith(f"params.yaml: {key} is {value}: must be less than or equal to ")
+def is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def test_the_largest_value_of_every_number_is_known() -> None:
+    first = {key: of[0] if isinstance(of, list) and of else of for key, of in LEAVES.items()}
+    assert {*LARGEST} == {key for key, value in first.items() if is_number(value)}
+
+
+@pytest.mark.parametrize(("key", "largest"), LARGEST.items())
+def test_a_value_that_is_too_large(key: str, largest: float) -> None:
+    write_with(key, str(largest))
+    read_section(key)
+    beyond = largest + 1 if isinstance(largest, int) else math.nextafter(largest, math.inf)
+    write_with(key, str(beyond))
+    assert line_of(key).startswith(f"params.yaml: {key} is {beyond}: must be less than or equal to")
 
 
 @pytest.mark.parametrize("key", LEAVES)
@@ -242,12 +293,19 @@ def test_a_fault_of_every_file_of_movielens(
 
 
 FOLDS = "test, validation, label_1"
+OF_FOLDS = ["als", "candidates", "features"]
+OF_ALL = ["download", "ingest", "split", "ranker", "recommend", "baselines", "evaluate", "report"]
 LATER = ["candidates", "features", "ranker", "recommend", "evaluate", "report", "baselines"]
 MISUSE = {  # script and its arguments -> a part of the line
     **{
         f"{name} {wrong}".strip(): f"FOLD, where FOLD is one of {FOLDS}"
-        for name in ("als", "candidates", "features")
+        for name in OF_FOLDS
         for wrong in ("", "train", "label_2", "test validation", "../test", "--fold")
+    },
+    **{
+        f"{name} {wrong}": f"{name}: usage: python stages/{name}.py, without the argument '{wrong}'"
+        for name in (*OF_ALL, "als_alone", "ablation")
+        for wrong in ("validation", "--help")
     },
     "compare": "the following arguments are required: REV",
     "compare HEAD --fold train": "invalid choice: 'train'",
@@ -318,7 +376,8 @@ def test_folds_that_do_not_fit_the_windows(folds: list[str], n_windows: int, nee
 def test_a_script_without_what_comes_before_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file that is not there is named; nothing is written."""
     params.FILE.write_bytes(SHIPPED.read_bytes())
-    monkeypatch.setattr(sys, "argv", [f"stages/{name}.py", "validation"])
+    fold = ["validation"] if name in OF_FOLDS else []
+    monkeypatch.setattr(sys, "argv", [f"stages/{name}.py", *fold])
     with pytest.raises(SystemExit) as ended:
         script.run_script(importlib.import_module(name).main)
     line = str(ended.value.code)

@@ -34,6 +34,11 @@ def test_fetchers_are_of_known_sources() -> None:
         ("vk-notebook", "params.yaml", "data.path is 'params.yaml': must be a folder, is a file"),
         ("vk-notebook", "./data/raw", "data.path is './data/raw', where only MovieLens goes"),
         ("vk-notebook", "", "data.path is '': String should have at least 1 character"),
+        ("vk-notebook", ".", "data.path is '.', which holds outputs of the pipeline: name"),
+        ("vk-notebook", "..", "data.path is '..', which holds outputs of the pipeline: name a"),
+        ("vk-notebook", "data", "data.path is 'data', which holds outputs of the pipeline: name a"),
+        ("vk-notebook", "metrics", "data.path is 'metrics', which holds outputs of the pipeline:"),
+        ("vk-notebook", "a\0b", "data.path is 'a\\x00b': String should match pattern"),
         ("vk-notebook", None, "data.path is None: must be a valid string"),
     ],
 )

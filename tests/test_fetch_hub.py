@@ -38,6 +38,7 @@ def weeks(folder: str, n_train: int) -> dict[str, bytes]:
 WHOLE = weeks("interactions", 3)
 SMALL = weeks("subsamples/ur0.01_ir0.01", 2)
 OTHER = {"README.md": b"about", "metadata/other.parquet": b"x"} | weeks("subsamples/up0.1_ip0.1", 1)
+COMMIT = "0123456789" * 4
 BIG = "subsamples/ur0.01_ir0.01/train/week_01.parquet"
 N_CHUNK = 10 * 1024 * 1024  # what huggingface_hub writes at once
 
@@ -79,13 +80,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         hub.requests.append((self.command, path, self.headers["Range"]))
         if self.headers["Authorization"]:
             hub.secrets.append(path)
-        resolve = "/datasets/deepvk/VK-LSVD/resolve/main/"
+        resolved = re.match(rf"/datasets/deepvk/VK-LSVD/resolve/(main|{COMMIT})/(.*)", path)
         if hub.status != 200:
             self.send(hub.status)
-        elif path == "/api/datasets/deepvk/VK-LSVD/tree/main":
+        elif re.fullmatch(rf"/api/datasets/deepvk/VK-LSVD/tree/(main|{COMMIT})", path):
             self.send(200, json.dumps(self.tree()).encode() if hub.lists else b"<html>")
-        elif path.startswith(resolve) and path.removeprefix(resolve) in hub.files:
-            name = path.removeprefix(resolve)
+        elif resolved and resolved[2] in hub.files:
+            name = resolved[2]
             self.send(302, location=f"http://localhost:{hub.server_port}/cdn/{name}", linked=name)
         elif path.removeprefix("/cdn/") in hub.files:
             self.file(path.removeprefix("/cdn/"))
@@ -117,7 +118,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def send(self, status: int, body: bytes = b"", location: str = "", linked: str = "") -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
-        self.send_header("X-Repo-Commit", "0" * 40)
+        self.send_header("X-Repo-Commit", COMMIT)
         if linked:
             content = self.server.files[linked]
             self.send_header("Location", location)
@@ -163,6 +164,15 @@ def test_only_the_files_of_the_subsample_are_fetched_and_once(hub: Hub) -> None:
     hub.requests.clear()
     assert run_script() == (0, "")
     assert hub.requests == []
+
+
+def test_all_files_are_of_the_commit_that_the_first_answer_names(hub: Hub) -> None:
+    """Or a dataset that changes meanwhile would be fetched in halves of two versions."""
+    assert run_script() == (0, "")
+    asked = [path for _, path, _ in hub.requests if "/cdn/" not in path]
+    assert "/resolve/main/" in asked[0]
+    assert len(asked) > len(METADATA | SMALL)
+    assert all(f"/{COMMIT}" in path for path in asked[1:])
 
 
 def test_the_whole_dataset_shares_the_metadata_of_a_subsample(hub: Hub) -> None:

@@ -240,6 +240,25 @@ def test_a_rating_beyond_the_stars_is_counted(
     assert f"{folder / RATINGS}: rating is not from 0 to 5 in 2 rows\n" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("year", ["1990.5", "9999999999", "0", "1995.0"])
+def test_a_year_of_any_number_stands_in_the_title(dirty: Callable[..., Path], year: str) -> None:
+    titles = read(dirty(ITEMS, 2, year), "movielens-1m").item_titles.to_pylist()
+    shown = {"9999999999": "1e+10", "1995.0": "1995"}.get(year, year)
+    assert all(title.endswith(f" ({shown})") for title in titles)
+
+
+@pytest.mark.parametrize("name", [RATINGS, ITEMS, USERS])
+def test_files_as_windows_writes_them(tmp_path: Path, name: str) -> None:
+    """With a byte order mark and its ends of lines."""
+    movielens_like.write(tmp_path)
+    expected = read(tmp_path, "movielens-1m")
+    path = tmp_path / name
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    result = read(tmp_path, "movielens-1m")
+    for table in ("interactions", "users", "items"):
+        assert getattr(result, table).equals(getattr(expected, table))
+
+
 def test_users_and_items_without_a_row_are_counted(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

@@ -451,11 +451,12 @@ def test_not_a_mapping(text: str, expected: str) -> None:
     [
         ("seed: 4" + 5000 * "2", "not YAML: Exceeds the limit"),
         ("seed: !!bool x", "not YAML: 'x'"),
+        ("seed: !!int ''", "not YAML: string index out of range"),
         ("seed: 2020-13-45", "not YAML: month must be in 1..12"),
         (f"seed: {20_000 * '['}", "lists or sections stand too deep within each other"),
         (f"seed: {20_000 * '- '}1", "lists or sections stand too deep within each other"),
     ],
-    ids=["digits", "type", "date", "lists", "items"],
+    ids=["digits", "type", "empty", "date", "lists", "items"],
 )
 def test_what_the_parser_refuses_is_one_line(text: str, expected: str) -> None:
     params.FILE.write_text(text)
@@ -567,6 +568,7 @@ def test_each_run_of_a_script_is_compared_with_its_own_reading(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(process, "KERNEL", process.PROMISED_KERNEL)
+    monkeypatch.setattr("sys.argv", ["stages/als.py"])
 
     def main(number: int, number_in_the_end: int) -> None:
         write("factors: 32", f"factors: {number}")

@@ -1,5 +1,7 @@
 """Pictures: any number of models, each of which can be told apart."""
 
+import io
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -32,6 +34,23 @@ def test_every_model_is_named_at_its_line() -> None:
         name.replace("_", " ") for name in models
     )
     plt.close()
+
+
+def png_of_gain() -> bytes:
+    columns = ["fold", "window", "n_lists", "gain", "gain_low", "gain_high"]
+    windows = pd.DataFrame([["test", 5, 40, 0.1, 0.05, 0.2]], columns=columns)
+    pooled = {"test": {"gain": 0.1, "gain_low": 0.05, "gain_high": 0.2}}
+    file = io.BytesIO()
+    gain_by_window(windows, pooled).savefig(file, format="png", metadata={"Software": None})
+    plt.close()
+    return file.getvalue()
+
+
+def test_a_matplotlibrc_is_of_no_influence() -> None:
+    """Of the user, or in the folder."""
+    expected = png_of_gain()
+    with plt.rc_context({"font.size": 20, "axes.facecolor": "red", "savefig.bbox": "tight"}):
+        assert png_of_gain() == expected
 
 
 def test_a_window_of_few_users_has_no_interval() -> None:

@@ -125,6 +125,33 @@ def test_the_python_of_another_environment_is_one_line() -> None:
     assert result.stderr.count("\n") == 1
 
 
+def test_what_stdout_cannot_show_is_escaped() -> None:
+    """Such as a path in a message."""
+    result = subprocess.run(
+        [sys.executable, "-c", "import harness.process; print('für Łódź')"],
+        cwd=STAGES,
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        check=True,
+    )
+    assert result.stdout == b"f\xfcr \\u0141\xf3d\\u017a\n"
+
+
+@pytest.mark.parametrize("name", ["compare", "search", "submit"])
+def test_help_of_a_script_without_docstrings(name: str) -> None:
+    """As Python has it with -OO."""
+    for option in ("-O", "-OO"):
+        result = subprocess.run(
+            [sys.executable, option, f"{name}.py", "--help"],
+            cwd=STAGES,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (result.returncode, result.stderr) == (0, "")
+        assert result.stdout.startswith(f"usage: {name} ")
+
+
 def test_an_old_python_is_one_line() -> None:
     code = "import sys; sys.argv, sys.version_info = ['stages/als.py'], (3, 9, 1); import harness"
     result = subprocess.run(

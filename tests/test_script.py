@@ -1,5 +1,6 @@
 """What every stage does as a process: whole outputs, one-line errors, exit codes."""
 
+import ast
 import errno
 import os
 import subprocess
@@ -35,6 +36,16 @@ def run_python(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+def test_text_is_utf_8_in_any_locale() -> None:
+    """A feature, an item or a folder can have a name of any letters."""
+    for path in STAGES.rglob("*.py"):
+        nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        calls = [node for node in nodes if isinstance(node, ast.Call)]
+        texts = [call for call in calls if getattr(call.func, "attr", "").endswith("_text")]
+        for call in texts:
+            assert "encoding" in {word.arg for word in call.keywords}, f"{path}: {call.lineno}"
 
 
 def test_whole_appears_at_the_end(tmp_path: Path) -> None:
@@ -112,6 +123,26 @@ def test_a_limit_of_file_size_is_one_line_and_leaves_nothing(tmp_path: Path) -> 
     result = run_python(tmp_path, "x.py")
     assert (result.returncode, result.stderr) == (1, "x: out.txt: File too large\n")
     assert names(tmp_path) == ["x.py"]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link to a pipe", "in the folder of devices"])
+def test_what_is_no_file_is_never_replaced(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--out /dev/null` of a user who may do everything would leave no /dev/null."""
+    pipe, path = tmp_path / "pipe", tmp_path / "out"
+    os.mkfifo(pipe)
+    if kind == "pipe":
+        path = pipe
+    elif kind == "link to a pipe":
+        path.symlink_to(pipe)
+    else:
+        path.touch()
+        monkeypatch.setattr(script, "DEVICES", tmp_path)
+    before = path.lstat()
+    with pytest.raises(InputError, match=f"^{path}: is a device or a pipe, which is not replaced"):
+        whole(path).__enter__()
+    assert path.lstat() == before
 
 
 def write_folder(path: Path, name: str) -> None:
@@ -209,7 +240,7 @@ def test_whole_removes_what_a_killed_process_left_of_the_same_file(tmp_path: Pat
 
 @pytest.fixture
 def _as_stage(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["stages/als.py", "test"])
+    monkeypatch.setattr(sys, "argv", ["stages/als.py"])
     monkeypatch.setattr(process, "KERNEL", process.PROMISED_KERNEL)
 
 
@@ -262,6 +293,11 @@ def test_what_the_system_refuses_is_one_line(number: int) -> None:
         (OSError(), "OSError"),
         (MemoryError("Unable to\nallocate"), "not enough memory: Unable to allocate"),
         (MemoryError(), "not enough memory: none is left"),
+        (Exception("std::bad_alloc"), "not enough memory: std::bad_alloc"),
+        (
+            RuntimeError("can't start new thread"),
+            "not enough memory, or too many processes: can't start new thread",
+        ),
     ],
 )
 def test_what_libraries_say_of_it_is_one_line(error: Exception, expected: str) -> None:
@@ -339,16 +375,22 @@ def test_an_interrupt_that_a_library_swallows_counts(tmp_path: Path) -> None:
     assert names(tmp_path) == ["x.py"]
 
 
-def test_fold_argument(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["stages/als.py", "label_1"])
-    assert fold_argument(["test", "label_1"]) == "label_1"
+def test_arguments_are_given_to_a_script_that_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["stages/submit.py", "test", "--out", "x.csv"])
+    given = []
+    run_script(lambda arguments: given.append(arguments))
+    assert given == [["test", "--out", "x.csv"]]
+
+
+def test_fold_argument() -> None:
+    assert fold_argument(["label_1"], ["test", "label_1"]) == "label_1"
 
 
 @pytest.mark.parametrize("arguments", [[], ["tset"], ["test", "label_1"]])
 def test_no_such_fold(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["stages/als.py", *arguments])
     with pytest.raises(InputError) as error:
-        fold_argument(["test", "label_1"])
+        fold_argument(arguments, ["test", "label_1"])
     assert str(error.value) == (
         "usage: python stages/als.py FOLD, where FOLD is one of test, label_1"
     )

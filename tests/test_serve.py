@@ -41,8 +41,7 @@ def serve_in(folder: Path, given: pd.DataFrame | pa.Table, monkeypatch) -> pd.Da
     given = given if isinstance(given, pa.Table) else pa.Table.from_pandas(given)
     path, out = (folder.parent / name for name in ("given.parquet", "out.parquet"))
     pq.write_table(given, path)
-    monkeypatch.setattr("sys.argv", ["stages/serve.py", str(path), str(out)])
-    serve.main()
+    serve.main([str(path), str(out)])
     return pd.read_parquet(out)
 
 
@@ -322,8 +321,7 @@ def weeks(tmp_path_factory: pytest.TempPathFactory) -> Path:
         split.main()
         for stage in (als, candidates, features):
             for fold in PARAMS["folds"]:
-                monkeypatch.setattr("sys.argv", ["stage", fold])
-                stage.main()
+                stage.main([fold])
         ranker.main()
         recommend.main()
     return folder

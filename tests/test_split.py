@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import split
-from split import order_by_user, repeats, summary, window_of_rows
+from split import order_by_user, repeats, start_and_days, summary, window_of_rows
 
 
 def interactions(n_rows: int, **columns: list) -> pa.Table:
@@ -100,6 +100,12 @@ def test_summary_has_the_days_where_the_source_tells_the_time() -> None:
     assert frame["n_days"].tolist() == [3.0, 0.0, 0.0, 0.0, 0.0]
     day_5, day_9 = 5 * day, 9 * day
     assert frame["start"].tolist() == [100, day_5, day_5, day_9, day_9]  # 1 and 4 are empty
+
+
+def test_days_beyond_the_integers_are_counted() -> None:
+    times = np.array([-(2**62), 2**62 + 2**61])
+    days = start_and_days(times, np.array([2]))["n_days"].tolist()
+    assert days == [round((2**63 + 2**61) / 86_400, 2)]
 
 
 def test_windows_that_are_weeks_start_with_their_number() -> None:

@@ -163,6 +163,49 @@ def test_path_with_spaces_and_other_letters_is_only_read(
     }
 
 
+ODD_COLUMNS = {  # of two rows, of every type that a parquet file can have
+    "half float": pa.array(np.array([1, 1.5], np.float16)),
+    "decimal": pa.array([1, 2], pa.decimal128(9, 2)),
+    "int64": pa.array([2**63 - 1, -(2**63)], pa.int64()),
+    "uint64": pa.array([2**64 - 1, 0], pa.uint64()),
+    "bool": pa.array([True, False]),
+    "timestamp": pa.array([0, 1], pa.timestamp("us")),
+    "timestamp of a zone": pa.array([0, 1], pa.timestamp("us", "Europe/Moscow")),
+    "date": pa.array([0, 1], pa.date32()),
+    "time": pa.array([0, 1], pa.time64("us")),
+    "duration": pa.array([0, 1], pa.duration("s")),
+    "string view": pa.array(["a", "1"], pa.string_view()),
+    "dictionary": pa.array(["a", None]).dictionary_encode(),
+    "binary": pa.array([b"\xff", b""]),
+    "fixed binary": pa.array([b"ab", b"cd"], pa.binary(2)),
+    "null": pa.nulls(2),
+    "list": pa.array([[1], []]),
+    "struct": pa.array([{"user_id": 5}, None]),
+    "map": pa.array([[("a", 1)], []], pa.map_(pa.string(), pa.int64())),
+}
+
+
+@pytest.mark.parametrize("kind", ODD_COLUMNS)
+@pytest.mark.parametrize("name", FILES)
+def test_a_column_of_every_type_is_read_or_one_line(tmp_path: Path, name: str, kind: str) -> None:
+    for column, there in FILES[name].items():
+        odd = pa.concat_arrays([ODD_COLUMNS[kind]] * 2)[: len(there)]
+        folder = write(tmp_path, **{name: {column: odd}})
+        try:
+            read(folder)
+        except InputError as error:
+            assert f"{folder / name}.parquet: " in str(error)  # noqa: PT017
+            assert "\n" not in str(error)  # noqa: PT017
+
+
+def test_half_floats_are_categories_as_other_numbers(tmp_path: Path) -> None:
+    halves = pa.array(np.array([1, 2.5, 1], np.float16))
+    folder = write(tmp_path, user_metadata={"geo": halves}, item_metadata={"author_id": halves})
+    result = read(folder)
+    assert result.users["geo"].to_pylist() == ["1", "2.5", "1"]
+    assert result.item_tags.toarray().tolist() == [[1, 0], [1, 0], [0, 1]]  # items 10, 20, 30
+
+
 def test_what_is_read_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = read(write(tmp_path / "raw"))
     monkeypatch.chdir(tmp_path)

@@ -22,7 +22,7 @@ def save(folder: Path, fold: str, group: str, models: list[lgb.Booster]) -> None
     for number, model in enumerate(models):
         # LightGBM stores the number of threads, the one parameter that changes no tree
         text = re.sub(r"\[num_threads: \d+\]", "[num_threads: 0]", model.model_to_string())
-        (folder / f"{number}.txt").write_text(text)
+        (folder / f"{number}.txt").write_text(text, encoding="utf-8")
 
 
 def load(fold: str, group: str) -> list[lgb.Booster]:
@@ -31,7 +31,7 @@ def load(fold: str, group: str) -> list[lgb.Booster]:
     """
     folder = FOLDER / fold / PLACE[group]
     paths = sorted(folder.glob("*.txt"), key=lambda path: int(path.stem))
-    return [lgb.Booster(model_str=path.read_text()) for path in paths]
+    return [lgb.Booster(model_str=path.read_text(encoding="utf-8")) for path in paths]
 
 
 def features_of(models: list[lgb.Booster]) -> list[str]:

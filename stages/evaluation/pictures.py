@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 
+from evaluation import canvas
 from evaluation.labels import spread
 
 N_FEATURES = 15
@@ -57,7 +58,7 @@ def results(by_k: pd.DataFrame, slices: pd.DataFrame, gain: pd.DataFrame) -> plt
     """MAP@k of every model by k, MAP@k by slice of users, and the features that gain most, from the
     tables of these names in metrics/, for one kind of folds.
     """
-    plt.switch_backend("Agg")  # no screen is needed
+    canvas.prepare()
     figure, axes = plt.subplots(1, 3, figsize=(16, 4.8), layout="constrained")
     draw_by_k(axes[0], by_k)
     draw_slices(axes[1], slices)
@@ -71,7 +72,7 @@ def gain_by_window(windows: pd.DataFrame, pooled: dict[str, dict[str, float]]) -
 
     windows  metrics/windows.csv; pooled  metrics/map.json
     """
-    plt.switch_backend("Agg")  # no screen is needed
+    canvas.prepare()
     rows = []  # label, gain, low, high, whether pooled
     for kind, all_of_it in pooled.items():
         own = windows[windows["fold"].str.split("_").str[0] == kind]

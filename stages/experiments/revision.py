@@ -6,10 +6,12 @@ dvc.lock says, too, and files in data/ that were never checked out have no influ
 """
 
 import json
+import re
 from pathlib import Path
 from typing import BinaryIO
 
 from harness.script import InputError
+from harness.tree import written
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,6 +24,13 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 WORKSPACE = "workspace"
+LONGEST_NAME = 200
+
+
+def may_name_a_commit(name: str) -> bool:
+    """Whether git can be asked for it: not for a path in a commit, nor for its tree."""
+    is_plain = name.isprintable() and not re.search(r":|\^\{", name)
+    return is_plain and 0 < len(name) <= LONGEST_NAME
 
 
 def repo_at(name: str, workspace: Repo) -> Repo:
@@ -41,14 +50,16 @@ class Revision:
     def __init__(self, name: str) -> None:
         self.name, self._yaml = name, {}
         try:
+            if not may_name_a_commit(name):
+                raise SCMError("not a name")
             workspace = Repo()
             self._repo = workspace if name == WORKSPACE else repo_at(name, workspace)
         except NotDvcRepoError:
             raise InputError("not in a DVC repository; run from its top folder") from None
         except SCMError:
             raise InputError(
-                f"{name}: no branch, commit or experiment of this name; see git branch --all, git "
-                "log and dvc exp list --all-commits"
+                f"{written(name)}: no branch, commit or experiment of this name; see git branch "
+                "--all, git log and dvc exp list --all-commits"
             ) from None
 
     @property
@@ -76,14 +87,23 @@ class Revision:
     def json(self, path: str) -> dict:
         """A JSON file that git or DVC tracks."""
         with self._open(path) as file:
-            return json.load(file)
+            try:
+                tree = json.load(file)
+            except ValueError as error:
+                raise InputError(f"{self.name}: {path}: not JSON: {error}") from None
+        if not isinstance(tree, dict):
+            raise InputError(f"{self.name}: {path}: must be a JSON object")
+        return tree
 
     def table(self, path: str, columns: list[str]) -> pa.Table:
         """These columns of a parquet file that DVC tracks."""
         with self._open(path) as file:
             # in this thread alone: pyarrow's own may still hold this file of Python's when the
             # interpreter ends, and abort it
-            parquet = pq.ParquetFile(file, pre_buffer=False)
+            try:
+                parquet = pq.ParquetFile(file, pre_buffer=False)
+            except pa.ArrowInvalid as error:
+                raise InputError(f"{self.name}: {path}: {error}; run dvc repro there") from None
             known = parquet.schema_arrow.names
             if missing := [column for column in columns if column not in known]:
                 raise InputError(

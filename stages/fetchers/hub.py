@@ -51,14 +51,16 @@ def fetch(data: ReaderParams, temporary: Path) -> None:
 
 
 def fetch_absent(folder: Path, subsample: str) -> None:
-    """Fetches the files that the folder lacks, one by one."""
-    sizes = hub_sizes()
+    """Fetches the files that the folder lacks, one by one, all of one commit of the dataset."""
+    commit = latest_commit()
+    report(f"{HUB_DATASET} is at commit {commit or 'unknown'}")
+    sizes = hub_sizes(commit)
     absent = [name for name in needed(sizes, subsample) if not (folder / name).is_file()]
     check_space(folder, {name: sizes.get(name, 0) for name in absent})
     for number, name in enumerate(absent, start=1):
         size_mb = sizes.get(name, 0) / 1e6
         report(f"fetching {number} of {len(absent)}: {name} ({size_mb:,.1f} MB)")
-        fetch_file(name, folder / name)
+        fetch_file(name, folder / name, commit)
 
 
 def is_whole(folder: Path, subsample: str) -> bool:
@@ -104,14 +106,23 @@ def hub_reason(error: Exception) -> str:
     return f"{reason}, HF_TOKEN may help" if response.status_code in (401, 403) else reason
 
 
-def hub_sizes() -> dict[str, int]:
+def latest_commit() -> str | None:
+    """The commit that the hub gives files of, unless one is named; None where it does not say.
+
+    Without a network this fails at once; the listing retries for half a minute, without timeout.
+    """
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+    url = hf_hub_url(HUB_DATASET, vk_layout.USERS, repo_type="dataset")
+    return get_hf_file_metadata(url).commit_hash
+
+
+def hub_sizes(commit: str | None) -> dict[str, int]:
     """Size in bytes of every file of the dataset."""
-    from huggingface_hub import HfApi, get_hf_file_metadata, hf_hub_url
+    from huggingface_hub import HfApi
     from huggingface_hub.hf_api import RepoFile
 
-    # without a network this fails at once; the listing retries for half a minute, without timeout
-    get_hf_file_metadata(hf_hub_url(HUB_DATASET, vk_layout.USERS, repo_type="dataset"))
-    tree = HfApi().list_repo_tree(HUB_DATASET, repo_type="dataset", recursive=True)
+    tree = HfApi().list_repo_tree(HUB_DATASET, repo_type="dataset", recursive=True, revision=commit)
     return {entry.path: entry.size for entry in tree if isinstance(entry, RepoFile)}
 
 
@@ -142,8 +153,9 @@ def check_space(folder: Path, sizes: dict[str, int]) -> None:
         )
 
 
-def fetch_file(name: str, target: Path) -> None:
-    """One file, whole or not at all; its sha256 is verified where the hub tells it (large files).
+def fetch_file(name: str, target: Path, commit: str | None) -> None:
+    """One file of the commit, whole or not at all; its sha256 is verified where the hub tells it
+    (of large files).
 
     Not by hf_hub_download, which drops a half-fetched file when it is interrupted (a week of the
     whole dataset is gigabytes), verifies the size alone, and leaves a .cache with timestamps in the
@@ -151,7 +163,7 @@ def fetch_file(name: str, target: Path) -> None:
     """
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
-    url = hf_hub_url(HUB_DATASET, name, repo_type="dataset")
+    url = hf_hub_url(HUB_DATASET, name, repo_type="dataset", revision=commit)
     remote = get_hf_file_metadata(url)
     if remote.etag is None:
         raise InputError(f"{url}: no ETag in the answer; it is not from a Hugging Face hub")

@@ -64,7 +64,7 @@ def leave_readme(temporary: Path) -> None:
     """Makes data/raw a folder with README.txt alone."""
     raw = temporary / "raw"
     raw.mkdir()
-    (raw / README).write_text("Empty: data.path names another folder.\n")
+    (raw / README).write_text("Empty: data.path names another folder.\n", encoding="utf-8")
     put_in_place(raw)
 
 

@@ -159,7 +159,8 @@ class Target:
 
 def target_window(fold: str) -> int:
     """The number of the fold's target window, which `split` has written."""
-    return json.loads(Path(TARGET_WINDOW.format(fold=fold)).read_text())["window"]
+    path = Path(TARGET_WINDOW.format(fold=fold))
+    return json.loads(path.read_text(encoding="utf-8"))["window"]
 
 
 def load_fold(fold: str) -> tuple[History, Target]:

@@ -9,7 +9,7 @@ from typing import Annotated, TypeVar, get_args, get_origin
 
 from harness import script
 from harness.script import InputError
-from harness.tree import changes, look_up, shown
+from harness.tree import changes, look_up, shown, written
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from ruamel.yaml import YAML
@@ -137,7 +137,7 @@ def _load() -> dict:
         raise InputError(f"{FILE}: cannot be read: {error.strerror}") from None
     except RecursionError:
         raise InputError(f"{FILE}: lists or sections stand too deep within each other") from None
-    except (YAMLError, ValueError, KeyError) as error:  # the latter two for values of no type
+    except (YAMLError, ValueError, LookupError) as error:  # these two for values of no type
         raise InputError(f"{FILE}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(tree, dict):
         raise InputError(f"{FILE}: must be a mapping of sections")
@@ -147,13 +147,8 @@ def _load() -> dict:
     return tree
 
 
-def _written(key: object) -> str:
-    """A key as a message has it: in one line, and short."""
-    return key if isinstance(key, str) and key.isprintable() and len(key) < 100 else shown(key)
-
-
 def _unknown(key: object, known: list[str], prefix: str = "") -> str:
-    name = _written(key)
+    name = written(key)
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {prefix}{close[0]}?" if close else f"known: {', '.join(known)}"
     return f"{prefix}{name} is not a parameter; {hint}"
@@ -185,7 +180,7 @@ def _line(error: dict, model: type[BaseModel], prefix: str) -> str:
         return error["msg"].removeprefix("Value error, ")
     *parents, last = error["loc"]
     parents, model = _section_of(parents, model)
-    key = prefix + ".".join(map(_written, (*parents, last)))
+    key = prefix + ".".join(map(written, (*parents, last)))
     if error["type"] == "extra_forbidden":
         known, parent = list(model.model_fields), "".join(f"{name}." for name in parents)
         return _unknown(last, known, prefix + parent)

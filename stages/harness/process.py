@@ -13,10 +13,13 @@
 4. What can end a script while it still imports ends it in one line: an interrupt, and the Python
    of another environment. So nothing beyond the standard library is imported here, and an old
    Python can read this module.
+5. What stdout cannot show, such as the letters of a path in an old locale, is escaped, as Python
+   does on stderr.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import select
 import signal
@@ -119,7 +122,8 @@ def pid_of_dvc() -> int:
     """The parent's, or the grandparent's where the shell that DVC starts stays between them."""
     parent = os.getppid()
     status = dict(
-        line.split(":", 1) for line in Path(f"/proc/{parent}/status").read_text().splitlines()
+        line.split(":", 1)
+        for line in Path(f"/proc/{parent}/status").read_text(encoding="utf-8").splitlines()
     )
     return int(status["PPid"]) if status["Name"].strip() in SHELLS else parent
 
@@ -161,6 +165,8 @@ def wait_and_end(pidfd: int) -> None:
 
 
 sys.excepthook = say_what_is_missing
+if isinstance(sys.stdout, io.TextIOWrapper):
+    sys.stdout.reconfigure(errors="backslashreplace")
 script = Path(sys.argv[0]).resolve()
 is_script = script.parent == STAGES and script.is_file()  # "-c" is a name, too
 if is_script and signal.getsignal(signal.SIGINT) is signal.default_int_handler:

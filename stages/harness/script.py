@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import inspect
 import os
 import shutil
 import signal
@@ -20,6 +21,7 @@ class InputError(ValueError):
 
 
 OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+DEVICES = Path("/dev")
 INTERRUPTS: list[int] = []  # signals that came
 
 
@@ -47,9 +49,10 @@ def check_outputs_may_stay() -> None:
         check()
 
 
-def run_script(main: Callable[[], None]) -> None:
-    """Runs a script's main(); bad input, what the system refuses (a full disk, a file that is not
-    there, memory) or an interrupt ends in one line on stderr and exit 1 (130).
+def run_script(main: Callable[..., None]) -> None:
+    """Runs a script's main(), or main(arguments) where it takes those of the command line; bad
+    input, what the system refuses (a full disk, a file that is not there, memory) or an interrupt
+    ends in one line on stderr and exit 1 (130).
     """
     global checks
     checks = []
@@ -60,7 +63,7 @@ def run_script(main: Callable[[], None]) -> None:
     if is_ours:
         signal.signal(signal.SIGINT, interrupt)
     try:
-        main()
+        main(*arguments_for(main))
         check_outputs_may_stay()
     except (Exception, KeyboardInterrupt) as error:
         if INTERRUPTS or isinstance(error, KeyboardInterrupt):
@@ -84,6 +87,10 @@ def message_of(error: Exception) -> str | None:
             return refusal(error)
         case MemoryError():
             return f"not enough memory: {' '.join(str(error).split()) or 'none is left'}"
+        case RuntimeError() if str(error) == "can't start new thread":
+            return f"not enough memory, or too many processes: {error}"
+        case Exception() if str(error) == "std::bad_alloc":  # of LightGBM
+            return f"not enough memory: {error}"
     return None
 
 
@@ -109,13 +116,25 @@ def naming(path: Path) -> Iterator[None]:
         raise
 
 
-def fold_argument(folds: list[str]) -> str:
+def arguments_for(main: Callable[..., None]) -> list[list[str]]:
+    """What main() is to be called with: the arguments of the command line, as one list, if it has a
+    parameter for them. InputError where there are some and it has none.
+    """
+    given = sys.argv[1:]
+    if inspect.signature(main).parameters:
+        return [given]
+    if given:
+        raise InputError(f"usage: python {sys.argv[0]}, without the argument {given[0]!r}")
+    return []
+
+
+def fold_argument(arguments: list[str], folds: list[str]) -> str:
     """The FOLD of `python stages/NAME.py FOLD`, checked against the list."""
-    if len(sys.argv) != 2 or sys.argv[1] not in folds:
+    if len(arguments) != 1 or arguments[0] not in folds:
         raise InputError(
             f"usage: python {sys.argv[0]} FOLD, where FOLD is one of {', '.join(folds)}"
         )
-    return sys.argv[1]
+    return arguments[0]
 
 
 def left_behind(path: Path) -> Iterator[Path]:
@@ -146,6 +165,7 @@ def whole(path: Path) -> Iterator[Path]:
     A killed process leaves its temporary file behind; the next writer of the same path removes it.
     """
     path = Path(path)
+    check_not_special(path)
     make_folder(path.parent)
     for left in left_behind(path):
         left.unlink(missing_ok=True)
@@ -180,6 +200,13 @@ def whole_folder(path: Path) -> Iterator[Path]:
             remove(path / ".replaced.tmp")
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_not_special(path: Path) -> None:
+    """InputError where a device, a pipe or the like bears the name: a file would take its place."""
+    is_special = path.exists() and not (path.is_file() or path.is_dir())
+    if is_special or path.parent.resolve() == DEVICES:  # such as a link to this process's stdout
+        raise InputError(f"{path}: is a device or a pipe, which is not replaced; name a file")
 
 
 def make_folder(path: Path) -> None:

@@ -30,6 +30,12 @@ class Shown(reprlib.Repr):
 shown = Shown().repr
 
 
+def written(name: object) -> str:
+    """A name as a message has it: in one line, and short."""
+    is_plain = isinstance(name, str) and name.isprintable() and 0 < len(name) < 100
+    return name if is_plain else shown(name)
+
+
 def leaves(tree: object, prefix: str = "") -> dict[str, object]:
     """Dotted key -> value, of a tree of dictionaries."""
     if not isinstance(tree, dict) or not tree:

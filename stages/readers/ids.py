@@ -113,9 +113,13 @@ class Finder:
 
 
 def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The column with a dictionary decoded, and string views as strings: what can be compared."""
+    """The column with a dictionary decoded, string views as strings and half floats as floats: what
+    pyarrow can compare.
+    """
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
+    if pa.types.is_float16(column.type):
+        return column.cast(pa.float32())
     return column.cast(pa.string()) if pa.types.is_string_view(column.type) else column
 
 

@@ -134,7 +134,7 @@ def _user_table(users: pa.Table, user_ids: pa.Array, rows: pa.Array) -> pa.Table
 
 def _titles(items: pa.Table, years: pa.ChunkedArray) -> pa.ChunkedArray:
     """string (n_items,): the title and, where it is known, the year, such as `Heat (1995)`."""
-    year = years.cast(pa.int32()).cast(pa.string())
+    year = years.cast(pa.string())
     with_year = pc.binary_join_element_wise(items["movie_title"], " (", year, ")", "")
     return pc.coalesce(with_year, items["movie_title"])
 
@@ -192,7 +192,7 @@ def _read(path: Path, columns: dict[str, pa.DataType], data: ReaderParams) -> pa
             f" {path.parent}"
         )
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:
             names = [name.split(":")[0] for name in file.readline().rstrip("\n").split("\t")]
         check_once(names, path)
         table = csv.read_csv(

@@ -22,7 +22,8 @@ class ReaderParams(Strict):
     """Where the interactions come from, and which of them count as positive."""
 
     source: str  # the layout of the folder: a name of READERS
-    path: str = Field(min_length=1)  # the folder; only read, unless `download` fetches into it
+    # the folder; only read, unless `download` fetches into it
+    path: str = Field(min_length=1, pattern=r"^[^\x00]*$")
     positive: str = Field(min_length=1)  # rule over the feedback columns, such as `timespent > 5`
     subsample: str  # vk-lsvd: name under subsamples/, such as ur0.01_ir0.01; "" = all of it
     embedding_width: int = Field(ge=0, le=100_000)  # vk layouts: first columns to use; 0 = all
