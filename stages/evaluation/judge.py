@@ -91,16 +91,20 @@ def judge(
     single: list[TopLists],
     candidates: CandidateCounts,
     k: int,
+    is_popular: np.ndarray | None = None,
 ) -> Judged:
     """The lists of one fold.
 
     models  the lists of ALS and the hybrid first, then of the baselines; single  those of each
-    single model of the hybrid
+    single model of the hybrid; is_popular  what popular_items() says, where the history is not all
+    of the fold's
     """
     users, n_relevant = np.unique(target.user, return_counts=True)
     row = np.searchsorted(users, target.user)
     item = history.item_of(target.item)
-    is_popular = popular_items(history)[item] & (item >= 0)
+    if is_popular is None:
+        is_popular = popular_items(history)
+    is_popular = is_popular[item] & (item >= 0)
     popular = Target(
         target.users, target.user[is_popular], target.item[is_popular], target.strength[is_popular]
     )
@@ -130,7 +134,11 @@ def judge(
 
 def popular_items(history: History) -> np.ndarray:
     """bool (n_items,): the HEAD of the items with a positive, and those as popular as its last."""
-    popularity = np.bincount(history.positives.indices, minlength=history.n_items)
+    return head(np.bincount(history.positives.indices, minlength=history.n_items))
+
+
+def head(popularity: np.ndarray) -> np.ndarray:
+    """The same, from the number of positives of each item."""
     n_head = max(1, int(HEAD * (popularity > 0).sum()))
     return popularity >= np.sort(popularity)[-n_head]
 
