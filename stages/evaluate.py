@@ -81,22 +81,6 @@ def write_picture(path: Path, figure: plt.Figure) -> None:
         figure.savefig(temporary, format="png", dpi=80, metadata={"Software": None})
 
 
-def baselines_tree(pooled: dict[str, Judged], settings: pd.DataFrame) -> dict:
-    """The content of metrics/baselines.json."""
-    best = settings[settings["is_best"]]
-    tree = {
-        kind: {name: results.five_metrics(of, name) for name in of.baselines}
-        for kind, of in pooled.items()
-    }
-    tree["parameters"] = {row.model: json.loads(row.parameters) for row in best.itertuples()}
-    tree["tried"] = [
-        {"model": row.model, **json.loads(row.parameters), "validation_map": row.map}
-        for row in settings.itertuples()
-        if (settings["model"] == row.model).sum() > 1
-    ]
-    return tree
-
-
 def check_als(judged: Judged) -> None:
     """Reports on one line where ALS is so weak that a gain over it says little."""
     maps = {model: float(judged.ap(model).mean()) for model in judged.hits}
@@ -153,7 +137,7 @@ def main() -> None:
     for kind in KINDS:
         write_json(METRICS / f"{kind}.json", summaries[kind])
         write_csv(METRICS / "by_k" / f"{kind}.csv", curves[kind])
-    write_json(METRICS / "baselines.json", baselines_tree(pooled, settings))
+    write_json(METRICS / "baselines.json", results.baselines_tree(pooled, settings))
     write_csv(METRICS / "windows.csv", windows)
     write_csv(METRICS / "slices.csv", every_slice.reset_index())
     for name in ("feature_gain.csv", "learning_curve.csv"):

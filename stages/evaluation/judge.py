@@ -168,16 +168,23 @@ def als_lists_and_counts(fold: str, target: Target, k: int) -> tuple[TopLists, C
     users = np.unique(target.user)
     tops, counts = [], np.zeros((3, len(users)), dtype=np.int64)
     for lists in candidate_lists.read(fold):
-        als_rank = als_ranks(lists)
         tops.append(als_top(lists, k))
-        row = np.searchsorted(users, lists.user)
-        row[row == len(users)] = 0
-        is_judged = users[row] == lists.user
-        is_relevant = is_judged & (target.strength_of(lists.user, lists.item) > 0)
-        is_early = is_relevant & (als_rank > 0) & (als_rank <= 100)
-        for number, counted in enumerate((is_judged, is_relevant, is_early)):
-            counts[number] += np.bincount(row[counted], minlength=len(users))
+        counts += candidate_counts(lists, target, users)
     return concatenate(tops), CandidateCounts(*counts)
+
+
+def candidate_counts(lists: Candidates, target: Target, users: np.ndarray) -> np.ndarray:
+    """The three fields of CandidateCounts of these users, ascending: int64 (3, n_users)."""
+    als_rank = als_ranks(lists)
+    row = np.searchsorted(users, lists.user)
+    if not len(users):
+        return np.zeros((3, 0), dtype=np.int64)
+    row[row == len(users)] = 0
+    is_judged = users[row] == lists.user
+    is_relevant = is_judged & (target.strength_of(lists.user, lists.item) > 0)
+    is_early = is_relevant & (als_rank > 0) & (als_rank <= 100)
+    counted = (is_judged, is_relevant, is_early)
+    return np.stack([np.bincount(row[rows], minlength=len(users)) for rows in counted])
 
 
 def recommended_lists(fold: str, user_ids: pa.ChunkedArray, item_ids: pa.ChunkedArray) -> TopLists:

@@ -24,6 +24,7 @@ SECTIONS = (
     "ranker",
     "baselines",
     "evaluate",
+    "spark",
 )
 
 

@@ -76,12 +76,8 @@ def read(data: ReaderParams) -> Tables:
     """The tables of the folder data.path; InputError where a file is missing or not in the expected
     layout.
     """
-    edition = EDITIONS[data.source]
-    of_ratings, of_items, of_users = (Path(data.path) / name for name in edition.files)
+    of_ratings = Path(data.path) / EDITIONS[data.source].files[0]
     ratings = _read(of_ratings, RATING_COLUMNS, data)
-    items = _read_distinct(of_items, {**ITEM_COLUMNS, edition.genres: pa.string()}, data)
-    items = items.rename_columns([*ITEM_COLUMNS, "genre"])
-    users = _read_distinct(of_users, USER_COLUMNS, data)
     ratings = ratings.take(np.argsort(ratings["timestamp"].to_numpy(), kind="stable"))
     user_ids, item_ids = (_distinct(ratings[column]) for column in ("user_id", "item_id"))
     is_positive = Rule.parse(data.positive).evaluate(ratings.select(["rating", "timestamp"]))
@@ -91,10 +87,22 @@ def read(data: ReaderParams) -> Tables:
         "is_positive": is_positive,
         "strength": strength(is_positive, ratings),
     }
+    return with_metadata(pa.table(interactions), user_ids, item_ids, data)
+
+
+def with_metadata(
+    interactions: pa.Table, user_ids: pa.Array, item_ids: pa.Array, data: ReaderParams
+) -> Tables:
+    """All tables, given that of the interactions and the distinct ids that occur in it."""
+    _, of_items, of_users = (Path(data.path) / name for name in EDITIONS[data.source].files)
+    genres = EDITIONS[data.source].genres
+    items = _read_distinct(of_items, {**ITEM_COLUMNS, genres: pa.string()}, data)
+    items = items.rename_columns([*ITEM_COLUMNS, "genre"])
+    users = _read_distinct(of_users, USER_COLUMNS, data)
     item_rows = pc.index_in(item_ids, items["item_id"])
     years = _years(items)
     return Tables(
-        pa.table(interactions),
+        interactions,
         _user_table(users.take(pc.index_in(user_ids, users["user_id"])), user_ids),
         pa.table({"item_id": item_ids, "release_year": years.take(item_rows)}),
         sparse.csr_array(_genres(items)[item_rows.to_numpy()]),

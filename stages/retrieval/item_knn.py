@@ -5,7 +5,6 @@ from scipy import sparse
 
 from folds.candidate_lists import Retrieved
 from folds.decay import decayed
-from folds.history import History
 from folds.similarity import ItemKnnParams, item_knn_similarity
 from retrieval.source import Inputs, TopN
 from retrieval.top_n import by_scores
@@ -17,20 +16,25 @@ def item_knn(inputs: Inputs, params: ItemKnnParams) -> TopN:
     """
     fitted = decayed(inputs.history, "positives", params.half_life)
     similarity = item_knn_similarity(fitted, params, inputs.n_threads)
-    return by_similarity(inputs.served, similarity, params.half_life, inputs.n_threads)
+    of_users = decayed(inputs.served, "positives", params.half_life)
+    return by_similarity(of_users, similarity, inputs.served.exposures, inputs.n_threads)
 
 
 def by_similarity(
-    served: History, similarity: sparse.csr_matrix, half_life: float, n_threads: int
+    of_users: sparse.csr_array,
+    similarity: sparse.csr_matrix,
+    exposures: sparse.csr_array,
+    n_threads: int,
 ) -> TopN:
-    """The same by a similarity that is given, CSR float32 (n_items, n_items)."""
-    of_users = decayed(served, "positives", half_life)
+    """The same by what is given: the users' positives (n_users, n), the similarity to each of these
+    n items (n, n_items), and what the users have seen (n_users, n_items); CSR float32.
+    """
 
     def top_n(users: np.ndarray, n: int) -> Retrieved:
         positives = sparse.csr_matrix(of_users[users])
         return by_scores(
             lambda rows: positives[rows] @ similarity,
-            served.exposures,
+            exposures,
             users,
             n,
             n_threads,
