@@ -15,6 +15,7 @@ from factorization.als import AlsParams
 from families import FeaturesParams
 from readers import DataParams
 from retrieval import BaselinesParams, CandidatesParams, SourcesParams
+from spark.engine.settings import SparkParams
 from split import SplitParams
 
 SHIPPED = Path(__file__).parent.parent / "params.yaml"
@@ -28,6 +29,7 @@ MODELS: dict[str, type[Strict]] = {
     "ranker": RankerParams,
     "baselines": BaselinesParams,
     "evaluate": EvaluateParams,
+    "spark": SparkParams,
 }
 GOOD = """\
 seed: 42

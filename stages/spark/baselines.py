@@ -35,17 +35,18 @@ def main() -> None:
         from spark.engine.data_sets import DataSets
         from spark.engine.distributed import map_blocks
         from spark.engine.folds import target_windows
+        from spark.engine.item_side import ship
         from spark.engine.judging import SCHEMA
         from spark.engine.models import kept_settings
-        from spark.engine.passes import in_window, ship
+        from spark.engine.passes import in_window
 
         settings = kept_settings(baselines)
         sets = DataSets(spark, params.folder)
         logs = sets.read("windows", "logs")
         windows = target_windows(sets, shared)
         for fold in shared.judged:
-            ship(sets, fold, "item_side")
-            contending = Contending(fold, settings, fallback, k)
+            files = ship(sets, fold, has_factors=False)
+            contending = Contending(files, settings, fallback, k)
             rows = in_window(logs, windows[fold])
             sets.write(f"baselines/{fold}", map_blocks(rows, contending, SCHEMA))
         sets.save("baselines")

@@ -38,19 +38,20 @@ def main() -> None:
         from spark.engine.data_sets import DataSets
         from spark.engine.distributed import map_blocks
         from spark.engine.folds import target_windows
+        from spark.engine.item_side import ship
         from spark.engine.models import kept_sources
-        from spark.engine.passes import Retrieval, in_window, ship, users_of_fold
+        from spark.engine.passes import Retrieval, in_window, users_of_fold
 
         names = kept_sources(candidates.sources, sources)
         sets = DataSets(spark, params.folder)
         logs = sets.read("windows", "logs")
         for fold, window in target_windows(sets, shared).items():
-            ship(sets, fold, "item_side", "als")
+            files = ship(sets, fold)
             rows = in_window(logs, window)
             if not is_judged(fold) and candidates.label_users:
-                rows = users_of_fold(rows, fold, candidates.label_users, shared.seed)
+                rows = users_of_fold(rows, files, candidates.label_users, shared.seed)
             retrieval = Retrieval(
-                fold, is_judged(fold), names, sources, candidates.per_source, als, params
+                files, is_judged(fold), names, sources, candidates.per_source, als, params
             )
             lists = map_blocks(rows, retrieval, schema_of_lists(names))
             made = sets.write(f"candidates/{fold}", lists)

@@ -35,21 +35,21 @@ def main() -> None:
         from spark.engine.context import check_families
         from spark.engine.data_sets import DataSets
         from spark.engine.examples import collected, drawn, saved
+        from spark.engine.item_side import ship
         from spark.engine.models import kept_sources
-        from spark.engine.passes import ship
 
         check_families(features)
         names = kept_sources(candidates.sources, sources)
         sets = DataSets(spark, params.folder)
         logs = sets.read("windows", "logs")
         for fold in shared.folds[1:]:
-            ship(sets, fold, "item_side", "als")
+            files = ship(sets, fold)
             lists = sets.read("candidates", f"candidates/{fold}")
             examples = {}
             for group in ("warm", "cold"):
                 users = drawn(lists, group, candidates.label_users, shared.seed)
                 examples[group] = collected(
-                    sets, logs, lists, users, fold, group, names, features, als, params
+                    logs, lists, users, files, group, names, features, als, params
                 )
                 report(f"{fold}, {group} users: {examples[group].num_rows:,} candidates")
             sets.write_folder(f"features/{fold}", saved(examples))

@@ -35,8 +35,8 @@ def main() -> None:
         from spark.engine.data_sets import DataSets
         from spark.engine.distributed import map_blocks
         from spark.engine.examples import with_lists
+        from spark.engine.item_side import ship
         from spark.engine.models import kept_sources
-        from spark.engine.passes import ship
         from spark.engine.ranking import SCHEMA, Ranking, recommended, texts_of
 
         names = kept_sources(candidates.sources, sources)
@@ -46,9 +46,9 @@ def main() -> None:
         logs, users = sets.read("windows", "logs"), sets.read("ingest", "users")
         items = sets.read("ingest", "items")
         for fold in shared.judged:
-            ship(sets, fold, "item_side", "als")
+            files = ship(sets, fold)
             texts = spark.sparkContext.broadcast(texts_of(models, fold))
-            ranking = Ranking(fold, names, features, als, params, texts, k)
+            ranking = Ranking(files, names, features, als, params, texts, k)
             rows = with_lists(logs, sets.read("candidates", f"candidates/{fold}"))
             sets.write(f"judged/{fold}", map_blocks(rows, ranking, SCHEMA))
             found = recommended(sets.read_made(f"judged/{fold}"), users, items)

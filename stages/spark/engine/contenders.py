@@ -10,7 +10,7 @@ from evaluation.judge import CandidateCounts
 from retrieval.popular import RecentPopularParams
 from spark.engine.blocks import block_of
 from spark.engine.candidates import Sources
-from spark.engine.item_side import shipped
+from spark.engine.item_side import Shipped
 from spark.engine.judging import judged_rows
 from spark.engine.models import Settings
 
@@ -24,13 +24,13 @@ def names_of(settings: Settings) -> list[str]:
 class Contending:
     """Rows of logs -> judging.SCHEMA, of every setting of every baseline."""
 
-    fold: str
+    files: Shipped
     settings: Settings
     fallback: RecentPopularParams
     k: int
 
     def __call__(self, rows: pa.Table) -> pa.Table:
-        side = shipped(self.fold, has_factors=False)
+        side = self.files.open()
         block = block_of(rows, side.window, side.items)
         history, users = block.history, block.target.users
         sources = Sources(history, side, np.zeros((history.n_users, 0)), alive=0)

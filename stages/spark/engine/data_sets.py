@@ -6,10 +6,12 @@ The same receipt stands in the data set itself as _receipt.json, written last: w
 set is not whole, and with another it is not the one that the earlier stage has made.
 """
 
+import atexit
 import hashlib
 import json
 import tempfile
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 from harness.script import InputError, whole
@@ -98,6 +100,7 @@ class DataSets:
     def __init__(self, spark: SparkSession, folder: str) -> None:
         self.spark, self.folder, self.files = spark, folder.rstrip("/"), Files(spark)
         self.made: dict[str, Receipt] = {}
+        self.scratch = _scratch_of(spark.sparkContext.applicationId)
 
     def path(self, name: str) -> str:
         return f"{self.folder}/{name}"
@@ -161,6 +164,14 @@ class DataSets:
     def read_made(self, name: str) -> DataFrame:
         """A table that this stage has written."""
         return self.spark.read.parquet(self.path(name))
+
+
+@lru_cache(maxsize=1)
+def _scratch_of(application: str) -> Path:
+    """A folder of this machine, for the time of one session; Spark's executors read from it."""
+    folder = tempfile.TemporaryDirectory(prefix=f"{application}-")
+    atexit.register(folder.cleanup)
+    return Path(folder.name)
 
 
 def digest_of(rows: DataFrame) -> Receipt:

@@ -1,6 +1,5 @@
 """Training examples of a fold, computed on the executors and taken to the driver."""
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +17,9 @@ from folds.history import draw_users
 from spark.engine.blocks import Block, block_of
 from spark.engine.candidates import lists_in
 from spark.engine.context import BlockContext, context_of, user_factors_of
-from spark.engine.data_sets import DataSets
 from spark.engine.distributed import map_blocks
-from spark.engine.item_side import ItemSide, shipped
-from spark.engine.passes import local, of_users
+from spark.engine.item_side import ItemSide, Shipped
+from spark.engine.passes import of_users
 from spark.engine.settings import SparkParams
 
 TYPES = {"user": "int", "item": "int", "label": "tinyint", "n_relevant": "int"}
@@ -38,7 +36,7 @@ def drawn(lists: DataFrame, group: str, most: int, seed: int) -> np.ndarray:
 class Computing:
     """Rows of logs with candidates -> the features of all their candidates, with KEYS."""
 
-    fold: str
+    files: Shipped
     group: str
     names: list[str]
     features: FeaturesParams
@@ -54,8 +52,8 @@ class Computing:
         chosen = self.features.groups if self.group == "warm" else self.features.cold_groups
         return families_of(context, chosen)
 
-    def __call__(self, rows: pa.Table, side: ItemSide | None = None) -> pa.Table:
-        block, context = self.block(rows, side or shipped(self.fold, has_factors=True))
+    def __call__(self, rows: pa.Table) -> pa.Table:
+        block, context = self.block(rows, self.files.open())
         lists = lists_in(block.rows, self.names)
         matrix = feature_matrix(self.families(context), rows_of(lists, context.served.history))
         label = block.target.strength_of(lists.user, lists.item)
@@ -73,19 +71,11 @@ def with_lists(logs: DataFrame, lists: DataFrame) -> DataFrame:
     return logs.join(lists.drop("n_positives", "n_relevant", "n_found"), "user")
 
 
-def columns_of(computing: Computing, sets: DataSets, rows: DataFrame) -> pa.Schema:
-    """The columns of the examples, from no rows at all."""
-    with tempfile.TemporaryDirectory() as folder:
-        side = local(sets, computing.fold, Path(folder))
-        return computing(rows.limit(0).toArrow(), side).schema
-
-
 def collected(
-    sets: DataSets,
     logs: DataFrame,
     lists: DataFrame,
     users: np.ndarray,
-    fold: str,
+    files: Shipped,
     group: str,
     names: list[str],
     features: FeaturesParams,
@@ -93,9 +83,9 @@ def collected(
     params: SparkParams,
 ) -> pa.Table:
     """The examples of these users, by user, in the file's columns."""
-    computing = Computing(fold, group, names, features, als, params)
+    computing = Computing(files, group, names, features, als, params)
     rows = with_lists(of_users(logs, users), of_users(lists, users))
-    columns = columns_of(computing, sets, rows)
+    columns = computing(rows.limit(0).toArrow()).schema  # of no rows at all, on the driver
     own = columns.names[len(KEYS) :]
     kinds = [f"`{name}` {kind}" for name, kind in TYPES.items()] + [f"`{n}` float" for n in own]
     table = map_blocks(rows, computing, ", ".join(kinds)).toArrow()

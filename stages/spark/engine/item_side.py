@@ -15,6 +15,8 @@ They are read by memory mapping: the workers of a machine share one copy.
 """
 
 import json
+import shutil
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -27,6 +29,7 @@ from pyspark import SparkFiles
 from scipy import sparse
 
 from spark.engine.blocks import Levels
+from spark.engine.data_sets import DataSets
 
 ITEM_SIDE = "item_side/{fold}.items"
 FACTORS = "als/{fold}.factors"
@@ -136,8 +139,44 @@ def _similarity(side: ItemSide, name: str, neighbours: int) -> sparse.csr_matrix
     return matrix
 
 
+@dataclass(frozen=True)
+class Shipped:
+    """The names by which Spark has given the folders of a fold to the driver and every executor."""
+
+    items: str
+    factors: str | None
+
+    def open(self) -> ItemSide:
+        """The item side, from the files of this machine."""
+        return _opened(self)
+
+
 @lru_cache(maxsize=2)
-def shipped(fold: str, has_factors: bool) -> ItemSide:
-    """The item side of a fold on an executor."""
-    factors = Path(SparkFiles.get(Path(FACTORS.format(fold=fold)).name)) if has_factors else None
-    return ItemSide(Path(SparkFiles.get(Path(ITEM_SIDE.format(fold=fold)).name)), factors)
+def _opened(files: Shipped) -> ItemSide:
+    factors = Path(SparkFiles.get(files.factors)) if files.factors else None
+    return ItemSide(Path(SparkFiles.get(files.items)), factors)
+
+
+def ship(sets: DataSets, fold: str, has_factors: bool = True) -> Shipped:
+    """Gives every executor the item side of the fold, and the items' factors if they are asked for.
+
+    As archives: a cluster takes no folders from the driver's machine.
+    """
+    return Shipped(
+        _ship(sets, "item_side", ITEM_SIDE.format(fold=fold)),
+        _ship(sets, "als", FACTORS.format(fold=fold)) if has_factors else None,
+    )
+
+
+def _ship(sets: DataSets, stage: str, name: str) -> str:
+    digest = sets.check(stage, name)["digest"]
+    own = f"{Path(name).name}.{digest[:12]}"  # a name is given once in a session
+    archive = sets.scratch / f"{own}.zip"
+    if not archive.exists():
+        folder = sets.files.fetch(sets.path(name), sets.scratch / own)
+        with zipfile.ZipFile(archive, "w") as file:
+            for path in sorted(folder.iterdir()):
+                file.write(path, path.name)
+        shutil.rmtree(folder)
+        sets.spark.sparkContext.addArchive(f"{archive}#{own}")
+    return own

@@ -1,7 +1,6 @@
 """The passes over users: what is done on the executors with each block, and to whom."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from harness.params import Strict
 
@@ -16,20 +15,9 @@ from retrieval.source import lists_of
 from spark.engine.blocks import Block, block_of
 from spark.engine.candidates import Sources, table_of
 from spark.engine.context import user_factors_of
-from spark.engine.data_sets import DataSets
 from spark.engine.distributed import map_blocks
-from spark.engine.item_side import FACTORS, ITEM_SIDE, ItemSide, shipped
+from spark.engine.item_side import ItemSide, Shipped
 from spark.engine.settings import SparkParams
-
-KNOWN = {"item_side": ITEM_SIDE, "als": FACTORS}  # folders of a fold, by the stage that makes them
-
-
-def ship(sets: DataSets, fold: str, *stages: str) -> None:
-    """Gives every executor the folders of the fold that these stages have made."""
-    for stage in stages:
-        name = KNOWN[stage].format(fold=fold)
-        sets.check(stage, name)
-        sets.spark.sparkContext.addFile(sets.files.absolute(sets.path(name)), recursive=True)
 
 
 def in_window(logs: DataFrame, window: int) -> DataFrame:
@@ -41,19 +29,19 @@ def in_window(logs: DataFrame, window: int) -> DataFrame:
 class Relevant:
     """user int, is_cold boolean: users with a relevant item in the fold's target window."""
 
-    fold: str
+    files: Shipped
 
     def __call__(self, rows: pa.Table) -> pa.Table:
-        side = shipped(self.fold, has_factors=False)
+        side = self.files.open()
         block = block_of(rows, side.window, side.items)
         users = np.unique(block.target.user)
         is_cold = block.history.n_positives_of(users) == 0
         return pa.table({"user": users.astype(np.int32), "is_cold": is_cold})
 
 
-def users_of_fold(rows: DataFrame, fold: str, most: int, seed: int) -> DataFrame:
+def users_of_fold(rows: DataFrame, files: Shipped, most: int, seed: int) -> DataFrame:
     """The rows of those who can train a ranker: at most so many warm and so many cold ones."""
-    found = map_blocks(rows, Relevant(fold), "user int, is_cold boolean").toArrow()
+    found = map_blocks(rows, Relevant(files), "user int, is_cold boolean").toArrow()
     user, is_cold = (found[name].to_numpy() for name in ("user", "is_cold"))
     drawn = [
         draw_users(np.sort(user[of]).astype(np.int32), most, seed) for of in (~is_cold, is_cold)
@@ -71,7 +59,7 @@ def of_users(rows: DataFrame, users: np.ndarray) -> DataFrame:
 class Retrieval:
     """Rows of logs -> the candidate lists of their users."""
 
-    fold: str
+    files: Shipped
     is_judged: bool
     names: list[str]
     sources: Strict
@@ -80,7 +68,7 @@ class Retrieval:
     params: SparkParams
 
     def __call__(self, rows: pa.Table) -> pa.Table:
-        side = shipped(self.fold, has_factors=True)
+        side = self.files.open()
         block = block_of(rows, side.window, side.items)
         users = block.target.users if self.is_judged else np.unique(block.target.user)
         sources = self.sources_of(block, side)
@@ -96,14 +84,3 @@ class Retrieval:
     def sources_of(self, block: Block, side: ItemSide) -> Sources:
         factors = user_factors_of(block, side, self.als, self.params.als)
         return Sources(block.history, side, factors, self.params.alive_windows)
-
-
-def local(sets: DataSets, fold: str, folder: Path) -> ItemSide:
-    """The item side of a fold on the driver, with the factors."""
-    paths = []
-    for stage, name in KNOWN.items():
-        sets.check(stage, name.format(fold=fold))
-        path = folder / Path(name.format(fold=fold)).name
-        sets.files.fetch(sets.path(name.format(fold=fold)), path)
-        paths.append(path)
-    return ItemSide(*paths)

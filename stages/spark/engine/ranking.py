@@ -20,7 +20,7 @@ from ranking.scores import Scorer, scores
 from spark.engine import judging
 from spark.engine.candidates import lists_in
 from spark.engine.examples import Computing
-from spark.engine.item_side import shipped
+from spark.engine.item_side import Shipped
 from spark.engine.judging import judged_rows
 from spark.engine.settings import SparkParams
 
@@ -47,7 +47,7 @@ def boosters_of(texts: tuple[str, ...]) -> list[lgb.Booster]:
 class Ranking:
     """Rows of logs with candidates -> SCHEMA: what every user is recommended, and its worth."""
 
-    fold: str
+    files: Shipped
     names: list[str]
     features: FeaturesParams
     als: AlsParams
@@ -56,8 +56,8 @@ class Ranking:
     k: int
 
     def __call__(self, rows: pa.Table) -> pa.Table:
-        side = shipped(self.fold, has_factors=True)
-        computing = Computing(self.fold, "warm", self.names, self.features, self.als, self.params)
+        side = self.files.open()
+        computing = Computing(self.files, "warm", self.names, self.features, self.als, self.params)
         block, context = computing.block(rows, side)
         lists = lists_in(block.rows, self.names)
         warm, cold = (

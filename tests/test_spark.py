@@ -1,0 +1,503 @@
+"""The pipeline on Spark, on local[2] and on a small cluster of processes, held against the local
+one on the same data.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+from harness.params import section, shared_params
+from harness.script import InputError
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from scipy import sparse
+
+from clone import TOP, Clone
+
+pytest.importorskip("pyspark", reason="pyspark is not installed: requirements-spark.txt")
+if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
+    pytest.skip("no Java is found: Spark needs Java 17", allow_module_level=True)
+
+from boosting.examples import read_file
+from evaluation.judge import Judged
+from factorization.als import AlsParams
+from families import FeaturesParams, families_of, feature_matrix, load_context, rows_of, serving
+from folds import candidate_lists, factors, tables
+from folds.history import load_fold
+from retrieval import CandidatesParams, Inputs, SourcesParams, fit_all
+from retrieval.source import lists_of
+from spark.engine import session as sessions
+from spark.engine.blocks import block_of
+from spark.engine.candidates import Sources, lists_in
+from spark.engine.context import context_of, fold_in, knn_name
+from spark.engine.item_side import ItemSide
+from spark.engine.settings import SparkAlsParams, SparkParams
+
+STAGES = [
+    "ingest",
+    "windows",
+    "als",
+    "item_side",
+    "candidates",
+    "features",
+    "ranker",
+    "recommend",
+    "baselines",
+    "evaluate",
+]
+FOLD = "validation"
+SMALL = {"spark.master": "local[2]", "spark.partitions": 2, "spark.users_at_once": 64}
+
+
+@pytest.fixture(scope="module")
+def spark() -> Iterator[object]:
+    """One session for all tests: a start takes seconds."""
+    params = SparkParams(
+        master="local[2]",
+        driver_memory="1g",
+        executor_memory="1g",
+        max_result="64m",
+        partitions=2,
+        folder="unused",
+        checkpoints="unused",
+        input="",
+        users_at_once=64,
+        alive_windows=0,
+        settings={},
+        als=SparkAlsParams(alpha=0.3, regularization=0.3),
+    )
+    from pyspark.sql import SparkSession
+
+    builder = SparkSession.builder.master(params.master)
+    for key, value in sessions.configuration(params).items():
+        builder = builder.config(key, value)
+    session = builder.getOrCreate()
+    yield session
+    session.stop()
+
+
+@contextlib.contextmanager
+def inside(folder: Path) -> Iterator[None]:
+    """With the folder as the working folder."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def run_stage(name: str, spark: object, folder: Path) -> None:
+    """The script's main() in this process, in the session that all share."""
+    path = list(sys.path)
+    script = import_module(f"spark.{name}")
+    sys.path[:] = path
+
+    @contextlib.contextmanager
+    def shared(params: SparkParams, _: str) -> Iterator[object]:
+        with sessions.one_line_errors(params):
+            spark.sparkContext.setCheckpointDir(params.checkpoints)
+            yield spark
+
+    with inside(folder), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(script, "session", shared)
+        script.main()
+
+
+@pytest.fixture(scope="module")
+def run(clone: Clone, spark: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The clone of the local pipeline, with all stages on Spark run beside it."""
+    copy = clone.copy(tmp_path_factory.mktemp("spark"))
+    shutil.copytree(TOP / "stages/spark", copy.folder / "stages/spark", dirs_exist_ok=True)
+    copy.set_params(SMALL)
+    for name in STAGES:
+        run_stage(name, spark, copy.folder)
+    return copy.folder
+
+
+def side_of(folder: Path, fold: str = FOLD) -> ItemSide:
+    base = folder / "data/spark"
+    return ItemSide(base / f"item_side/{fold}.items", base / f"als/{fold}.factors")
+
+
+def logs_of(folder: Path) -> pa.Table:
+    return pq.read_table(folder / "data/spark/logs").sort_by("user")
+
+
+# --- the same tables, counts and neighbours
+
+
+def test_logs_are_the_split(run: Path) -> None:
+    """Users, items, windows and labels, in the order of time."""
+    logs = logs_of(run).to_pandas()
+    split = pd.read_parquet(run / "data/split/interactions.parquet")
+    assert np.array_equal(np.repeat(logs["user"], logs["item"].map(len)), split["user"])
+    for name in ("item", "window", "is_positive", "strength"):
+        assert np.array_equal(np.concatenate(logs[name].tolist()), split[name])
+    windows = pd.read_parquet(run / "data/spark/windows")
+    assert windows.astype(int).equals(pd.read_csv(run / "data/split/windows.csv"))
+
+
+def test_blocks_are_the_fold(run: Path) -> None:
+    """The users of the fold in two blocks: all of its history, target and metadata."""
+    with inside(run):
+        history, target = load_fold(FOLD)
+        context = load_context(FOLD, history, section("features", FeaturesParams))
+    side, logs = side_of(run), logs_of(run)
+    assert np.array_equal(side.items, history.items)
+    blocks = [block_of(part, side.window, side.items) for part in (logs[:77], logs[77:])]
+    for name in ("users", "item", "window", "is_positive"):
+        parts = [getattr(block.history, name) for block in blocks]
+        assert np.array_equal(np.concatenate(parts), getattr(history, name))
+    for name in ("users", "user", "item", "strength"):
+        parts = [getattr(block.target, name) for block in blocks]
+        assert np.array_equal(np.concatenate(parts), getattr(target, name))
+    first = blocks[0].metadata(blocks[0].history.users, side.levels)
+    expected = context.users.iloc[: len(first)]
+    for name in expected:
+        assert first[name].tolist() == expected[name].tolist()
+
+
+def test_the_item_side_is_what_the_history_says(run: Path) -> None:
+    with inside(run):
+        history, _ = load_fold(FOLD)
+        params = section("features", FeaturesParams)
+        context = load_context(FOLD, history, params)
+    side = side_of(run)
+    for found, expected in zip(side.item_counts, context.item_counts, strict=True):
+        assert np.array_equal(found, expected)
+    for name in context.users:
+        lowest, counts = context.positives_by_level(name)
+        assert np.array_equal(side.array(f"lowest_{name}"), lowest)
+        assert np.array_equal(side.array(f"level_{name}"), counts)
+    assert (side.tags != context.tags).nnz == 0
+    assert np.array_equal(side.embeddings, context.embeddings)
+    for name, model in params.scores.items():
+        expected = context.fitted(name)
+        if model.model == "ease":
+            assert np.array_equal(side.array(f"ease_{name}_items"), expected[0])
+            assert np.array_equal(side.array(f"ease_{name}_weights"), expected[1])
+        else:
+            found = side.similarity(knn_name(model), model.neighbours)
+            assert abs(found - expected).max() < 1e-6
+
+
+# --- ALS
+
+
+def test_folding_in_is_the_last_half_step_of_spark(spark: object) -> None:
+    """Which is how the derivation of the confidence and of the regularization is checked."""
+    from pyspark.ml.recommendation import ALS
+
+    rng = np.random.default_rng(0)
+    matrix = sparse.csr_array(np.where(rng.random((40, 25)) < 0.3, rng.integers(1, 4, (40, 25)), 0))
+    user, item = matrix.nonzero()
+    rows = pa.table({"user": user, "item": item, "rating": matrix.data.astype(np.float32)})
+    own = SparkAlsParams(alpha=0.7, regularization=0.2)
+    model = ALS(
+        rank=4,
+        maxIter=3,
+        implicitPrefs=True,
+        alpha=own.alpha,
+        regParam=own.regularization,
+        userCol="user",
+        itemCol="item",
+        ratingCol="rating",
+        seed=1,
+    ).fit(spark.createDataFrame(rows))
+    users, items = (
+        np.stack(frame.toPandas().sort_values("id")["features"].tolist())
+        for frame in (model.userFactors, model.itemFactors)
+    )
+    gram = items.astype(np.float64).T @ items
+    np.testing.assert_allclose(fold_in(matrix, items, gram, own), users, atol=2e-5)
+
+
+# --- candidates and features
+
+
+def local_lists(run: Path, names: list[str]) -> tuple:
+    """History, target, factors and lists of the local code, from these sources."""
+    with inside(run):
+        history, target = load_fold(FOLD)
+        settings, params = (
+            section("sources", SourcesParams),
+            section("candidates", CandidatesParams),
+        )
+        of_fold = factors.load(factors.FACTORS.format(fold=FOLD))
+        embeddings = np.load(tables.EMBEDDINGS)[history.items]
+        inputs = Inputs(history, embeddings, 1, of_fold, tables.read_tags(history.items))
+    sources, fallback = fit_all(names, inputs, settings)
+    lists = lists_of(history, sources, fallback, target.users, params.per_source)
+    return of_fold, lists, settings, params.per_source
+
+
+def with_local_factors(run: Path, tmp_path: Path) -> ItemSide:
+    """The item side of the fold, with the items' factors of the local pipeline."""
+    with np.load(run / f"data/als/{FOLD}.npz") as of_fold:
+        np.save(tmp_path / "item_factors.npy", of_fold["item_factors"])
+    return ItemSide(side_of(run).folder, tmp_path)
+
+
+def test_candidates_are_those_of_the_local_sources(run: Path, tmp_path: Path) -> None:
+    """With the same factors; and every source of Spark is asked."""
+    names = ["als", "item_knn", "recent_popular", "content"]
+    of_fold, expected, settings, n = local_lists(run, names)
+    side = with_local_factors(run, tmp_path)
+    block = block_of(logs_of(run), side.window, side.items)
+    sources = Sources(block.history, side, of_fold.user_factors, alive=0)
+    fitted = {name: sources.source(name, getattr(settings, name, None)) for name in names}
+    fallback = sources.source("recent_popular", settings.recent_popular)
+    found = lists_of(block.history, fitted, fallback, block.target.users, n)
+    assert found.table().equals(expected.table())
+
+
+def test_only_items_of_the_last_windows_are_retrieved(run: Path) -> None:
+    """As many as are asked for, where there are so many unseen ones."""
+    side, n = side_of(run), 10
+    block = block_of(logs_of(run), side.window, side.items)
+    user_factors = np.random.default_rng(0).random((block.history.n_users, 8), dtype=np.float32)
+    alive = side.alive(1)
+    assert 0 < len(alive) < len(side.items)
+    users = np.arange(block.history.n_users)
+    seen = block.history.exposures.toarray()[:, alive] > 0
+    with inside(run):
+        settings = section("sources", SourcesParams)
+    sources = Sources(block.history, side, user_factors, alive=1)
+    for name in ("als", "item_knn", "recent_popular", "popular", "content"):
+        found = sources.source(name, getattr(settings, name, None))(users, n).item
+        assert np.isin(found[found >= 0], alive).all()
+        assert not block.history.exposures.toarray()[users[:, None], found][found >= 0].any()
+        if name != "item_knn":
+            assert ((found >= 0).sum(axis=1) == np.minimum(n, (~seen).sum(axis=1))).all()
+
+
+def test_features_are_equal_on_the_same_candidates(run: Path, tmp_path: Path) -> None:
+    """All families that Spark has, of warm and of cold users, in two blocks."""
+    every = [
+        *("als", "user", "item", "embedding", "popularity", "activity", "affinity"),
+        *("recent_affinity", "demographics", "sources", "scores"),
+    ]
+    with inside(run):
+        history, target = load_fold(FOLD)
+        params = section("features", FeaturesParams)
+        context = load_context(FOLD, history, params)
+        lists = candidate_lists.concatenate(list(candidate_lists.read(FOLD)))
+        everyone = serving(context, target.users, pq.read_table(tables.USERS))
+    expected = feature_matrix(families_of(everyone, every), rows_of(lists, everyone.served.history))
+    side, logs = with_local_factors(run, tmp_path), logs_of(run)
+    found = []
+    for part in (logs[:90], logs[90:]):
+        block = block_of(part, side.window, side.items)
+        known = history.user_of(block.history.users)
+        of_block = context_of(block, side, context.factors.user_factors[known], params)
+        own = lists.take(np.isin(lists.user, block.users))
+        rows = rows_of(own, of_block.served.history)
+        found.append(feature_matrix(families_of(of_block, every), rows))
+    assert found[0].names == expected.names
+    assert found[0].categorical == expected.categorical
+    values = np.concatenate([matrix.values for matrix in found])
+    np.testing.assert_allclose(values, expected.values, rtol=1e-5, atol=1e-5)
+
+
+def test_examples_are_lists_of_spark_with_a_relevant_item(run: Path) -> None:
+    """The labels and the number of relevant items, from the files of the two pipelines."""
+    with inside(run):
+        _, target = load_fold(FOLD)
+        shared, features = shared_params(), section("features", FeaturesParams)
+    assert FOLD in shared.folds
+    assert features.groups
+    found = read_file(run / f"data/spark/features/{FOLD}/warm.parquet")
+    local = read_file(run / f"data/features/{FOLD}.parquet")
+    assert [name for name in local.names if not name.startswith("ease_source")] == found.names
+    assert np.array_equal(found.label, target.strength_of(found.user, found.item))
+    n_relevant = np.bincount(target.user, minlength=int(found.user.max()) + 1)
+    assert np.array_equal(found.n_relevant, n_relevant[found.user])
+    assert (np.add.reduceat(found.label > 0, found.starts) > 0).all()
+    lists = lists_in(pq.read_table(run / f"data/spark/candidates/{FOLD}").sort_by("user"), ["als"])
+    kept = np.isin(lists.user, found.user)
+    assert np.array_equal(lists.item[kept], found.item)
+
+
+# --- results
+
+
+def test_results_have_the_keys_and_the_lists_of_the_local_ones(run: Path) -> None:
+    def keys(tree: object) -> object:
+        return {k: keys(v) for k, v in tree.items()} if isinstance(tree, dict) else None
+
+    for name in ("map.json", "validation.json", "test.json"):
+        ours, theirs = (
+            json.loads((run / folder / name).read_text()) for folder in ("metrics/spark", "metrics")
+        )
+        assert keys(ours) == keys(theirs)
+        if name != "map.json":
+            for key in ("n_lists", "n_users", "n_cold_users", "n_items"):
+                assert ours[key] == theirs[key]
+            assert ours["candidates"]["reachable"] == theirs["candidates"]["reachable"]
+    ours, theirs = (
+        json.loads((run / folder / "baselines.json").read_text())
+        for folder in ("metrics/spark", "metrics")
+    )
+    for kind in ("validation", "test"):
+        for name in ("popular", "recent_popular", "content"):
+            assert ours[kind][name] == pytest.approx(theirs[kind][name], abs=1e-12)
+    windows = [pd.read_csv(run / at / "windows.csv") for at in ("metrics/spark", "metrics")]
+    shared = ["fold", "window", "n_lists", "popular", "recent_popular", "content"]
+    pd.testing.assert_frame_equal(windows[0][shared], windows[1][shared])
+
+
+def test_everybody_is_recommended_unseen_items(run: Path) -> None:
+    found = pd.read_parquet(run / f"data/spark/recommendations/{FOLD}")
+    local = pd.read_parquet(run / f"data/recommendations/{FOLD}.parquet")
+    assert list(found.columns) == list(local.columns)
+    assert set(found["user_id"]) == set(local["user_id"])
+    assert (found.groupby("user_id")["rank"].apply(sorted).map(list) == [list(range(1, 11))]).all()
+    best_first = found.sort_values(["user_id", "rank"]).groupby("user_id")["score"]
+    assert best_first.apply(lambda score: score.is_monotonic_decreasing).all()
+    ids = [pq.read_table(run / f"data/{name}.parquet") for name in ("users", "items")]
+    split = pd.read_parquet(run / "data/split/interactions.parquet")
+    window = json.loads((run / f"data/split/folds/{FOLD}.json").read_text())["window"]
+    seen = split[split["window"] < window]
+    pairs = zip(
+        ids[0]["user_id"].take(pa.array(seen["user"])).to_pylist(),
+        ids[1]["item_id"].take(pa.array(seen["item"])).to_pylist(),
+        strict=True,
+    )
+    assert not set(pairs) & set(zip(found["user_id"], found["item_id"], strict=True))
+
+
+def test_per_user_results_make_up_the_metrics(run: Path) -> None:
+    folds = [f for f in Path(run / "data/spark/per_user").iterdir() if f.name[0] == "v"]
+    lists = pd.concat([pd.read_parquet(path) for path in folds])
+    summary = json.loads((run / "metrics/spark/validation.json").read_text())
+    for model in ("als", "hybrid"):
+        assert lists[f"ap_{model}"].mean() == pytest.approx(summary[model]["map@10"])
+    assert "hits" in Judged.__dataclass_fields__
+
+
+# --- promises
+
+
+def test_the_same_again_has_the_same_receipt(run: Path, spark: object) -> None:
+    """At the same master and number of partitions, ALS too."""
+    path = run / "metrics/spark/receipts"
+    before = {stage: (path / f"{stage}.json").read_text() for stage in ("als", "candidates")}
+    for stage in before:
+        run_stage(stage, spark, run)
+        assert (path / f"{stage}.json").read_text() == before[stage]
+
+
+def test_a_data_set_of_another_run_is_refused(run: Path, spark: object, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    receipt = tmp_path / "run/data/spark/logs/_receipt.json"
+    receipt.write_text(receipt.read_text().replace("rows", "row"))
+    (receipt.parent / "._receipt.json.crc").unlink(missing_ok=True)
+    with pytest.raises(InputError, match=r"logs: not what metrics/spark/receipts/windows.json"):
+        run_stage("als", spark, tmp_path / "run")
+
+
+def test_the_driver_is_capped(run: Path, spark: object) -> None:
+    """A planted collect of what grows with users x candidates fails with the cap, in one line."""
+    from pyspark.sql import functions as F  # noqa: N812
+
+    with inside(run):
+        params = section("spark", SparkParams)
+    rows = spark.read.parquet(str(run / f"data/spark/candidates/{FOLD}"))
+    planted = rows.select("user", F.explode("candidate")).crossJoin(spark.range(300))
+    with (
+        pytest.raises(InputError, match="bigger than .*maxResultSize"),
+        sessions.one_line_errors(params),
+    ):
+        planted.toArrow()
+
+
+# --- failures in one line each
+
+
+def script(
+    run: Path, *settings: tuple[str, str], **environment: str
+) -> subprocess.CompletedProcess:
+    """Runs ingest in a copy of params.yaml with these values replaced."""
+    params = run / "params.yaml"
+    before = params.read_text()
+    text = before
+    for old, new in settings:
+        assert old in text
+        text = text.replace(old, new)
+    params.write_text(text)
+    try:
+        return subprocess.run(
+            [sys.executable, "stages/spark/ingest.py"],
+            cwd=run,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+    finally:
+        params.write_text(before)
+
+
+def last_line(result: subprocess.CompletedProcess) -> str:
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    return result.stderr.splitlines()[-1]
+
+
+def test_no_java(run: Path) -> None:
+    line = last_line(script(run, JAVA_HOME="/nowhere"))
+    assert line.startswith("ingest: /nowhere/bin/java: not found; Spark needs Java 17")
+
+
+def test_a_master_that_nobody_answers(run: Path) -> None:
+    line = last_line(script(run, ("master: local[2]", "master: spark://127.0.0.1:9")))
+    assert "spark.master is 'spark://127.0.0.1:9': 127.0.0.1:9 cannot be reached" in line
+
+
+def test_an_absent_path(run: Path) -> None:
+    line = last_line(script(run, ("input: ''", "input: /nowhere/at/all")))
+    assert line == "ingest: params.yaml: spark.input is '/nowhere/at/all': not found"
+
+
+def test_a_full_disk(run: Path) -> None:
+    with inside(run):
+        params = section("spark", SparkParams)
+    text = "SparkException: ...\nCaused by: java.io.IOException: No space left on device"
+    line = sessions.finding(text, params)
+    assert line.startswith("no space left on a device; spark.checkpoints is 'data/spark/checkp")
+    assert sessions.finding("java.lang.IllegalStateException: a bug", params) is None
+
+
+# --- more than one process
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="an executor is found by /proc")
+def test_a_cluster_of_processes_with_an_executor_killed(run: Path, tmp_path: Path) -> None:
+    """Two executors, of which one dies with a block in hand: the lists are those of local[2]."""
+    code = Path(__file__).with_name("spark_cluster.py")
+    result = subprocess.run(
+        [sys.executable, str(code), str(run), FOLD, str(tmp_path / "killed")],
+        cwd=run,
+        env={**os.environ, "PYTHONPATH": str(TOP / "stages")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    receipts = json.loads((run / "metrics/spark/receipts/candidates.json").read_text())
+    assert json.loads(result.stdout.splitlines()[-1]) == receipts[f"candidates/{FOLD}"]
+    assert (tmp_path / "killed").exists()
+    assert AlsParams.model_fields
