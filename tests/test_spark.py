@@ -22,7 +22,9 @@ import pyarrow.parquet as pq
 import pytest
 from scipy import sparse
 
-from clone import TOP, Clone
+import simulator
+from clone import SMALL as SMALL_CLONE
+from clone import TOP, Clone, make
 
 pytest.importorskip("pyspark", reason="pyspark is not installed: requirements-spark.txt")
 if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
@@ -60,7 +62,7 @@ SMALL = {"spark.master": "local[2]", "spark.partitions": 2, "spark.users_at_once
 
 
 @pytest.fixture(scope="module")
-def spark() -> Iterator[object]:
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     """One session for all tests: a start takes seconds."""
     params = SparkParams(
         master="local[2]",
@@ -82,6 +84,8 @@ def spark() -> Iterator[object]:
     for key, value in sessions.configuration(params).items():
         builder = builder.config(key, value)
     session = builder.getOrCreate()
+    code = sessions.packed_code(tmp_path_factory.mktemp("code"))
+    session.sparkContext.addPyFile(str(code))
     yield session
     session.stop()
 
@@ -190,6 +194,35 @@ def test_the_item_side_is_what_the_history_says(run: Path) -> None:
         else:
             found = side.similarity(knn_name(model), model.neighbours)
             assert abs(found - expected).max() < 1e-6
+
+
+@pytest.mark.parametrize("source", ["vk-lsvd", "vk-notebook"])
+def test_vk_layouts_are_read_as_locally(source: str, spark: object, tmp_path: Path) -> None:
+    """Simulated data: users, items, tags, embeddings, and the logs of all users."""
+    data = tmp_path / "raw"
+    write = simulator.write_lsvd if source == "vk-lsvd" else simulator.write_notebook
+    write(data, users=60, items=120, rows=3_000, weeks=8, seed=3)
+    values = {"data.source": source, "data.positive": "timespent > 5", "split.windows": 8}
+    of_clone = make(tmp_path, data, {**SMALL_CLONE, **values, **SMALL})
+    for name in ("ingest", "split"):
+        of_clone.run(sys.executable, f"stages/{name}.py")
+    for name in ("ingest", "windows"):
+        run_stage(name, spark, of_clone.folder)
+    folder = of_clone.folder / "data"
+    test_logs_are_the_split(of_clone.folder)
+    for name, own in (("users", "user"), ("items", "item")):
+        local = pd.read_parquet(folder / f"{name}.parquet")
+        found = pd.read_parquet(folder / f"spark/{name}").sort_values(own, ignore_index=True)
+        assert found[f"{own}_id"].tolist() == local[f"{own}_id"].tolist()
+        levels = json.loads((folder / "spark/schema/schema.json").read_text())[name]
+        assert list(levels) == list(local.columns[1:])
+        for column, of_column in levels.items():
+            codes = local[column] if of_column is None else local[column].cat.codes
+            np.testing.assert_array_equal(found[column].fillna(-1), codes.fillna(-1))
+    tags = sparse.load_npz(folder / "item_tags.npz")
+    assert np.concatenate(found["tag"].tolist()).tolist() == tags.indices.tolist()
+    embeddings = np.load(folder / "item_embeddings.npy")
+    assert np.array_equal(np.stack(found["embedding"].tolist()), embeddings, equal_nan=True)
 
 
 # --- ALS

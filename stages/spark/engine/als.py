@@ -54,7 +54,7 @@ def fit(
         userCol="user",
         itemCol="item",
         ratingCol="rating",
-    ).fit(ratings_of(logs, window, items, als))
+    ).fit(ratings_of(logs, window, items, als).checkpoint())  # ALS asks for them several times
     found = model.itemFactors.toArrow()
     factors = np.zeros((len(items), als.factors), dtype=np.float32)
     values = found["features"].combine_chunks().flatten().to_numpy()
