@@ -23,11 +23,3 @@ def _each(function: BlockFunction, batches: Iterable[pa.RecordBatch]) -> Iterato
     for batch in batches:
         if batch.num_rows:
             yield from function(pa.Table.from_batches([batch])).combine_chunks().to_batches()
-
-
-def list_column(values: "np.ndarray", sizes: "np.ndarray", kind: pa.DataType) -> pa.Array:  # noqa: F821
-    """A column of lists of these sizes, from their values one after the other."""
-    import numpy as np
-
-    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
-    return pa.ListArray.from_arrays(offsets, pa.array(values, kind))

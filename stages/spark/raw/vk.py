@@ -12,7 +12,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from readers import DataParams, vk_layout, vk_lsvd, vk_notebook
+from readers.positive_rule import Rule
 from readers.vk_embeddings import chosen_width
+from readers.vk_log import STRENGTH_COLUMNS
 from readers.vk_metadata import ITEM_COLUMNS, USER_COLUMNS, category
 from spark.engine.data_sets import Files
 from spark.engine.numbering import numbered
@@ -65,9 +67,11 @@ def weeks_of(spark: SparkSession, folder: str) -> list[str]:
 def log_of(spark: SparkSession, path: str, data: DataParams) -> DataFrame:
     """Ids, feedback and position, the place in the file, of one file of interactions."""
     log = spark.read.parquet(path)
-    if absent := [name for name in ("user_id", "item_id") if name not in log.columns]:
+    needed = ["user_id", "item_id", *Rule.parse(data.positive).columns]
+    if absent := [name for name in needed if name not in log.columns]:
         raise InputError(f"{path}: no column {absent[0]}; its columns are {', '.join(log.columns)}")
-    known = [name for name in log.columns if name not in ("place", "platform", "agent")]
+    wanted = dict.fromkeys([*needed, *STRENGTH_COLUMNS])
+    known = [name for name in wanted if name in log.columns]
     return log.select(*known, F.col("_metadata.row_index").alias("position"))
 
 
@@ -163,7 +167,7 @@ def embeddings_of_npz(spark: SparkSession, path: str, local: Path) -> DataFrame:
     """
     if not Files(spark).exists(path):
         raise InputError(f"{path}: not found")
-    item_id, embedding = vk_lsvd._arrays(Files(spark).fetch(path, local / "embeddings.npz"))
+    item_id, embedding = vk_lsvd.arrays_of(Files(spark).fetch(path, local / "embeddings.npz"))
     folder = local / "embeddings"
     folder.mkdir()
     for start in range(0, len(item_id), ROWS_AT_ONCE):
