@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
-from harness.params import section, shared_params
+from harness.params import section
 from harness.script import InputError
 
 import numpy as np
@@ -23,16 +23,13 @@ import pytest
 from scipy import sparse
 
 import simulator
-from clone import SMALL as SMALL_CLONE
-from clone import TOP, Clone, make
+from clone import SMALL, TOP, Clone, make
 
 pytest.importorskip("pyspark", reason="pyspark is not installed: requirements-spark.txt")
 if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
     pytest.skip("no Java is found: Spark needs Java 17", allow_module_level=True)
 
 from boosting.examples import read_file
-from evaluation.judge import Judged
-from factorization.als import AlsParams
 from families import FeaturesParams, families_of, feature_matrix, load_context, rows_of, serving
 from folds import candidate_lists, factors, tables
 from folds.history import load_fold
@@ -58,7 +55,17 @@ STAGES = [
     "evaluate",
 ]
 FOLD = "validation"
-SMALL = {"spark.master": "local[2]", "spark.partitions": 2, "spark.users_at_once": 64}
+
+
+def small(folder: Path) -> dict[str, object]:
+    """Values of params.yaml; by absolute paths, since the session started in another folder."""
+    return {
+        "spark.master": "local[2]",
+        "spark.partitions": 2,
+        "spark.users_at_once": 64,
+        "spark.folder": str(folder / "data/spark"),
+        "spark.checkpoints": str(folder / "data/spark/checkpoints"),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +130,7 @@ def run(clone: Clone, spark: object, tmp_path_factory: pytest.TempPathFactory) -
     """The clone of the local pipeline, with all stages on Spark run beside it."""
     copy = clone.copy(tmp_path_factory.mktemp("spark"))
     shutil.copytree(TOP / "stages/spark", copy.folder / "stages/spark", dirs_exist_ok=True)
-    copy.set_params(SMALL)
+    copy.set_params(small(copy.folder))
     for name in STAGES:
         run_stage(name, spark, copy.folder)
     return copy.folder
@@ -201,9 +208,10 @@ def test_vk_layouts_are_read_as_locally(source: str, spark: object, tmp_path: Pa
     """Simulated data: users, items, tags, embeddings, and the logs of all users."""
     data = tmp_path / "raw"
     write = simulator.write_lsvd if source == "vk-lsvd" else simulator.write_notebook
-    write(data, users=60, items=120, rows=3_000, weeks=8, seed=3)
+    write(data, users=80, items=200, rows=3_000, weeks=8, seed=3)
     values = {"data.source": source, "data.positive": "timespent > 5", "split.windows": 8}
-    of_clone = make(tmp_path, data, {**SMALL_CLONE, **values, **SMALL})
+    of_clone = make(tmp_path, data, {**SMALL, **values})
+    of_clone.set_params(small(of_clone.folder))
     for name in ("ingest", "split"):
         of_clone.run(sys.executable, f"stages/{name}.py")
     for name in ("ingest", "windows"):
@@ -292,7 +300,7 @@ def test_candidates_are_those_of_the_local_sources(run: Path, tmp_path: Path) ->
     fitted = {name: sources.source(name, getattr(settings, name, None)) for name in names}
     fallback = sources.source("recent_popular", settings.recent_popular)
     found = lists_of(block.history, fitted, fallback, block.target.users, n)
-    assert found.table().equals(expected.table())
+    pd.testing.assert_frame_equal(found.table().to_pandas(), expected.table().to_pandas())
 
 
 def test_only_items_of_the_last_windows_are_retrieved(run: Path) -> None:
@@ -300,6 +308,7 @@ def test_only_items_of_the_last_windows_are_retrieved(run: Path) -> None:
     side, n = side_of(run), 10
     block = block_of(logs_of(run), side.window, side.items)
     user_factors = np.random.default_rng(0).random((block.history.n_users, 8), dtype=np.float32)
+    side.item_counts[0][::3, -1] = 0
     alive = side.alive(1)
     assert 0 < len(alive) < len(side.items)
     users = np.arange(block.history.n_users)
@@ -347,9 +356,6 @@ def test_examples_are_lists_of_spark_with_a_relevant_item(run: Path) -> None:
     """The labels and the number of relevant items, from the files of the two pipelines."""
     with inside(run):
         _, target = load_fold(FOLD)
-        shared, features = shared_params(), section("features", FeaturesParams)
-    assert FOLD in shared.folds
-    assert features.groups
     found = read_file(run / f"data/spark/features/{FOLD}/warm.parquet")
     local = read_file(run / f"data/features/{FOLD}.parquet")
     assert [name for name in local.names if not name.startswith("ease_source")] == found.names
@@ -395,7 +401,8 @@ def test_everybody_is_recommended_unseen_items(run: Path) -> None:
     local = pd.read_parquet(run / f"data/recommendations/{FOLD}.parquet")
     assert list(found.columns) == list(local.columns)
     assert set(found["user_id"]) == set(local["user_id"])
-    assert (found.groupby("user_id")["rank"].apply(sorted).map(list) == [list(range(1, 11))]).all()
+    ranks = found.sort_values("rank").groupby("user_id")["rank"].apply(list)
+    assert ranks.tolist() == [list(range(1, 11))] * len(ranks)
     best_first = found.sort_values(["user_id", "rank"]).groupby("user_id")["score"]
     assert best_first.apply(lambda score: score.is_monotonic_decreasing).all()
     ids = [pq.read_table(run / f"data/{name}.parquet") for name in ("users", "items")]
@@ -416,7 +423,6 @@ def test_per_user_results_make_up_the_metrics(run: Path) -> None:
     summary = json.loads((run / "metrics/spark/validation.json").read_text())
     for model in ("als", "hybrid"):
         assert lists[f"ap_{model}"].mean() == pytest.approx(summary[model]["map@10"])
-    assert "hits" in Judged.__dataclass_fields__
 
 
 # --- promises
@@ -436,6 +442,8 @@ def test_a_data_set_of_another_run_is_refused(run: Path, spark: object, tmp_path
     receipt = tmp_path / "run/data/spark/logs/_receipt.json"
     receipt.write_text(receipt.read_text().replace("rows", "row"))
     (receipt.parent / "._receipt.json.crc").unlink(missing_ok=True)
+    moved = Clone(tmp_path / "run", tmp_path)
+    moved.set_params(small(moved.folder))
     with pytest.raises(InputError, match=r"logs: not what metrics/spark/receipts/windows.json"):
         run_stage("als", spark, tmp_path / "run")
 
@@ -509,7 +517,7 @@ def test_a_full_disk(run: Path) -> None:
         params = section("spark", SparkParams)
     text = "SparkException: ...\nCaused by: java.io.IOException: No space left on device"
     line = sessions.finding(text, params)
-    assert line.startswith("no space left on a device; spark.checkpoints is 'data/spark/checkp")
+    assert line.startswith("no space left on a device; spark.checkpoints is ")
     assert sessions.finding("java.lang.IllegalStateException: a bug", params) is None
 
 
@@ -533,4 +541,3 @@ def test_a_cluster_of_processes_with_an_executor_killed(run: Path, tmp_path: Pat
     receipts = json.loads((run / "metrics/spark/receipts/candidates.json").read_text())
     assert json.loads(result.stdout.splitlines()[-1]) == receipts[f"candidates/{FOLD}"]
     assert (tmp_path / "killed").exists()
-    assert AlsParams.model_fields

@@ -54,6 +54,10 @@ def run(folder: Path, users: int, spark: object) -> Iterator[tuple[int, int, str
     n_rows = 100 * users
     simulator.write_lsvd(folder / "raw", users=users, items=400, rows=n_rows, weeks=8, seed=1)
     clone = make(folder, folder / "raw", {**SMALL, **SETTINGS})
+    tables = clone.folder / "data/spark"  # absolute: the session started in another folder
+    clone.set_params(
+        {"spark.folder": str(tables), "spark.checkpoints": str(tables / "checkpoints")}
+    )
     os.chdir(clone.folder)
 
     @contextlib.contextmanager
