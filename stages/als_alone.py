@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from evaluation import per_user, results
 from evaluation.judge import CandidateCounts, Judged, als_top, judge, pool
-from evaluation.top_lists import EvaluateParams, concatenate
+from evaluation.top_lists import EvaluateParams, check_length, concatenate
 from factorization.als import AlsParams, factors_of
 from folds import tables
 from folds.history import load_fold
@@ -63,6 +63,7 @@ def main() -> None:
     params = section("als", AlsParams)
     k = section("evaluate", EvaluateParams).k
     per_source = section("candidates", CandidatesParams).per_source
+    check_length(k, per_source)
     fallback = section("sources.recent_popular", RecentPopularParams)
     user_ids = pq.read_table(tables.USERS, columns=["user_id"])["user_id"]
     folds = shared.of_kind("validation")

@@ -15,9 +15,11 @@ programs, --markdown for a pull request.
 """
 
 import json
+import math
 
 from harness.script import run_script
 
+from evaluation.figures import to_json
 from experiments import sheets
 from experiments.arguments import Arguments
 from experiments.outcome import load
@@ -96,6 +98,11 @@ def verdict(found: dict, run: dict) -> str:
     test, seeds = run["differences"][metric], run["seeds"]
     p = test.get("p_holm", test["p_value"])
     word = "better" if test["difference"] > 0 else "worse"
+    if math.isnan(p):
+        return (
+            f"{run['revision']} cannot be told from {found['reference']['revision']} by so few "
+            f"users: {metric.upper()} {signed(test['difference'])}"
+        )
     is_clear = p < SIGNIFICANT
     said = f"{word} than" if is_clear else "not significantly different from"
     line = (
@@ -122,7 +129,7 @@ def main() -> None:
         [load(name, given.fold, given.model) for name in names], given.fold, given.model
     )
     if given.json:
-        print(json.dumps(found, indent=2))
+        print(to_json(found))
         return
     shown = [
         *(metric_sheet(found, f"{name}@{found['k']}") for name in ("map", "ndcg")),

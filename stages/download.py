@@ -27,6 +27,7 @@ from harness.script import InputError, run_script
 from fetchers import FETCHERS
 from fetchers.raw_folder import is_in_raw, is_raw, leave_readme, temporary_folder
 from readers import DataParams, folder_hint
+from readers.params import check_not_ignored
 
 
 def check_path(data: DataParams, is_asked: bool) -> None:
@@ -38,6 +39,8 @@ def check_path(data: DataParams, is_asked: bool) -> None:
     value = f"data.path is {data.path!r}"
     if is_in_raw(data) and not is_asked:
         raise InputError(f"{value}, where only MovieLens goes: name the folder of your files")
+    if not is_raw(data):
+        check_not_ignored(data)
     if path.exists() and not path.is_dir():
         raise InputError(f"{value}: must be a folder, is a file")
     if not path.exists() and not is_asked:

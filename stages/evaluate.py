@@ -23,7 +23,6 @@ out:   metrics/map.json: what `dvc metrics` shows: MAP@k of ALS, the hybrid and 
          item, ascending
 """
 
-import json
 import shutil
 from pathlib import Path
 
@@ -31,15 +30,19 @@ from harness.params import section, shared_params
 from harness.script import report, run_script, whole, whole_folder
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from evaluation import per_user, pictures, results, top_lists
+from evaluation.figures import to_json
 from evaluation.judge import Judged, als_lists_and_counts, judge, pool, recommended_lists
-from evaluation.top_lists import EvaluateParams
+from evaluation.metrics import FEWEST_USERS
+from evaluation.top_lists import EvaluateParams, check_length
 from folds import tables
+from folds.candidate_lists import CandidateListParams
 from folds.history import load_fold, target_window
 
 METRICS = Path("metrics")
@@ -56,19 +59,19 @@ def judge_fold(
 ) -> Judged:
     """The lists of one fold, from its files; settings: of the baselines, the best of each."""
     history, target = load_fold(fold)
-    als, candidates = als_lists_and_counts(fold, target, k)
+    als, counts = als_lists_and_counts(fold, target, k)
     lists = {"als": als, "hybrid": recommended_lists(fold, user_ids, item_ids)}
     for row in settings.itertuples():
         lists[row.model] = top_lists.read(f"data/baselines/{fold}.parquet", row.model, row.number)
     single = f"data/single_models/{fold}.parquet"
     n_single = pc.max(pq.read_table(single, columns=["number"])["number"]).as_py() + 1
     each = [top_lists.read(single, "hybrid", number) for number in range(n_single)]
-    return judge(history, target, lists, each, candidates, k)
+    return judge(history, target, lists, each, counts, k)
 
 
 def write_json(path: Path, tree: dict) -> None:
     with whole(path) as temporary:
-        temporary.write_text(json.dumps(tree, indent=2) + "\n")
+        temporary.write_text(f"{to_json(tree)}\n")
 
 
 def write_csv(path: Path, frame: pd.DataFrame) -> None:
@@ -94,9 +97,25 @@ def check_als(judged: Judged) -> None:
         )
 
 
+def report_small(judged: dict[str, Judged]) -> None:
+    """Reports on one line which of these have no interval, since they are of too few users."""
+    small = []
+    for name, of in judged.items():
+        for group, rows in (("", slice(None)), (" warm", ~of.is_cold), (" cold", of.is_cold)):
+            n_users = len(np.unique(of.user[rows]))
+            if 0 < n_users < FEWEST_USERS:
+                small.append(f"{name}{group} ({n_users})")
+                if not group:
+                    break
+    if small:
+        report(f"no interval for fewer than {FEWEST_USERS} users: {', '.join(small)}")
+
+
 def main() -> None:
     shared = shared_params()
     params = section("evaluate", EvaluateParams)
+    candidates = section("candidates", CandidateListParams)
+    check_length(params.k, candidates.per_source)
     user_ids = pq.read_table(tables.USERS, columns=["user_id"])["user_id"]
     item_ids = pq.read_table(tables.ITEMS, columns=["item_id"])["item_id"]
     settings = pd.read_csv("data/baselines/settings.csv")
@@ -104,6 +123,7 @@ def main() -> None:
     judged = {fold: judge_fold(fold, best, user_ids, item_ids, params.k) for fold in shared.judged}
     pooled = {kind: pool([judged[fold] for fold in shared.of_kind(kind)]) for kind in KINDS}
     check_als(pooled["validation"])
+    report_small({**{f"{kind} pooled": of for kind, of in pooled.items()}, **judged})
 
     summaries, screen = {}, {}
     for kind, of in pooled.items():
@@ -136,7 +156,9 @@ def main() -> None:
     write_json(METRICS / "map.json", screen)
     for kind in KINDS:
         write_json(METRICS / f"{kind}.json", summaries[kind])
-        write_csv(METRICS / "by_k" / f"{kind}.csv", curves[kind])
+    with whole_folder(METRICS / "by_k") as folder:
+        for kind, curve in curves.items():
+            write_csv(folder / f"{kind}.csv", curve)
     write_json(METRICS / "baselines.json", results.baselines_tree(pooled, settings))
     write_csv(METRICS / "windows.csv", windows)
     write_csv(METRICS / "slices.csv", every_slice.reset_index())

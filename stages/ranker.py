@@ -6,17 +6,18 @@ in:    data/features/FOLD.parquet, data/features/FOLD_cold.parquet of every fold
 out:   data/ranker/FOLD/SEED.txt: a LightGBM text model for each judged FOLD and each SEED of
          0 … n_seeds - 1
        data/ranker/FOLD/cold/SEED.txt: the same for the lists of cold users; none where the folds
-         before it have no such list that holds a relevant item
+         before it have fewer than ranker.cold_min_lists such lists that hold a relevant item
        data/ranker/feature_gain.csv: feature, gain: its share of the total gain in the models of the
          fold validation for warm users
        data/ranker/learning_curve.csv: trees, map: mean AP@10 over the validation fold's lists that
-         hold a relevant item, ranked by the first so many trees of that fold's first model
+         hold a relevant item, ranked by the first so many trees of that fold's first model; no row
+         where there is no such list
 """
 
 from pathlib import Path
 
 from harness.params import section, shared_params
-from harness.script import run_script, whole_folder
+from harness.script import report, run_script, whole_folder
 
 import numpy as np
 import pandas as pd
@@ -34,9 +35,12 @@ CURVE_K = 10
 
 
 def learning_curve(boosters: list[lgb.Booster], judged: Examples, n_trees: int) -> pd.DataFrame:
-    """trees and map, after about CURVE_POINTS equal steps; scores of several models are
-    averaged.
+    """trees and map, after about CURVE_POINTS equal steps; scores of several models are averaged.
+    No rows where there is no list to judge by.
     """
+    if not len(judged.label):
+        report("no list of the fold validation holds a relevant item: there is no learning curve")
+        return pd.DataFrame(columns=["trees", "map"])
     step = max(1, n_trees // CURVE_POINTS)
     score = np.zeros(len(judged.label))
     rows = []

@@ -27,10 +27,19 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from boosting import models
-from evaluation.top_lists import MODEL_LISTS, EvaluateParams, TopLists, append, concatenate, top_k
+from evaluation.top_lists import (
+    MODEL_LISTS,
+    EvaluateParams,
+    TopLists,
+    append,
+    check_length,
+    concatenate,
+    top_k,
+)
 from families import FeaturesParams, families_of, load_context, serving
 from families.context import Context
 from folds import candidate_lists, tables
+from folds.candidate_lists import CandidateListParams
 from folds.history import load_fold
 from ranking.scores import Scorer, scores
 
@@ -65,6 +74,8 @@ def recommend(fold: str, k: int, n_threads: int) -> list[TopLists]:
 def main() -> None:
     shared = shared_params()
     k = section("evaluate", EvaluateParams).k
+    candidates = section("candidates", CandidateListParams)
+    check_length(k, candidates.per_source)
     user_ids = pq.read_table(tables.USERS, columns=["user_id"])["user_id"]
     item_ids = pq.read_table(tables.ITEMS, columns=["item_id"])["item_id"]
     with (

@@ -13,7 +13,6 @@ out:   metrics/report.html: the verdict, gains by window, models, slices, the ra
        users, diagnostics. No script, nothing loaded, the same bytes for the same results
 """
 
-import json
 from pathlib import Path
 
 from harness.params import SharedParams, kind_of, section, shared_params
@@ -24,6 +23,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from evaluation.figures import from_json
 from evaluation.judge import als_lists_and_counts, recommended_lists
 from evaluation.top_lists import EvaluateParams
 from families import FeaturesParams
@@ -47,7 +47,7 @@ N_LISTS = 200  # whose candidates are scored; more would tell little more, and t
 
 
 def read_json(name: str) -> dict:
-    return json.loads(Path(f"metrics/{name}.json").read_text(encoding="utf-8"))
+    return from_json(Path(f"metrics/{name}.json").read_text(encoding="utf-8"))
 
 
 def with_differences(lists: pd.DataFrame) -> dict[str, np.ndarray]:

@@ -19,6 +19,7 @@ import sys
 import time
 
 from harness.script import InputError, report, run_script
+from harness.tree import leaves
 
 from tqdm import tqdm
 
@@ -26,7 +27,7 @@ from experiments import sheets, trials
 from experiments.arguments import Arguments
 from experiments.outcome import Outcome, load
 from experiments.paired import METRICS, check_same_lists, difference
-from experiments.revision import WORKSPACE, Revision, leaves
+from experiments.revision import WORKSPACE, Revision
 from experiments.settings import Setting, draws, grid, parse
 from experiments.sheets import Sheet, interval, p_text, signed
 from experiments.trials import Trial

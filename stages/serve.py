@@ -7,8 +7,7 @@ in:    INTERACTIONS.parquet: all that is known of these users, in time order, in
        data/split/interactions.parquet, data/split/channels.parquet, data/split/windows.csv,
        data/split/folds/test.json, data/users.parquet, data/items.parquet, data/item_tags.npz,
        data/item_embeddings.npy, data/als/test.npz, data/ranker/test/SEED.txt,
-       data/ranker/test/cold/SEED.txt; with a time in INTERACTIONS.parquet also the source's own
-       files
+       data/ranker/test/cold/SEED.txt
 out:   OUT.parquet, by user, best first: user_id, item_id as in the source; rank int16, 1 is best;
        score float32
 

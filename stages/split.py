@@ -11,7 +11,8 @@ out:   data/split/interactions.parquet, rows by user, within a user in time orde
        data/split/folds/FOLD.json for every fold: window, the number of its target window. A file
          each, so that a fold that is added changes nothing for the others
        data/split/windows.csv, a row per window: window, n_interactions, n_positives, n_users,
-         n_items
+         n_items; where the source tells the time, start, the timestamp or week of its first row;
+         with timestamps also n_days, from its first row to its last
 """
 
 import json
@@ -66,7 +67,7 @@ def summary(window: np.ndarray, n_windows: int, interactions: pa.Table) -> pd.Da
         is_there[of, window] = True
         return is_there.sum(axis=0)
 
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "window": np.arange(n_windows),
             "n_interactions": np.bincount(window, minlength=n_windows),
@@ -75,6 +76,23 @@ def summary(window: np.ndarray, n_windows: int, interactions: pa.Table) -> pd.Da
             "n_items": distinct(item),
         }
     )
+    if "timestamp" in interactions.column_names:
+        n_rows = table["n_interactions"].to_numpy()
+        return table.assign(**start_and_days(interactions["timestamp"].to_numpy(), n_rows))
+    first_week = (interactions.schema.metadata or {}).get(b"first_week")
+    return table if first_week is None else table.assign(start=int(first_week) + table["window"])
+
+
+def start_and_days(timestamp: np.ndarray, n_rows: np.ndarray) -> dict[str, np.ndarray]:
+    """start int64 and n_days float64 (n_windows,): the first timestamp of each window, and the days
+    from there to its last. A window without a row starts with the next one and lasts no time.
+
+    timestamp  int64, seconds, ascending; n_rows  of each window
+    """
+    end = np.cumsum(n_rows)
+    start = timestamp[np.minimum(end - n_rows, len(timestamp) - 1)]
+    n_days = (timestamp[np.maximum(end - 1, 0)] - start) / 86_400
+    return {"start": start, "n_days": np.where(n_rows > 0, n_days, 0).round(2)}
 
 
 def target_windows(folds: list[str], n_windows: int) -> dict[str, int]:

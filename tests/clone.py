@@ -6,8 +6,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -29,6 +29,7 @@ SMALL = {  # what the tests rely on, and what makes a run short; the rest of par
     "candidates.per_source": 30,
     "ranker.n_estimators": 20,
     "ranker.min_data_in_leaf": 20,
+    "ranker.cold_min_lists": 1,
     "ranker.n_seeds": 2,
     "ranker.train_folds": 2,
     "evaluate.k": 10,
@@ -41,10 +42,13 @@ class Clone:
     """A repository with its own git and DVC, and the folder of its raw data.
 
     Nothing of the machine has an influence: no configuration of git or DVC, no shared cache.
+
+    variables  of the environment, beside those that every clone has
     """
 
     folder: Path
     data: Path
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -65,6 +69,7 @@ class Clone:
             "GIT_CONFIG_NOSYSTEM": "1",
             **{f"GIT_{who}_NAME": "Test" for who in ("AUTHOR", "COMMITTER")},
             **{f"GIT_{who}_EMAIL": "test@localhost" for who in ("AUTHOR", "COMMITTER")},
+            **self.variables,
         }
 
     def run(self, *command: str, is_checked: bool = True) -> subprocess.CompletedProcess:
@@ -92,6 +97,10 @@ class Clone:
     def dvc(self, *arguments: str, is_checked: bool = True) -> subprocess.CompletedProcess:
         """Runs DVC."""
         return self.run(sys.executable, "-m", "dvc", *arguments, is_checked=is_checked)
+
+    def run_stages(self, first: str = "download") -> None:
+        """Runs the stages from this one on without DVC, see one_process.py."""
+        self.run(sys.executable, "tests/one_process.py", first)
 
     def processes(self) -> Iterator[psutil.Process]:
         """Those that run in the folder or below it."""

@@ -1,9 +1,12 @@
-"""The clone that the end-to-end tests share. The tests run under the settings that the stages make
-before numpy is loaded.
+"""The clone that the end-to-end tests share, and how workers share the tests. The tests run under
+the settings that the stages make before numpy is loaded.
 """
 
 import contextlib
-from collections.abc import Iterator
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from harness import process
@@ -23,20 +26,86 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+MOST_WORKERS = 8  # each with its copies of the clone in memory
+IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
+BUILT_ONCE = {"clone", "tried"}  # fixtures that take long, and are shared by the workers
+COPIES = {"copied", "tried_copy"}  # of tests that run something in a copy of the clone
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at its options
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """A folder of tests, or all of them, takes every core this process may use. A file or a test
+    starts sooner without workers; `-n 2` gives them to it.
+    """
+    options = config.option
+    is_whole = all(Path(argument).is_dir() for argument in config.args)
+    is_open = getattr(options, "numprocesses", 0) is None  # pytest-xdist is there, without -n
+    if IS_WORKER or not is_whole or not is_open or options.usepdb:
+        return
+    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if n_cores > 1:
+        options.numprocesses = min(n_cores, MOST_WORKERS)
+        options.maxschedchunk = 1  # in the order below
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Workers take the tests one by one: first one that builds what is shared, beside it those that
+    do not need it, then those that take long, so that in the end no worker is left with one.
+    """
+    if not IS_WORKER:
+        return
+    builder = max(items, key=lambda item: len(BUILT_ONCE & {*item.fixturenames}), default=None)
+    items.sort(
+        key=lambda item: (
+            item is not builder,
+            "clone" in item.fixturenames,
+            not COPIES & {*item.fixturenames},
+        )
+    )
+
+
 def pytest_report_header() -> str:
     return f"BLAS kernel: {process.KERNEL or 'not pinned'}"
 
 
 @pytest.fixture(scope="session")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """A clone after `dvc repro` and a commit. To be read only; a test that changes it copies it."""
-    data = tmp_path_factory.mktemp("raw") / "Meine Daten für Łódź"
-    movielens_like.write(data)
-    clone = make(tmp_path_factory.mktemp("repository"), data)
-    clone.dvc("repro")
-    clone.dvc("repro", "stages/extra/dvc.yaml")
-    clone.commit()
-    return clone
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable], Path]:
+    """A function that returns a folder of this name. The worker that asks for it first fills it, by
+    a function that is given the folder; all others wait for that.
+    """
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if IS_WORKER else own
+
+    def filled(name: str, fill: Callable[[Path], None]) -> Path:
+        folder, mark = shared / name, shared / f"{name}.done"
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # ends with the process
+            if not mark.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                fill(folder)
+                mark.touch()
+        return folder
+
+    return filled
+
+
+@pytest.fixture(scope="session")
+def clone(once: Callable[[str, Callable], Path], tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A clone after `dvc repro` and a commit, this worker's own copy. To be read only; a test that
+    changes it copies it.
+    """
+    data = "Meine Daten für Łódź"
+
+    def fill(folder: Path) -> None:
+        movielens_like.write(folder / data)
+        clone = make(folder, folder / data)
+        clone.dvc("repro")
+        clone.dvc("repro", "stages/extra/dvc.yaml")
+        clone.commit()
+
+    folder = once("repository", fill)
+    return Clone(folder / "clone", folder / data).copy(tmp_path_factory.mktemp("repository"))
 
 
 @pytest.fixture

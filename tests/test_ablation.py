@@ -123,14 +123,8 @@ def test_the_table_has_every_variant_and_its_interval(clone: Clone, table: pd.Da
 
 
 def test_the_notebook_row_is_the_documented_experiment(copied: Clone, table: pd.DataFrame) -> None:
-    copied.dvc(
-        "exp",
-        "run",
-        "-S",
-        "candidates.sources=[als]",
-        "-S",
-        f"features.groups=[{','.join(NOTEBOOK)}]",
-    )
+    copied.set_params({"candidates.sources": ["als"], "features.groups": [*NOTEBOOK]})
+    copied.run_stages("candidates")
     metrics = json.loads((copied.folder / "metrics/validation.json").read_text())
     notebook = table[table["part"] == "notebook"].iloc[0]
     warm = metrics["warm"]["hybrid"]["map@10"]

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from harness.params import SharedParams
+from harness.script import InputError
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -130,6 +131,29 @@ def test_strength_multiplies_alpha(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     of = params("strength", 1.5)
     weighted = als.fit(als.weighted(history, of), of, SHARED)
     assert [v.tobytes() for v in weighted] == [v.tobytes() for v in twice]
+
+
+@pytest.mark.parametrize(("alpha", "regularization"), [(1e6, 0.0), (1e6, 1e9), (1e-300, 1e9)])
+def test_factors_are_finite_or_there_is_one_line(
+    history: History, alpha: float, regularization: float
+) -> None:
+    of = params("plain", alpha).model_copy(update={"regularization": regularization, "factors": 64})
+    if regularization:
+        found = als.fit(history.positives, of, SHARED)
+        assert all(np.isfinite(factors).all() for factors in found)
+        return
+    with pytest.raises(InputError) as error:
+        als.fit(history.positives, of, SHARED)
+    assert str(error.value).startswith(
+        "params.yaml: with als.alpha 1e+06, als.regularization 0 and als.factors 64 the"
+        " equations of ALS have no solution: raise regularization"
+    )
+
+
+def test_users_who_cannot_be_folded_in_are_one_line(history: History) -> None:
+    items = np.full((3, 2), np.nan, dtype=np.float32)
+    with pytest.raises(InputError, match="the equations of ALS have no solution"):
+        als.fold_in(history.positives, items, params("plain", 1.0), SHARED)
 
 
 def test_strength_draws_the_factors_to_the_stronger_pairs(history: History) -> None:

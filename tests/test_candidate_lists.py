@@ -74,6 +74,7 @@ def test_merge_keeps_users_apart_and_skips_the_padding() -> None:
     assert lists.item.tolist() == [1, 0, 0, 2]
     assert lists.rank["als"].tolist() == [1, 2, 1, 0]
     assert lists.rank["knn"].tolist() == [0, 0, 2, 1]
+    assert lists.is_retrieved.all()  # by either source
     assert lists.starts.tolist() == [0, 2]
     assert lists.group.tolist() == [2, 2]
 
@@ -125,6 +126,7 @@ def test_fallback_lists_keep_the_order_and_no_source_retrieved_them() -> None:
             {name: np.full(5, NAN, dtype=np.float32) for name in ("als", "knn")},
         ),
     )
+    assert not lists.is_retrieved.any()
 
 
 def lists_of(sizes: list[int]) -> Candidates:

@@ -19,21 +19,11 @@ from families import FeatureMatrix, FeaturesParams, families_of, feature_matrix,
 from families.context import Rows
 from folds.factors import FACTORS, Factors, save
 from folds.history import History, load_fold
-from folds.tables import CHANNELS, FEEDBACK, SETTINGS
+from folds.tables import FEEDBACK, SETTINGS
 
 FOLD = "validation"
 LAST_KNOWN = "train/week_02"  # of weeks 0 to 4, of which validation targets the last but one
 Change = Callable[[str, pa.Table], pa.Table]  # of a week's name and its rows
-
-
-def other_feedback(table: pa.Table) -> pa.Table:
-    """The same rows with other values in every channel, also such as no row had before."""
-    for name in CHANNELS:
-        values = table[name].to_numpy()
-        other = ~values if name in FEEDBACK else (values.astype(int) + 101) % 250
-        place = table.column_names.index(name)
-        table = table.set_column(place, name, pa.array(other, table[name].type))
-    return table
 
 
 def matrix_of(history: History, groups: list[str]) -> FeatureMatrix:
@@ -87,28 +77,6 @@ def test_features_of_a_log_as_a_plain_reading_has_them(features: Callable) -> No
     order = list(dict.fromkeys(log["platform"]))  # of first occurrence
     own = log.groupby("user_id")["platform"].first().loc[users]  # the simulator's users have one
     assert platform.tolist() == [order.index(value) for value in own]
-
-
-def test_the_future_changes_no_byte(features: Callable) -> None:
-    """Not of the channels of the target window and what comes after; those of the last week known
-    do.
-    """
-
-    def changed(week: str, table: pa.Table) -> pa.Table:
-        return table if week.startswith("train") else other_feedback(table)
-
-    def changed_past(week: str, table: pa.Table) -> pa.Table:
-        return other_feedback(table) if week == LAST_KNOWN else table
-
-    alone = features(lambda _, table: table, ["channels"], "vk")
-    assert features(changed, ["channels"], "later").values.tobytes() == alone.values.tobytes()
-    past = features(changed_past, ["channels"], "earlier")
-    same = [
-        name
-        for name, one, other in zip(past.names, past.values.T, alone.values.T, strict=True)
-        if one.tobytes() == other.tobytes()
-    ]
-    assert set(same) <= {f"user_{name}" for name in SETTINGS}
 
 
 def test_a_log_with_one_channel(features: Callable) -> None:

@@ -1,5 +1,6 @@
 """Each check on literal figures that it must find, that it must not, and that say nothing."""
 
+import math
 import re
 from dataclasses import replace
 
@@ -92,7 +93,7 @@ SILENT = {
     "D3": replace(HEALTHY, baselines=HEALTHY.baselines | {"tried": []}),
     "D5": with_validation(uplift=UPLIFT | {"ci95_low": -0.01}),
     "D7": with_validation(candidates={"oracle_map@10": 0.0, "recall": 0.0}),
-    "D8": replace(HEALTHY, learning_curve=curve(0.1)),
+    "D8": replace(HEALTHY, learning_curve=curve()),
     "D9": with_validation(hybrid={"map@10": 0.12, "seed_sd": 0.0}),
 }
 
@@ -115,6 +116,19 @@ def test_each_check_finds_what_it_is_for_and_nothing_else(code: str) -> None:
 @pytest.mark.parametrize("code", SILENT)
 def test_what_cannot_be_checked_is_said(code: str) -> None:
     assert isinstance(CHECKS[code][1](SILENT[code]), Unknown)
+
+
+def test_few_users_are_no_finding() -> None:
+    """What has no interval says nothing, and what has one is checked as ever."""
+    none = dict.fromkeys(("ci95_low", "ci95_high", "min_detectable"), math.nan)
+    of = summary(uplift=UPLIFT | none)
+    rows = pd.DataFrame([{"gain": 0.02, "gain_low": math.nan, "gain_high": math.nan}] * 2)
+    slices = [slice_of((0.05, math.nan, math.nan), (0.001, -0.01, 0.01))]
+    facts = replace(HEALTHY, summary={"validation": of, "test": of}, windows=rows, slices=slices)
+    outcomes = {code: type(one) for code, (_, one) in diagnose(facts).items()}
+    assert outcomes == dict.fromkeys(CHECKS, Fine) | dict.fromkeys(("D1", "D2", "D5"), Unknown)
+    facts = replace(HEALTHY, slices=slices)
+    assert isinstance(CHECKS["D5"][1](facts), Fine)
 
 
 @pytest.mark.parametrize(("factor", "outcome"), [(0.99, Fine), (1.01, Found)])

@@ -33,6 +33,8 @@ def test_fetchers_are_of_known_sources() -> None:
         ("vk-lsvd", "absent", "data.path is 'absent': no such folder; data.download=true fetches"),
         ("vk-notebook", "params.yaml", "data.path is 'params.yaml': must be a folder, is a file"),
         ("vk-notebook", "./data/raw", "data.path is './data/raw', where only MovieLens goes"),
+        ("vk-notebook", "", "data.path is '': String should have at least 1 character"),
+        ("vk-notebook", None, "data.path is None: must be a valid string"),
     ],
 )
 def test_a_wrong_data_path_is_one_line(
@@ -42,6 +44,54 @@ def test_a_wrong_data_path_is_one_line(
     code, stderr = run_stage(capsys)
     assert code == 1
     assert expected in one_line(stderr)
+
+
+@pytest.mark.parametrize("name", ["x.tmp", "a/x.tmp/b", "./__pycache__", ".git/x", "ours"])
+def test_a_folder_that_dvc_ignores_is_one_line(
+    project: Path, capsys: pytest.CaptureFixture, name: str
+) -> None:
+    """By the rules of this repository, and one of the user's: its changes would go unseen."""
+    rules = (STAGES.parent / ".dvcignore").read_text()
+    Path(".dvcignore").write_text(f"{rules}/ours\n")
+    for path in (name, str(project / name)):
+        Path(path).mkdir(parents=True, exist_ok=True)
+        write_params("vk-notebook", path)
+        code, stderr = run_stage(capsys)
+        assert code == 1
+        assert f"data.path names {Path(path)}, which DVC ignores" in one_line(stderr)
+
+
+def test_what_dvc_sees_is_not_refused(
+    project: Path, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture
+) -> None:
+    """Outside of the repository it ignores nothing."""
+    Path(".dvcignore").write_text("*.tmp\n")
+    outside = tmp_path_factory.mktemp("x") / "x.tmp"
+    for path in ("x.tmpx", "tmp", str(outside)):
+        Path(path).mkdir()
+        write_params("vk-notebook", path)
+        assert run_stage(capsys) == (0, "")
+
+
+@pytest.mark.parametrize("name", ["../../x", "/x", "a/b", ".", "..", "-x", "a\n"])
+def test_a_subsample_is_a_plain_name(
+    project: Path, capsys: pytest.CaptureFixture, name: str
+) -> None:
+    write_params("vk-lsvd", "vk", subsample=name)
+    code, stderr = run_stage(capsys)
+    assert code == 1
+    assert f"data.subsample is {name!r}: must be the plain name of a folder" in one_line(stderr)
+
+
+def test_a_subsample_that_dvc_ignores_is_one_line(
+    project: Path, capsys: pytest.CaptureFixture
+) -> None:
+    Path(".dvcignore").write_text("*.tmp\n")
+    Path("vk").mkdir()
+    write_params("vk-lsvd", "vk", subsample="a.tmp")
+    code, stderr = run_stage(capsys)
+    assert code == 1
+    assert "data.subsample names vk/subsamples/a.tmp, which DVC ignores" in one_line(stderr)
 
 
 def test_a_download_never_goes_into_data_raw(project: Path, capsys: pytest.CaptureFixture) -> None:

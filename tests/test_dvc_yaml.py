@@ -5,19 +5,17 @@ declared too much runs stages again for nothing.
 """
 
 import ast
-import os
+import functools
 import re
-import shutil
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
-from clone import TOP, Clone
+from clone import TOP
 
 SCRIPTS = TOP / "stages"
 EXTRA = "stages/extra/dvc.yaml"
@@ -37,6 +35,7 @@ LOCAL = [name for name in MODULES if name.split(".")[0] != "spark"]  # see test_
 NAMES_OF_SCRIPTS = sorted(path.stem for path in SCRIPTS.glob("*.py"))
 
 
+@functools.cache
 def tree_of(module: str) -> ast.Module:
     return ast.parse(MODULES[module].read_text(encoding="utf-8"))
 
@@ -55,6 +54,7 @@ def has_code(module: str) -> bool:
     )
 
 
+@functools.cache
 def local_imports(module: str) -> set[str]:
     """The modules of stages/ that a module imports itself, at any depth of its code; with each, the
     packages it stands in, whose __init__.py runs first.
@@ -275,65 +275,3 @@ def test_paths_of_the_docstring_are_declared(stage: str) -> None:
         assert any(
             name == known or name.startswith(f"{known}/") for name in wanted for known in declared
         ), f"{stage}: {path}"
-
-
-# --- one stage alone
-
-
-def copy_dep(clone: Clone, path: str, box: Path) -> None:
-    """One file or folder of the clone; what lies outside the clone stays where it is."""
-    source, target = clone.folder / path, box / path
-    if not source.resolve().is_relative_to(clone.folder.resolve()):
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if source.is_dir():
-        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-    else:
-        shutil.copy2(source, target)
-
-
-def run_alone(clone: Clone, name: str, entry: dict, box: Path) -> str:
-    """Runs a stage by hand in a folder with its declared deps and params.yaml alone; what is wrong
-    with it, or nothing.
-    """
-    copy_dep(clone, "params.yaml", box)
-    for path in {dep["path"] for dep in entry["deps"]}:
-        copy_dep(clone, path, box)
-    before = {path for path in box.rglob("*") if path.is_file()}
-    result = subprocess.run(
-        entry["cmd"],
-        shell=True,
-        cwd=box,
-        env={**clone.environment, "PYTHONDONTWRITEBYTECODE": "1"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if result.returncode != 0:
-        return f"{name}: exit {result.returncode}: {result.stderr}"
-    alone = Clone(box, clone.data)
-    outs = [out["path"] for out in entry["outs"]]
-    made, expected = alone.content(*outs), clone.content(*outs)
-    extra = {str(path.relative_to(box)) for path in box.rglob("*") if path.is_file()}
-    extra -= {*made, *(str(path.relative_to(box)) for path in before)}
-    if extra:
-        return f"{name}: writes {', '.join(sorted(extra))}, which it does not declare"
-    wrong = sorted(path for path in made | expected if made.get(path) != expected.get(path))
-    return f"{name}: other bytes in {', '.join(wrong)}" if wrong else ""
-
-
-def test_every_stage_runs_on_its_declared_deps_alone(clone: Clone, tmp_path: Path) -> None:
-    """By hand, without DVC, to the same bytes."""
-    locks = ("dvc.lock", "stages/extra/dvc.lock")
-    entries = {k: v for lock in locks for k, v in clone.yaml(lock)["stages"].items()}
-    assert {name.split("@")[0] for name in entries} == set(STAGES) - {"als_alone"}
-
-    def check(name: str) -> str:
-        box = tmp_path / name
-        box.mkdir()
-        return run_alone(clone, name, entries[name], box)
-
-    with ThreadPoolExecutor(os.process_cpu_count() if sys.version_info >= (3, 13) else 2) as pool:
-        wrong = [line for line in pool.map(check, entries) if line]
-    assert wrong == []

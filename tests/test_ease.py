@@ -1,5 +1,7 @@
 """The weights of EASE, and its scores of users."""
 
+from harness.script import InputError
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -16,6 +18,13 @@ def test_weights_of_two_items_by_hand() -> None:
     np.testing.assert_allclose(
         ease_weights(user_item, 2.0, n_threads=1), [[0, 1 / 4], [1 / 3, 0]], rtol=1e-5
     )
+
+
+def test_an_l2_that_vanishes_beside_the_counts_is_one_line() -> None:
+    """An item that nobody likes, and float32, which has no 1e-50."""
+    user_item = sparse.csr_array(np.array([[1, 0], [1, 0]], dtype=np.float32))
+    with pytest.raises(InputError, match=r"an l2 of EASE is 1e-50: too little for these 2 items"):
+        ease_weights(user_item, 1e-50, n_threads=1)
 
 
 @pytest.mark.parametrize("dense_share", [0.0, 1.0])

@@ -8,7 +8,7 @@ import pytest
 
 import evaluate
 from evaluation import results
-from evaluation.judge import Judged
+from evaluation.judge import Judged, pool
 from test_judge import judged_fold
 
 
@@ -58,3 +58,15 @@ def test_baselines_name_their_settings_and_what_was_tried() -> None:
         {"model": "ease", "l2": 2.0, "validation_map": 0.3},
     ]
     assert list(tree["validation"]) == ["popular"]
+
+
+def test_what_has_no_interval_is_told_on_one_line(capsys: pytest.CaptureFixture) -> None:
+    """Of a whole that is too small, its parts are not named."""
+    small = judged_fold()  # users 0, 1 and 2, who is cold
+    large = pool([replace(small, user=small.user + 3 * number) for number in range(5)])
+    evaluate.report_small({"all": large, "test": small})
+    assert capsys.readouterr().out.endswith(
+        "no interval for fewer than 10 users: all cold (5), test (3)\n"
+    )
+    evaluate.report_small({"warm": large.of_users("warm")})
+    assert capsys.readouterr().out == ""

@@ -48,29 +48,24 @@ def test_examples_are_short(example: str) -> None:
     )
 
 
-def test_family(copied: Clone) -> None:
-    dvc, *arguments = follow(copied, "family")
-    assert dvc == "dvc"
-    copied.dvc(*arguments)
-    gain = pd.read_csv(copied.folder / "metrics/feature_gain.csv")
-    assert {"item_freshness", "item_is_new"} <= set(gain["feature"])
-
-
-def test_source_as_candidate_source_and_as_baseline(copied: Clone) -> None:
-    copied.dvc(*follow(copied, "source")[1:])
-    lists = pd.read_parquet(copied.folder / "data/candidates/test.parquet")
-    assert (lists["newest_rank"] > 0).any()
-    assert "newest" in pd.read_csv(copied.folder / "metrics/slices.csv")
-
-
-def test_reader(copied: Clone, tmp_path: Path) -> None:
-    """Of the ratings the clone has, as a log without timestamps, users or items of any kind."""
+def test_all_three_in_one_experiment(copied: Clone, tmp_path: Path) -> None:
+    """On the ratings the clone has, as a log without timestamps, users or items of any kind."""
     ratings = movielens_like.read_ratings(copied.data / "ml-1m.inter").sort_values("timestamp")
     log = ratings.set_axis(["user", "item", "stars", "timestamp"], axis=1)
     folder = tmp_path / "stars"
     folder.mkdir()
     log.drop(columns="timestamp").to_csv(folder / "log.csv", index=False)
-    command = follow(copied, "reader")
-    copied.dvc(*(word.replace("/data/stars", str(folder)) for word in command[1:]))
+    copied.set_params({"folds": ["test", "validation", "label_1"]})
+    arguments = []
+    for example in ("reader", "family", "source"):
+        dvc, exp, run, *own = follow(copied, example)
+        assert [dvc, exp, run] == ["dvc", "exp", "run"]
+        arguments += [word.replace("/data/stars", str(folder)) for word in own]
+    copied.dvc("exp", "run", *arguments)
     lists = pd.read_parquet(copied.folder / "data/recommendations/test.parquet")
     assert set(lists["user_id"]) <= set(log["user"])
+    gain = pd.read_csv(copied.folder / "metrics/feature_gain.csv")
+    assert {"item_freshness", "item_is_new"} <= set(gain["feature"])
+    lists = pd.read_parquet(copied.folder / "data/candidates/test.parquet")
+    assert (lists["newest_rank"] > 0).any()
+    assert "newest" in pd.read_csv(copied.folder / "metrics/slices.csv")

@@ -8,9 +8,11 @@ import io
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +20,9 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
+from alone import run_alone
 from clone import FOLDS, SMALL, Clone
-from test_dvc_yaml import run_alone
-from test_pipeline import running, wait_for
+from test_pipeline import column, exp_table, running, wait_for
 
 VALIDATION = [fold for fold in FOLDS if fold.startswith("validation")]
 SEARCH = ("als.factors=8,4", "als.alpha=1.0")
@@ -42,14 +44,22 @@ def compared(clone: Clone, *arguments: str) -> dict:
 
 
 @pytest.fixture(scope="module")
-def tried(clone: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
+def tried(
+    clone: Clone,
+    once: Callable[[str, Callable], Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Clone:
     """A copy of the clone with two trials of ALS and a whole experiment, `few`. To be read only."""
-    copy = clone.copy(tmp_path_factory.mktemp("tried"))
-    copy.dvc("exp", "run", "--name", "few", "-S", "ranker.num_leaves=3")
-    copy.run("git", "checkout", "--quiet", "HEAD", "--", "params.yaml", "dvc.lock", "metrics")
-    copy.dvc("checkout")
-    tool(copy, "search", *SEARCH)
-    return copy
+
+    def fill(folder: Path) -> None:
+        copy = clone.copy(folder)
+        copy.dvc("exp", "run", "--name", "few", "-S", "ranker.num_leaves=3")
+        copy.run("git", "checkout", "--quiet", "HEAD", "--", "params.yaml", "dvc.lock", "metrics")
+        copy.dvc("checkout")
+        tool(copy, "search", *SEARCH)
+
+    folder = once("tried", fill)
+    return Clone(folder / "clone", clone.data).copy(tmp_path_factory.mktemp("tried"))
 
 
 @pytest.fixture
@@ -79,8 +89,8 @@ def test_compare_agrees_with_a_plain_recomputation(tried_copy: Clone, tmp_path: 
     found = compared(tried_copy, "main", "few")
     (run,) = found["runs"]
     assert (found["n_lists"], found["n_users"]) == (len(old), old["user_id"].nunique())
-    for metric, column in (("map@10", "ap_hybrid"), ("ndcg@10", "ndcg_hybrid")):
-        test, delta = run["differences"][metric], new[column] - old[column]
+    for metric, name in (("map@10", "ap_hybrid"), ("ndcg@10", "ndcg_hybrid")):
+        test, delta = run["differences"][metric], new[name] - old[name]
         assert test["difference"] == pytest.approx(delta.mean(), abs=1e-12)
         counts = [(delta > 0).sum(), (delta == 0).sum(), (delta < 0).sum()]
         assert [test["wins"], test["ties"], test["losses"]] == counts
@@ -101,20 +111,21 @@ def test_compare_agrees_with_a_plain_recomputation(tried_copy: Clone, tmp_path: 
 
 def test_compare_says_what_evaluate_says(tried: Clone) -> None:
     """Of the means, and of what the seeds are worth."""
-    for kind in ("validation", "test"):
+    for kind, model in (("validation", "hybrid"), ("validation", "ease"), ("test", "als")):
         tree = json.loads((tried.folder / f"metrics/{kind}.json").read_text())
         tree |= json.loads((tried.folder / "metrics/baselines.json").read_text())[kind]
-        for model in ("hybrid", "als", "ease"):
-            found = compared(tried, "main", "--fold", kind, "--model", model)
-            for metric in ("map@10", "ndcg@10"):
-                assert found["reference"][metric] == pytest.approx(tree[model][metric], abs=1e-12)
+        found = compared(tried, "main", "--fold", kind, "--model", model)
+        for metric in ("map@10", "ndcg@10"):
+            assert found["reference"][metric] == pytest.approx(tree[model][metric], abs=1e-12)
     (run,) = compared(tried, "main", "few")["runs"]
-    sd = [
-        json.loads(tried.run("git", "show", f"{one}:metrics/validation.json").stdout)
-        for one in ("main", exp_commit(tried, "few"))
-    ]
-    expected = np.hypot(*(tree["hybrid"]["seed_sd"] for tree in sd))
-    assert run["seeds"]["sd"] == pytest.approx(expected)
+    sd = [metrics_of(tried, one)["hybrid"]["seed_sd"] for one in ("main", "few")]
+    assert run["seeds"]["sd"] == pytest.approx(np.hypot(*sd))
+
+
+def metrics_of(clone: Clone, name: str, kind: str = "validation") -> dict:
+    """What metrics/ says of a kind of folds in a branch or an experiment."""
+    commit = name if name == "main" else exp_commit(clone, name)
+    return json.loads(clone.run("git", "show", f"{commit}:metrics/{kind}.json").stdout)
 
 
 def exp_commit(clone: Clone, name: str) -> str:
@@ -200,21 +211,52 @@ def test_what_is_not_to_be_had_is_one_line(tried: Clone, tried_copy: Clone) -> N
     )
 
 
+def test_compare_in_a_subfolder_of_another_repository(tried: Clone, tmp_path: Path) -> None:
+    """Where DVC does not look for a revision's files by itself."""
+    inner = Clone(tmp_path / "other" / "deep" / "here", tried.data)
+    shutil.copytree(tried.folder, inner.folder, ignore=shutil.ignore_patterns(".git"))
+    outer = Clone(tmp_path / "other", tried.data)
+    outer.run("git", "init", "--quiet", "--initial-branch=main")
+    outer.commit()
+    found, expected = (compared(one, "main", "workspace")["reference"] for one in (inner, tried))
+    assert found["map@10"] == expected["map@10"]
+
+
 def test_other_windows_are_refused(tried_copy: Clone) -> None:
-    tried_copy.dvc("exp", "run", "--name", "windows", "-S", "split.windows=8")
-    line = tool(tried_copy, "compare", "main", "windows", is_checked=False)
+    tried_copy.dvc("exp", "apply", LIKE_NOW)
+    stage = "stages/trial/dvc.yaml:als_alone"
+    tried_copy.dvc("exp", "run", "--name", "windows", "-S", "split.windows=8", stage)
+    line = tool(tried_copy, "compare", "main", "windows", "--model", "als", is_checked=False)
     assert line.startswith("compare: main and windows cannot be compared: their target windows are")
+
+
+def test_dvc_compares_too(tried_copy: Clone) -> None:
+    """The workspace, as it is after an experiment, with the last commit; and all in one table."""
+    tried_copy.dvc("exp", "apply", "few")
+    old, new = (metrics_of(tried_copy, name, "test") for name in ("main", "few"))
+    assert old["hybrid"]["map@10"] != new["hybrid"]["map@10"]
+    diff = json_of(tried_copy, "metrics", "diff", "--json")
+    assert diff.keys() == {"metrics/map.json"}
+    assert diff["metrics/map.json"]["test.hybrid"]["old"] == old["hybrid"]["map@10"]
+    assert diff["metrics/map.json"]["test.hybrid"]["new"] == new["hybrid"]["map@10"]
+    assert len(tried_copy.dvc("metrics", "diff").stdout.splitlines()) < 16
+    diff = json_of(tried_copy, "params", "diff", "--json")
+    assert diff["params.yaml"].keys() == {"ranker.num_leaves"}
+    assert diff["params.yaml"]["ranker.num_leaves"].items() >= {"old": 15, "new": 3}.items()
+    table = exp_table(tried_copy)
+    assert table.loc[["main", "few"], "ranker.num_leaves"].tolist() == [15, 3]
+    shown = table.loc["few", column(table, "test.hybrid")]
+    assert float(shown) == pytest.approx(new["hybrid"]["map@10"], rel=1e-4)
 
 
 # --- search
 
 
 def test_a_trial_of_als_is_what_evaluate_says_of_als(tried: Clone) -> None:
-    tree = json.loads((tried.folder / "metrics/validation.json").read_text())
-    shown = tried.run("git", "show", f"{exp_commit(tried, LIKE_NOW)}:metrics/als_alone.json").stdout
-    assert json.loads(shown) == {"als": tree["als"]}
+    expected = {"als": metrics_of(tried, "main")["als"]}
+    assert metrics_of(tried, LIKE_NOW, "als_alone") == expected
     (run,) = compared(tried, "main", LIKE_NOW, "--model", "als")["runs"]
-    assert run["differences"]["map@10"]["ties"] == tree["n_lists"]
+    assert run["differences"]["map@10"]["ties"] == metrics_of(tried, "main")["n_lists"]
     assert run["params"] == {}
     (run,) = compared(tried, "main", NARROW, "--model", "als")["runs"]
     assert run["params"] == {"als.factors": [8, 4]}
@@ -237,7 +279,7 @@ def test_trials_are_experiments(tried_copy: Clone) -> None:
     tried_copy.dvc("exp", "branch", NARROW, "narrow")
     assert compared(tried_copy, "main", "narrow", "--model", "als")["runs"][0]["params"]
     tried_copy.dvc("exp", "apply", NARROW)
-    tried_copy.dvc("repro")
+    tried_copy.run_stages("als")
     tree = json.loads((tried_copy.folder / "metrics/validation.json").read_text())
     shown = json.loads((tried_copy.folder / "metrics/als_alone.json").read_text())
     assert shown == {"als": tree["als"]}
@@ -250,9 +292,7 @@ def test_the_stage_of_a_trial_runs_on_its_declared_deps_alone(
     entry = YAML(typ="safe").load(tried_copy.folder / "stages/trial/dvc.lock")["stages"][
         "als_alone"
     ]
-    box = tmp_path / "box"
-    box.mkdir()
-    assert run_alone(tried_copy, "als_alone", entry, box) == ""
+    assert run_alone(tried_copy, entry, tmp_path / "box") == ""
 
 
 def table_of(text: str) -> list[str]:
@@ -278,7 +318,7 @@ def test_a_second_call_runs_nothing(tried_copy: Clone) -> None:
 
 def test_a_search_of_the_whole_pipeline(tried_copy: Clone, tried: Clone) -> None:
     text = tool(tried_copy, "search", "ranker.num_leaves=3,15", "--name", "whole")
-    rows = {line.split()[0]: line.split() for line in text.splitlines() if "num_leaves" in line}
+    rows = {line.split()[0]: line.split() for line in text.splitlines() if line[:6] == "whole-"}
     found = compared(tried, "main", "few")
     assert float(rows["whole-num_leaves3"][2]) == pytest.approx(
         found["runs"][0]["map@10"], abs=5e-5
@@ -311,9 +351,11 @@ def test_a_failing_trial(tried: Clone, tried_copy: Clone) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_an_interrupted_search_goes_on(tried: Clone, tried_copy: Clone, number: int) -> None:
     """To the table of one that was not interrupted."""
-    arguments = ("als.factors=3,5", "als.iterations=2", "--name", "cut")
+    whole = table_of(tool(tried_copy, "search", *SEARCH))
+    tried_copy.dvc("exp", "remove", LIKE_NOW, NARROW)
+    shutil.rmtree(tried_copy.folder / ".dvc/cache/runs")
     process = subprocess.Popen(
-        [sys.executable, "stages/search.py", *arguments],
+        [sys.executable, "stages/search.py", *SEARCH],
         cwd=tried_copy.folder,
         env=tried_copy.environment,
         stdin=subprocess.DEVNULL,
@@ -322,7 +364,7 @@ def test_an_interrupted_search_goes_on(tried: Clone, tried_copy: Clone, number: 
         text=True,
     )
     first = process.stdout.readline()  # of the first trial
-    assert first.startswith("search: 1 of 2: als.factors=3 als.iterations=2"), first
+    assert first.startswith("search: 1 of 2: als.factors=8 als.alpha=1.0"), first
     assert wait_for(lambda: running(tried_copy, "stages/als_alone.py"), 60)
     process.send_signal(number)
     rest, _ = process.communicate(timeout=120)
@@ -332,15 +374,11 @@ def test_an_interrupted_search_goes_on(tried: Clone, tried_copy: Clone, number: 
         assert rest == "search: interrupted; no half-written output is left\n"
         assert tried_copy.content(*KEPT) == tried.content(*KEPT)
         assert tried_copy.run("git", "status", "--porcelain").stdout == ""
-    text = tool(tried_copy, "search", *arguments)
+    text = tool(tried_copy, "search", *SEARCH)
     assert "search: 1 of 2 settings are experiments already" in text
+    assert table_of(text) == whole
     assert tried_copy.content(*KEPT) == tried.content(*KEPT)
     assert tried_copy.run("git", "status", "--porcelain").stdout == ""
-    for name in ("cut-factors3-iterations2", "cut-factors5-iterations2"):
-        tried_copy.dvc("exp", "remove", name)
-    again = tool(tried_copy, "search", *arguments)
-    assert "already" not in again
-    assert table_of(again) == table_of(text)
 
 
 @pytest.mark.parametrize(

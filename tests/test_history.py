@@ -15,6 +15,7 @@ from folds.history import (
     TARGET_WINDOW,
     History,
     Target,
+    draw_users,
     history_of,
     load_fold,
     training_users,
@@ -89,6 +90,7 @@ def test_matrices_keep_the_order_of_time() -> None:
     assert history.exposures.indices.tolist() == [1, 2, 1, 0]  # items 7 9 7 3
     np.testing.assert_array_equal(history.exposures.toarray(), [[0, 1, 1], [1, 1, 0]])
     np.testing.assert_array_equal(history.positives.toarray(), [[0, 0, 1], [0, 1, 0]])
+    np.testing.assert_array_equal(history.negatives.toarray(), [[0, 1, 0], [1, 0, 0]])
     assert history.n_positives.tolist() == [1, 1]
 
 
@@ -113,6 +115,13 @@ def test_contains_does_not_confuse_pairs_of_large_numbers() -> None:
     target = Target(user, user, item, np.array([1, 2], np.uint8))
     assert target.strength_of(user, item).tolist() == [1, 2]
     assert target.strength_of(np.array([1], np.int32), np.array([5], np.int32)).tolist() == [0]
+
+
+def test_contains_does_not_confuse_items_that_need_more_than_16_bits() -> None:
+    """With 16 bits for the item, (0, 65 541) would be (1, 5)."""
+    user, item = np.array([1], np.int32), np.array([5], np.int32)
+    target = Target(user, user, item, np.array([1], np.uint8))
+    assert target.strength_of(np.array([0, 1]), np.array([65_541, 5])).tolist() == [0, 1]
 
 
 def test_contains_does_not_confuse_items_beyond_the_target() -> None:
@@ -307,3 +316,10 @@ def test_training_users_have_a_relevant_item(group: str, expected: list[int]) ->
     assert training_users(history, target, group, 0, seed=0).tolist() == expected
     (drawn,) = training_users(history, target, group, 1, seed=0).tolist()
     assert drawn in expected
+
+
+def test_drawn_users_are_distinct_and_ascending() -> None:
+    drawn = draw_users(np.arange(0, 100, 2), 40, seed=0)
+    assert len(drawn) == len(set(drawn.tolist())) == 40
+    assert (np.diff(drawn) > 0).all()
+    assert (drawn % 2 == 0).all()

@@ -10,6 +10,12 @@ from findings.intervals import Interval, intervals
 USER = np.array([0, 0, 1, 2])
 
 
+@pytest.fixture
+def _any_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interval of however few users."""
+    monkeypatch.setattr(module, "FEWEST_USERS", 1)
+
+
 def test_means_are_over_the_rows_that_count() -> None:
     columns = {"all": np.array([1.0, 2, 3, 6]), "some": np.array([np.nan, 2, np.nan, 6])}
     found = intervals(columns.items(), USER, 200, 0)
@@ -21,6 +27,7 @@ def test_a_column_without_values_is_left_out() -> None:
     assert intervals({"none": np.full(4, np.nan)}.items(), USER, 200, 0) == {}
 
 
+@pytest.mark.usefixtures("_any_users")
 def test_a_constant_has_no_width_and_one_user_decides_nothing_else() -> None:
     columns = {"constant": np.full(4, 0.5), "of user 0": np.array([1.0, 1, np.nan, np.nan])}
     found = intervals(columns.items(), USER, 200, 0)
@@ -51,6 +58,20 @@ def test_many_users_are_drawn_in_groups(monkeypatch: pytest.MonkeyPatch) -> None
     assert grouped.high - grouped.low == pytest.approx(whole.high - whole.low, rel=0.1)
 
 
+def test_a_column_of_few_users_has_no_interval() -> None:
+    """Their number is that of users with a value, whoever else there is."""
+    user = np.arange(40) % 20
+    few = np.where(user < 9, 0.5, np.nan)
+    enough = np.where(user < 10, 0.5, np.nan)
+    found = intervals({"few": few, "enough": enough}.items(), user, 200, 0)
+    assert (found["few"].value, found["few"].n) == (0.5, 18)
+    assert np.isnan(found["few"][1:3]).all()
+    assert not any((found["few"].is_known, found["few"].is_above_zero, found["few"].is_below_zero))
+    assert found["enough"] == Interval(0.5, 0.5, 0.5, 20)
+    assert found["enough"].is_known
+
+
+@pytest.mark.usefixtures("_any_users")
 def test_draws_in_parts_are_the_same_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     columns = {"x": np.array([1.0, 2, 3, 6])}
     whole = intervals(columns.items(), USER, 200, 3)

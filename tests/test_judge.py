@@ -1,13 +1,24 @@
 """Judged lists, their pooling, and the tables made of them, by hand arithmetic."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from evaluation import results
-from evaluation.judge import CandidateCounts, Judged, judge, pool, popular_items
+from evaluation.judge import (
+    CandidateCounts,
+    Judged,
+    als_lists_and_counts,
+    judge,
+    pool,
+    popular_items,
+)
 from evaluation.top_lists import EvaluateParams, TopLists
+from folds import candidate_lists
+from folds.candidate_lists import Candidates
+from folds.history import Target
 from histories import LIKED, SEEN, fold_of, history_of, split_table
 
 K = 2
@@ -128,10 +139,18 @@ def test_slices_of_users_and_of_items() -> None:
 
 def test_popular_items_are_a_tenth_of_those_with_a_positive() -> None:
     rows = [(user, item, 0, LIKED) for item in range(20) for user in range(20 - item)]
-    assert np.flatnonzero(popular_items(history_of([*rows, (0, 30, 0, SEEN)], 1))).tolist() == [
-        0,
-        1,
-    ]
+    only_seen = [(0, item, 0, SEEN) for item in range(30, 40)]
+    found = popular_items(history_of([*rows, *only_seen], 1))
+    assert np.flatnonzero(found).tolist() == [0, 1]
+
+
+def test_an_item_that_the_history_does_not_know_is_not_popular() -> None:
+    rows = [(0, 1, 0, SEEN), (0, 2, 0, LIKED), (0, 9, 1, LIKED)]  # 2, the last one, is popular
+    history, target = fold_of(split_table(rows), 1)
+    models = {name: lists_of((0, [9])) for name in MODELS}
+    judged = judge(history, target, models, [], CandidateCounts(*np.zeros((3, 1))), K)
+    assert (judged.n_relevant.tolist(), judged.n_popular.tolist()) == ([1], [0])
+    assert not judged.popular_hits["als"].any()
 
 
 def test_a_window_without_cold_users_has_no_figure_for_them() -> None:
@@ -139,3 +158,32 @@ def test_a_window_without_cold_users_has_no_figure_for_them() -> None:
     assert (row["n_lists"], row["warm_n_lists"], row["cold_n_lists"]) == (2, 2, 0)
     assert np.isnan([row["cold_als"], row["cold_gain"], row["cold_gain_low"]]).all()
     assert row["warm_gain"] == row["gain"] == (1 / 2 - 1 / 4) / 2
+
+
+def test_als_alone_and_what_the_candidates_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """User 1 is warm: item 5 only kNN has retrieved, items 6 and 9 are the 100th and 101st of ALS.
+    User 3 is cold, so the list is as served. User 2 is not judged. User 4 has no candidates.
+    """
+    monkeypatch.chdir(tmp_path)
+    path = Path(candidate_lists.CANDIDATES.format(fold="test"))
+    path.parent.mkdir(parents=True)
+    user = np.array([1, 1, 1, 1, 2, 3, 3, 3], dtype=np.int32)
+    item = np.array([5, 6, 9, 8, 5, 4, 9, 6], dtype=np.int32)
+    als_rank = np.array([0, 100, 101, 1, 1, 0, 0, 0], dtype=np.int16)
+    knn_rank = np.array([1, 0, 0, 0, 0, 0, 0, 0], dtype=np.int16)
+    ranks = {"als": als_rank, "knn": knn_rank}
+    scores = {name: np.where(rank > 0, 1, np.nan).astype("f4") for name, rank in ranks.items()}
+    with candidate_lists.writer(path, list(ranks)) as file:
+        candidate_lists.append(file, Candidates(user, item, ranks, scores))
+    relevant = [(1, 5), (1, 6), (1, 9), (3, 9), (3, 7), (4, 5)]
+    judged, wanted = np.array(relevant, dtype=np.int32).T
+    target = Target(np.array([1, 2, 3, 4]), judged, wanted, np.ones(len(wanted), dtype=np.uint8))
+    lists, counts = als_lists_and_counts("test", target, K)
+    assert lists.user.tolist() == [1, 1, 2, 3, 3]
+    assert lists.item.tolist() == [8, 6, 5, 4, 9]
+    assert lists.rank.tolist() == [1, 2, 1, 1, 2]
+    assert counts.n_candidates.tolist() == [4, 3, 0]
+    assert counts.n_found.tolist() == [3, 1, 0]
+    assert counts.n_found_by_als.tolist() == [1, 1, 0]

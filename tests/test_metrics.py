@@ -1,10 +1,9 @@
-"""Every metric against a plain loop, hand arithmetic, and the bootstrap."""
+"""Every metric against a plain loop, trec_eval and hand arithmetic, and the bootstrap."""
 
 from math import log2
 
 import numpy as np
 import pytest
-from sklearn.metrics import ndcg_score
 
 from evaluation import metrics
 
@@ -60,17 +59,28 @@ def test_metrics_equal_plain_loops(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(50))
-def test_ndcg_equals_scikit_learn_where_no_relevant_item_is_beyond_k(seed: int) -> None:
-    """scikit-learn ranks one list that holds every relevant item: the ideal is R <= k hits."""
-    rng = np.random.default_rng(seed)
-    k, n_items = 5, 9
-    relevant = np.zeros((1, n_items))
-    relevant[0, rng.choice(n_items, rng.integers(1, k + 1), replace=False)] = 1
-    order = rng.permutation(n_items)
-    score = np.empty((1, n_items))
-    score[0, order] = -np.arange(n_items)
-    ours = metrics.ndcg(relevant[:, order[:k]] > 0, relevant.sum(axis=1).astype(int))
-    np.testing.assert_allclose(ours, [ndcg_score(relevant, score, k=k)], rtol=1e-12)
+def test_metrics_equal_those_of_trec_eval(seed: int) -> None:
+    """It divides AP by all relevant items, so it gives ours where no more than k are relevant; the
+    other three are the same everywhere.
+    """
+    trec = pytest.importorskip("pytrec_eval", reason="has no wheel for this machine")
+    hits, n_relevant = random_case(seed)
+    k = hits.shape[1]
+    relevant, ranked = {}, {}
+    for user, (row, n) in enumerate(zip(hits.tolist(), n_relevant.tolist(), strict=True)):
+        of_list = {f"item {place}": float(-place) for place in range(k)}
+        relevant[str(user)] = {f"item {place}": 1 for place in range(k) if row[place]}
+        relevant[str(user)] |= {f"missed {number}": 1 for number in range(n - sum(row))}
+        ranked[str(user)] = of_list
+    names = {f"map_cut_{k}", f"ndcg_cut_{k}", f"recall_{k}", f"success_{k}"}
+    found = trec.RelevanceEvaluator(relevant, names).evaluate(ranked)
+    of_all = {name: [found[str(user)][name] for user in range(len(hits))] for name in names}
+    is_within = n_relevant <= k
+    ap = metrics.average_precision(hits, n_relevant)
+    np.testing.assert_allclose(ap[is_within], np.array(of_all[f"map_cut_{k}"])[is_within], 1e-12)
+    np.testing.assert_allclose(metrics.ndcg(hits, n_relevant), of_all[f"ndcg_cut_{k}"], 1e-12)
+    np.testing.assert_allclose(metrics.recall(hits, n_relevant), of_all[f"recall_{k}"], 1e-12)
+    assert metrics.hit_rate(hits).tolist() == of_all[f"success_{k}"]
 
 
 @pytest.mark.parametrize(
@@ -136,7 +146,7 @@ def test_oracle_is_ap_with_every_found_item_on_top() -> None:
 DIFFERENCE = np.array([0.5, 0.0, 0.0, -0.25, 0.5, 0.1, 0.0, 0.3, -0.1, 0.0, 0.2, -0.05])
 
 
-USER = np.array([3, 3, 1, 7, 7, 7, 2, 9, 4, 4, 5, 8])  # of each list
+USER = np.array([3, 3, 1, 7, 7, 6, 2, 9, 4, 10, 5, 8])  # of each list
 
 
 def bootstrap(difference: np.ndarray, n_resamples: int, seed: int) -> dict[str, float]:
@@ -173,19 +183,25 @@ def test_bootstrap_agrees_with_a_plain_loop(user: np.ndarray) -> None:
 
 
 def test_lists_of_one_user_are_drawn_together() -> None:
-    """Two users with three alike lists each are two observations, not six."""
-    difference, user = np.array([1.0, 1, 1, -1, -1, -1]), np.array([0, 0, 0, 1, 1, 1])
+    """Ten users with three alike lists each are ten observations, not thirty."""
+    difference, user = np.repeat([1.0, -1.0], 15), np.repeat(np.arange(10), 3)
     result = metrics.bootstrap(difference, user, 1000, seed=1)
-    assert (result["ci95_low"], result["ci95_high"]) == (-1.0, 1.0)  # both draws of one user
-    alone = metrics.bootstrap(difference, np.arange(6), 1000, seed=1)
+    # 2.5 % of the draws have at most 2 of ten users who gain: (2 - 8) / 10
+    assert (result["ci95_low"], result["ci95_high"]) == (-0.6, 0.6)
+    alone = metrics.bootstrap(difference, np.arange(30), 1000, seed=1)
     assert alone["min_detectable"] < result["min_detectable"]
 
 
-def test_both_ways_to_draw_agree() -> None:
+@pytest.mark.parametrize(
+    "user",
+    [np.arange(200), np.arange(200) // np.repeat([2, 1], 100)],
+    ids=["a list each", "half of the lists two by two"],
+)
+def test_both_ways_to_draw_agree(user: np.ndarray) -> None:
     """With few distinct values it is drawn how often each occurs, else who is drawn."""
     few = np.repeat([0.5, 0.0, -0.3], [60, 100, 40])
     many = few + np.linspace(0, 1e-9, len(few))
-    one, other = (bootstrap(values, 20_000, seed=1) for values in (few, many))
+    one, other = (metrics.bootstrap(values, user, 20_000, seed=1) for values in (few, many))
     assert one != other
     for key, value in one.items():
         assert other[key] == pytest.approx(value, abs=0.003)
@@ -214,12 +230,23 @@ def test_bootstrap_in_blocks_covers_every_resample(monkeypatch: pytest.MonkeyPat
 
 
 def test_p_value_of_no_difference_is_one() -> None:
-    result = bootstrap(np.zeros(7), 100, seed=0)
+    result = bootstrap(np.zeros(10), 100, seed=0)
     assert result == {"ci95_low": 0.0, "ci95_high": 0.0, "p_value": 1.0, "min_detectable": 0.0}
 
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_p_value_is_never_zero(sign: int) -> None:
-    result = bootstrap(np.full(7, sign * 0.5), 100, seed=0)
+    result = bootstrap(np.full(10, sign * 0.5), 100, seed=0)
     assert result["p_value"] == 2 * (0 + 1) / (100 + 1)
     assert (result["ci95_low"], result["ci95_high"]) == (sign * 0.5, sign * 0.5)
+
+
+def test_few_users_have_no_interval_however_many_lists() -> None:
+    """Of one user every draw is the same: an interval without width, and a p-value near zero."""
+    difference = np.full(40, 0.5)
+    few = metrics.bootstrap(difference, np.arange(40) % 9, 100, seed=0)
+    assert few.keys() == {"ci95_low", "ci95_high", "p_value", "min_detectable"}
+    assert np.isnan(list(few.values())).all()
+    enough = metrics.bootstrap(difference, np.arange(40) % 10, 100, seed=0)
+    assert enough.keys() == few.keys()
+    assert np.isfinite(list(enough.values())).all()

@@ -1,7 +1,9 @@
 """The files of MovieLens: what they become, and a line for a bad one."""
 
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from harness.script import InputError
@@ -53,17 +55,6 @@ def frame_of(path: Path) -> pd.DataFrame:
     return frame.drop_duplicates(name).set_index(name)
 
 
-def test_windows_start_with_their_first_timestamp(folder: Path, source: str) -> None:
-    times = np.sort(pd.read_csv(folder / EDITIONS[source].files[0], sep="\t").iloc[:, 3])
-    sizes = np.array([len(times) - 9, 0, 9])
-    starts = movielens.window_starts(params_of(folder, source), sizes)
-    assert starts.tolist() == [times[0], times[-9], times[-9]]  # the empty one starts with the next
-    with pytest.raises(
-        InputError, match=r"12,000 interactions, but 11,999 when the data was split"
-    ):
-        movielens.window_starts(params_of(folder, source), sizes - [1, 0, 0])
-
-
 def test_titles_are_those_of_the_items(folder: Path, source: str, edition: Edition) -> None:
     """With the year where it is a number."""
     tables, items = read(folder, source), frame_of(folder / f"{edition.stem}.item")
@@ -85,7 +76,7 @@ def test_interactions_are_the_ratings_in_order_of_time(folder: Path, source: str
     assert (log["is_positive"].to_numpy() == ratings["rating"].isin([1, 4, 5])).all()
     strength = ratings["rating"].map({1: 1, 2: 0, 3: 0, 4: 1, 5: 2})
     assert (log["strength"].to_numpy() == strength).all()
-    assert log.dtypes.astype(str).tolist() == ["int32", "int32", "bool", "uint8"]
+    assert log.dtypes.astype(str).tolist() == ["int32", "int32", "bool", "uint8", "int64"]
 
 
 def test_users_and_items_are_ascending_with_their_own_columns(folder: Path, source: str) -> None:
@@ -101,6 +92,26 @@ def test_users_and_items_are_ascending_with_their_own_columns(folder: Path, sour
             if values.dtype == np.float32:
                 expected = pd.to_numeric(expected, errors="coerce").astype(np.float32)
             np.testing.assert_array_equal(values.to_numpy(), expected.to_numpy())
+
+
+def test_levels_and_embeddings_do_not_depend_on_who_is_in_the_log(
+    folder: Path, source: str, edition: Edition, tmp_path: Path
+) -> None:
+    """They come of the files of users and items, which are fixed."""
+    for name in edition.files[1:]:
+        shutil.copy(folder / name, tmp_path / name)
+    ratings = movielens_like.read_ratings(folder / edition.files[0])
+    few = ratings[ratings["user_id"].isin(ratings["user_id"].unique()[:5])]
+    movielens_like.write_ratings(tmp_path / edition.files[0], few)
+    every, part = (read(one, source) for one in (folder, tmp_path))
+    for name in ("gender", "occupation"):
+        levels = [
+            tables.users[name].combine_chunks().dictionary.to_pylist() for tables in (every, part)
+        ]
+        assert levels[0] == levels[1]
+    kept = np.isin(every.items["item_id"].to_pylist(), part.items["item_id"].to_pylist())
+    assert 0 < kept.sum() < len(kept)
+    assert every.item_embeddings[kept].tobytes() == part.item_embeddings.tobytes()
 
 
 def test_tags_are_shares_of_genres_and_embeddings_are_of_every_item(
@@ -148,6 +159,171 @@ def test_a_missing_or_foreign_file_is_one_line(tmp_path: Path, source: str, kind
         f"{path}: not found; data.source {source} reads {stem}.inter, {stem}.item and {stem}.user"
         f" in {tmp_path}"
     )
+
+
+# --- dirt
+
+RATINGS, ITEMS, USERS = EDITIONS["movielens-1m"].files
+
+
+def lines_of(path: Path) -> list[list[str]]:
+    """The fields of every line, that of the header first."""
+    return [line.split("\t") for line in path.read_text().splitlines()]
+
+
+def write_lines(path: Path, lines: list[list[str]]) -> None:
+    path.write_text("".join("\t".join(fields) + "\n" for fields in lines))
+
+
+@pytest.fixture
+def dirty(tmp_path: Path) -> Callable[..., Path]:
+    """A function that writes the data set with one field of some rows, all by default, changed."""
+    movielens_like.write(tmp_path)
+
+    def change(name: str, column: int, value: str, rows: slice = slice(1, None)) -> Path:
+        lines = lines_of(tmp_path / name)
+        for fields in lines[rows]:
+            fields[column] = value
+        write_lines(tmp_path / name, lines)
+        return tmp_path
+
+    return change
+
+
+def line_of(folder: Path) -> str:
+    with pytest.raises(InputError) as error:
+        read(folder, "movielens-1m")
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "value", "expected"),
+    [
+        (RATINGS, 0, "", "user_id is empty in 2 of 12,000 rows; must be given"),
+        (RATINGS, 1, "", "item_id is empty in 2 of 12,000 rows; must be given"),
+        (RATINGS, 3, "", "timestamp is empty in 2 of 12,000 rows; must be given"),
+        (RATINGS, 2, "inf", "rating is inf in 2 of 12,000 rows read; must be a finite number"),
+        (RATINGS, 2, "-1e99", "rating is -inf in 2 of 12,000 rows read; must be a finite number"),
+        (ITEMS, 0, "", "item_id is empty in 2 of 150 rows; must be given"),
+        (ITEMS, 2, "9" * 50, "release_year is inf in 2 of 150 rows read; must be a finite number"),
+        (USERS, 0, "", "user_id is empty in 2 of 200 rows; must be given"),
+        (USERS, 1, "1e40", "age is inf in 2 of 200 rows read; must be a finite number"),
+    ],
+)
+def test_what_is_empty_or_infinite_is_refused_by_name(
+    dirty: Callable[..., Path], name: str, column: int, value: str, expected: str
+) -> None:
+    """A rating without a time would stand in the last window, and judge."""
+    folder = dirty(name, column, value, slice(5, 7))
+    assert line_of(folder).startswith(f"{folder / name}: {expected}")
+
+
+@pytest.mark.parametrize("value", ["", "nan"])
+def test_a_rating_that_is_not_given_is_counted(
+    dirty: Callable[..., Path], value: str, capsys: pytest.CaptureFixture
+) -> None:
+    folder = dirty(RATINGS, 2, value, slice(5, 7))
+    log = read(folder, "movielens-1m", "rating >= 4 or rating < 4").interactions
+    assert np.count_nonzero(~log["is_positive"].to_numpy()) == 2
+    assert (
+        f"{folder / RATINGS}: rating is not given in 2 of 12,000 rows\n" in capsys.readouterr().out
+    )
+
+
+@pytest.mark.parametrize("value", ["1e9", "-1", "5.5"])
+def test_a_rating_beyond_the_stars_is_counted(
+    dirty: Callable[..., Path], value: str, capsys: pytest.CaptureFixture
+) -> None:
+    folder = dirty(RATINGS, 2, value, slice(5, 7))
+    read(folder, "movielens-1m")
+    assert f"{folder / RATINGS}: rating is not from 0 to 5 in 2 rows\n" in capsys.readouterr().out
+
+
+def test_users_and_items_without_a_row_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """Nothing is known of them but their ids."""
+    movielens_like.write(tmp_path)
+    without = {}
+    for name in (USERS, ITEMS):
+        lines = lines_of(tmp_path / name)
+        without[name] = [fields[0] for fields in lines[-3:]]
+        write_lines(tmp_path / name, lines[:-3])
+    result = read(tmp_path, "movielens-1m")
+    out = capsys.readouterr().out
+    assert f"{tmp_path / USERS}: no row for 3 of 200 users\n" in out
+    assert f"{tmp_path / ITEMS}: no row for 3 of 150 items\n" in out
+    users, items = result.users.to_pandas(), result.items.to_pandas()
+    is_unknown = items["item_id"].isin(without[ITEMS]).to_numpy()
+    for frame, rows in ((users, users["user_id"].isin(without[USERS])), (items, is_unknown)):
+        assert (frame[frame.columns[1:]].isna().all(axis=1) == rows).all()
+    assert (np.isnan(result.item_embeddings).all(axis=1) == is_unknown).all()
+    assert (np.diff(result.item_tags.indptr) == 0).tolist() == is_unknown.tolist()
+    titles = np.array(result.item_titles.to_pylist())
+    assert (titles[is_unknown] == items["item_id"][is_unknown]).all()
+
+
+@pytest.mark.parametrize("texts", ["", "the of and"])
+def test_without_words_genres_make_the_embeddings(
+    dirty: Callable[..., Path], texts: str, capsys: pytest.CaptureFixture
+) -> None:
+    result = read(dirty(ITEMS, 1, texts), "movielens-1m")
+    assert np.isfinite(result.item_embeddings).all()
+    assert result.item_embeddings[:, :7].any(axis=1).all()
+    assert not result.item_embeddings[:, 7:].any()
+    line = "8 words and genres of 150 items give embeddings of 7 dimensions, not 32\n"
+    assert line in capsys.readouterr().out
+
+
+def test_without_genres_titles_make_the_embeddings(
+    dirty: Callable[..., Path], capsys: pytest.CaptureFixture
+) -> None:
+    result = read(dirty(ITEMS, 3, ""), "movielens-1m")
+    assert result.item_tags.shape == (150, 0)
+    n_without = np.count_nonzero(np.isnan(result.item_embeddings).any(axis=1))
+    line = f"no title word and no genre, and so no embedding, of {n_without:,} items\n"
+    assert n_without < 20
+    assert line in capsys.readouterr().out
+
+
+def test_without_either_no_item_has_an_embedding(dirty: Callable[..., Path]) -> None:
+    dirty(ITEMS, 3, "")
+    result = read(dirty(ITEMS, 1, ""), "movielens-1m")
+    assert result.item_embeddings.shape == (150, 32)
+    assert np.isnan(result.item_embeddings).all()
+
+
+@pytest.mark.parametrize("n_items", [1, 2, 5, 33, 40])
+def test_few_items_have_shorter_embeddings(tmp_path: Path, n_items: int) -> None:
+    """Filled up to the same width."""
+    movielens_like.write(tmp_path)
+    items = lines_of(tmp_path / ITEMS)[: n_items + 1]
+    kept = {fields[0] for fields in items}
+    write_lines(tmp_path / ITEMS, items)
+    header, *ratings = lines_of(tmp_path / RATINGS)
+    write_lines(tmp_path / RATINGS, [header, *(of for of in ratings if of[1] in kept)])
+    result = read(tmp_path, "movielens-1m")
+    assert result.item_embeddings.shape == (n_items, 32)
+    assert np.isfinite(result.item_embeddings).all()
+    assert not result.item_embeddings[:, n_items:].any()
+
+
+@pytest.mark.parametrize("name", [RATINGS, ITEMS, USERS])
+def test_a_folder_a_header_alone_and_a_column_that_occurs_twice_are_one_line(
+    tmp_path: Path, name: str
+) -> None:
+    movielens_like.write(tmp_path)
+    path = tmp_path / name
+    lines = lines_of(path)
+    write_lines(path, [[*fields, fields[1]] for fields in lines])
+    column = lines[0][1].split(":")[0]
+    assert line_of(tmp_path) == f"{path}: column {column} occurs 2 times; each must occur once"
+    write_lines(path, lines[:1])
+    assert line_of(tmp_path) == f"{path}: no rows but the header"
+    path.unlink()
+    path.mkdir()
+    assert line_of(tmp_path) == f"{path}: cannot be read: Is a directory"
 
 
 def test_the_files_of_the_other_edition_are_not_taken(tmp_path: Path) -> None:

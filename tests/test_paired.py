@@ -8,12 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+import compare as script
 from experiments import paired, sheets
 from experiments.outcome import FoldLists, Outcome, stale
 from experiments.paired import compare, difference, holm
 from experiments.sheets import Sheet
 
-USERS = pa.chunked_array([["a", "b", "c"]])
+USERS = pa.chunked_array([list("abcdefghijkl")])
 PARAMS = {"evaluate.k": 10, "evaluate.n_resamples": 400, "seed": 1, "als.factors": 8}
 
 
@@ -29,6 +30,8 @@ def outcome(name: str, late: list[float], early: list[float]) -> Outcome:
 
 FIRST = outcome("first", [0.0, 0.5, 1.0], [0.2, 0.4])
 OTHER = outcome("other", [0.5, 0.5, 0.5], [0.2, 1.0])
+LONG_FIRST = outcome("first", [0.0, 0.5, 1.0, 0.2] * 3, [0.2, 0.4])  # enough users for an interval
+LONG_OTHER = outcome("other", [0.5, 0.5, 0.5, 0.0] * 3, [0.2, 1.0])
 
 
 def test_differences() -> None:
@@ -61,7 +64,7 @@ def test_swapped_runs_give_mirrored_figures() -> None:
 
 
 def test_a_run_against_itself() -> None:
-    (run,) = compare([FIRST, FIRST], "validation", "hybrid")["runs"]
+    (run,) = compare([LONG_FIRST, LONG_FIRST], "validation", "hybrid")["runs"]
     for test in run["differences"].values():
         assert test["difference"] == test["ci95_low"] == test["ci95_high"] == 0
         assert (test["p_value"], test["wins"], test["losses"]) == (1, 0, 0)
@@ -73,13 +76,13 @@ def test_a_run_against_itself() -> None:
 def test_holm() -> None:
     """The smallest times 3, the next times 2, the largest times 1, in rising order."""
     assert holm([0.04, 0.01, 0.03]) == pytest.approx([2 * 0.03, 3 * 0.01, 2 * 0.03])
-    assert holm([0.6, 0.5]) == [1, 1]
+    assert holm([0.6, 0.7]) == [1, 1]
 
 
 def test_holm_from_three_runs_on() -> None:
     runs = compare([FIRST, OTHER], "validation", "hybrid")["runs"]
     assert "p_holm" not in runs[0]["differences"]["map@10"]
-    runs = compare([FIRST, OTHER, FIRST], "validation", "hybrid")["runs"]
+    runs = compare([LONG_FIRST, LONG_OTHER, LONG_FIRST], "validation", "hybrid")["runs"]
     p = [run["differences"]["map@10"]["p_value"] for run in runs]
     assert [run["differences"]["map@10"]["p_holm"] for run in runs] == holm(p)
 
@@ -128,6 +131,17 @@ def test_what_differs() -> None:
 def test_other_lists_are_refused(other: Outcome, reason: str) -> None:
     with pytest.raises(InputError, match=f"first and other cannot be compared: .*{reason}"):
         compare([FIRST, other], "validation", "hybrid")
+
+
+def test_few_users_are_told_in_words() -> None:
+    found = compare([FIRST, OTHER], "validation", "hybrid")
+    (run,) = found["runs"]
+    test = run["differences"]["map@10"]
+    assert np.isnan([test[key] for key in ("ci95_low", "ci95_high", "p_value")]).all()
+    assert (sheets.interval(test), sheets.p_text(test["p_value"])) == ("too few users", "none")
+    assert script.verdict(found, run) == (
+        "other cannot be told from first by so few users: MAP@10 +0.1200"
+    )
 
 
 def test_stale_parameters() -> None:

@@ -1,18 +1,24 @@
 """params.yaml is read strictly: one line per finding, with key, value and what is allowed."""
 
+import os
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Annotated, Literal, get_args, get_origin
 
-from harness import params
-from harness.params import Strict
+from harness import params, process, script
+from harness.params import SharedParams, Strict
 from harness.script import InputError
 
 import pytest
+from annotated_types import Ge, Gt, Le, Lt
 from ruamel.yaml import YAML
 
 from boosting.training import RankerParams
 from evaluation.top_lists import EvaluateParams
 from factorization.als import AlsParams
 from families import FeaturesParams
+from folds.similarity import ItemKnnParams
 from readers import DataParams
 from retrieval import BaselinesParams, CandidatesParams, SourcesParams
 from spark.engine.settings import SparkParams
@@ -82,6 +88,7 @@ ranker:
   label: positive
   n_estimators: 200
   cold_n_estimators: 30
+  cold_min_lists: 400
   learning_rate: 0.05
   num_leaves: 31
   min_data_in_leaf: 200
@@ -168,6 +175,32 @@ def test_no_parameter_has_a_default(model: type[Strict]) -> None:
                 models.append(field.annotation)
 
 
+def numbers_of(kind: object, bounds: list[object] = ()) -> Iterator[tuple[type, list[object]]]:
+    """The numbers in a type, with what bounds them, of pydantic's models at any depth."""
+    if isinstance(kind, type) and issubclass(kind, Strict):
+        for field in kind.model_fields.values():
+            yield from numbers_of(field.annotation, field.metadata)
+    elif get_origin(kind) is Annotated:
+        inner, *metadata = get_args(kind)
+        of_fields = [one for of in metadata for one in getattr(of, "metadata", [of])]
+        yield from numbers_of(inner, [*bounds, *of_fields])
+    elif kind in (int, float):
+        yield kind, bounds
+    elif get_origin(kind) is not Literal:
+        for part in get_args(kind):
+            yield from numbers_of(part)
+
+
+@pytest.mark.parametrize("model", [*MODELS.values(), SharedParams])
+def test_every_number_has_a_least_and_a_largest_value(model: type[Strict]) -> None:
+    """Beyond theirs, libraries end in a traceback, or stall, or take all memory."""
+    found = list(numbers_of(model))
+    assert found or model is DataParams
+    for kind, bounds in found:
+        assert any(isinstance(bound, Ge | Gt) for bound in bounds), (kind, bounds)
+        assert any(isinstance(bound, Le | Lt) for bound in bounds), (kind, bounds)
+
+
 @pytest.mark.parametrize(
     ("section", "old", "new", "expected"),
     [
@@ -235,6 +268,24 @@ def test_no_parameter_has_a_default(model: type[Strict]) -> None:
             "[ease, als]",
             "candidates.sources is ['ease', 'als']: must start with als and name each source once",
         ),
+        (
+            "features",
+            "[als, scores]",
+            "[als, nope]",
+            "features.groups.1 is 'nope': must be 'als', ",
+        ),
+        (
+            "evaluate",
+            "seed: 42",
+            "seed: 42\nevaluate: {k: 0, n_resamples: 500}",
+            "evaluate.k is 0: must be greater than or equal to 1",
+        ),
+        (
+            "evaluate",
+            "seed: 42",
+            "seed: 42\nevaluate: {k: 5, kk: 5, n_resamples: 500}",
+            "evaluate.kk is not a parameter; did you mean evaluate.k?",
+        ),
         (None, "42", "-1", "seed is -1: must be greater than or equal to 0"),
         (None, "42", "2147483648", "seed is 2147483648: must be less than or equal to 2147483647"),
         (
@@ -243,6 +294,18 @@ def test_no_parameter_has_a_default(model: type[Strict]) -> None:
             "half_life: -1",
             "sources.ease.half_life is -1: must be greater",
         ),
+        (
+            "sources",
+            "last_items: 500",
+            f"last_items: {2**63}",
+            f"sources.item_knn.last_items is {2**63}: must be less than or equal to 1000000",
+        ),
+        ("ranker", "leaves: 31", "leaves: 131072", "ranker.num_leaves is 131072: must be less"),
+        ("ranker", "leaf: 200", f"leaf: {2**31}", "ranker.min_data_in_leaf is 2147483648: must be"),
+        ("ranker", "level: 13", f"level: {2**31}", "ranker.truncation_level is 2147483648: must"),
+        ("als", "alpha: 1.0", "alpha: 1e30", "als.alpha is 1e+30: must be less than or equal to"),
+        ("als", "50.0", "1e30", "als.regularization is 1e+30: must be less than or equal to"),
+        (None, "threads: 2", "threads: 1024", "threads is 1024: must be less than or equal to 256"),
         # not a number
         ("als", "alpha: 1.0", "alpha: .nan", "als.alpha is nan: must be a finite number"),
         ("als", "alpha: 1.0", "alpha: .inf", "als.alpha is inf: must be a finite number"),
@@ -385,6 +448,149 @@ def test_not_a_mapping(text: str, expected: str) -> None:
     assert line_of(None).startswith(expected)
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("seed: 4" + 5000 * "2", "not YAML: Exceeds the limit"),
+        ("seed: !!bool x", "not YAML: 'x'"),
+        ("seed: 2020-13-45", "not YAML: month must be in 1..12"),
+        (f"seed: {20_000 * '['}", "lists or sections stand too deep within each other"),
+        (f"seed: {20_000 * '- '}1", "lists or sections stand too deep within each other"),
+    ],
+    ids=["digits", "type", "date", "lists", "items"],
+)
+def test_what_the_parser_refuses_is_one_line(text: str, expected: str) -> None:
+    params.FILE.write_text(text)
+    assert line_of(None).startswith(f"params.yaml: {expected}")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (3000 * "[" + 3000 * "]", "als.factors is [[[[[...]]]]]: must be a valid integer"),
+        ("0x" + 9000 * "f", "als.factors is an integer of 36000 bits: must be less than or equal"),
+        ("1" + 60 * "0", f"als.factors is {10**60}: must be less than or equal to 4096"),
+        (500 * "a", f"als.factors is '{97 * 'a'}...{98 * 'a'}': must be a valid integer"),
+        ("{b: 1, a: 2}", "als.factors is {'b': 1, 'a': 2}: must be a valid integer"),
+    ],
+    ids=["lists", "hexadecimal", "digits", "letters", "mapping"],
+)
+def test_a_long_or_deep_value_is_cut_in_its_line(value: str, expected: str) -> None:
+    write("factors: 32", f"factors: {value}")
+    assert line_of("als").startswith(f"params.yaml: {expected}")
+    assert len(line_of("als")) < 300
+
+
+@pytest.mark.parametrize("key", ['"a\\nb"', 300 * "a", "[a]", "0x" + 900 * "f"])
+def test_a_key_of_any_kind_is_named_in_one_line(key: str) -> None:
+    write("seed: 42", f"seed: 42\n{key}: 1")
+    assert " is not a parameter; " in line_of("als")
+    assert len(line_of("als")) < 400
+
+
+@pytest.mark.parametrize("kind", ["folder", "loop", "closed"])
+def test_a_file_that_cannot_be_read_is_one_line(kind: str) -> None:
+    expected = "Is a directory"
+    if kind == "folder":
+        params.FILE.mkdir()
+    elif kind == "loop":
+        params.FILE.symlink_to(params.FILE)
+        expected = "Too many levels of symbolic links"
+    else:
+        write()
+        params.FILE.chmod(0)
+        expected = "Permission denied"
+        if os.access(params.FILE, os.R_OK):
+            pytest.skip("nothing is closed to this user")
+    assert line_of(None) == f"params.yaml: cannot be read: {expected}"
+
+
+@pytest.fixture
+def _running(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As within run_script()."""
+    monkeypatch.setattr(script, "checks", [])
+
+
+@pytest.mark.usefixtures("_running")
+def test_what_was_read_may_not_change_while_a_script_runs() -> None:
+    """DVC records what the file says in the end."""
+    write()
+    params.section("als", AlsParams)
+    params.section("sources.item_knn", ItemKnnParams)
+    params.check_unchanged()
+    write("factors: 32", "factors: 9")
+    with pytest.raises(InputError) as error:
+        params.check_unchanged()
+    assert str(error.value).startswith(
+        "params.yaml: als.factors was 32 when it was read, and is 9 now"
+    )
+    write("neighbours: 200", "neighbours: 5")
+    with pytest.raises(InputError, match=r"sources\.item_knn\.neighbours was 200 when"):
+        params.check_unchanged()
+    params.FILE.unlink()
+    with pytest.raises(InputError, match="not found"):
+        params.check_unchanged()
+
+
+@pytest.mark.usefixtures("_running")
+def test_each_value_that_was_read_counts() -> None:
+    """Also where the file was changed and read again before the end."""
+    write()
+    params.section("als", AlsParams)
+    write("factors: 32", "factors: 9")
+    params.section("als", AlsParams)
+    with pytest.raises(InputError, match=r"als\.factors was 32 when it was read, and is 9 now"):
+        params.check_unchanged()
+
+
+@pytest.mark.usefixtures("_running")
+@pytest.mark.parametrize(
+    ("old", "new"), [("threads: 2", "threads: 1"), ("l2: 1000.0", "l2: 1.0"), ("", "")]
+)
+def test_what_was_not_read_and_threads_may_change(old: str, new: str) -> None:
+    write()
+    params.shared_params()
+    params.section("als", AlsParams)
+    write(old, new)
+    params.check_unchanged()
+
+
+@pytest.mark.usefixtures("_running")
+@pytest.mark.parametrize(("old", "new"), [("seed: 42", "seed: 1"), ("label_1, label_2", "label_1")])
+def test_seed_and_folds_may_not_change(old: str, new: str) -> None:
+    write()
+    params.shared_params()
+    write(old, new)
+    with pytest.raises(InputError, match=" when it was read, and is "):
+        params.check_unchanged()
+
+
+def test_each_run_of_a_script_is_compared_with_its_own_reading(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(process, "KERNEL", process.PROMISED_KERNEL)
+
+    def main(number: int, number_in_the_end: int) -> None:
+        write("factors: 32", f"factors: {number}")
+        params.section("als", AlsParams)
+        write("factors: 32", f"factors: {number_in_the_end}")
+
+    for number in (8, 9, 8):
+        script.run_script(partial(main, number, number))
+    with pytest.raises(SystemExit) as stop:
+        script.run_script(partial(main, 8, 9))
+    assert "params.yaml: als.factors was 8 when it was read, and is 9 now" in stop.value.code
+    main(8, 9)  # by a test, or at a prompt
+    script.check_outputs_may_stay()
+
+
+def test_more_combinations_than_can_be_tried_are_one_line() -> None:
+    write(
+        "[300, 1000]\n    max_items: 5000", f"{[*range(1, 102)]}\n    max_items: {[*range(1, 11)]}"
+    )
+    assert "its lists have 1010 combinations: must be at most 1000" in line_of("baselines")
+
+
 def test_every_combination_of_a_baseline_is_a_setting() -> None:
     write(
         "max_items: 5000\n    half_life: 0\n  recent",
@@ -404,7 +610,7 @@ def test_every_combination_of_a_baseline_is_a_setting() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("[300, 1000]", "[300, -1]", "baselines.ease.l2 is -1: must be greater than 0"),
+        ("[300, 1000]", "[300, -1]", "baselines.ease.l2 is -1: must be greater than or"),
         (
             "[300, 1000]",
             "[]",

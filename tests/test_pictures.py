@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from evaluation.labels import spread
-from evaluation.pictures import draw_by_k
+from evaluation.pictures import draw_by_k, gain_by_window
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -31,4 +31,15 @@ def test_every_model_is_named_at_its_line() -> None:
     assert sorted(text.get_text() for text in axes.texts) == sorted(
         name.replace("_", " ") for name in models
     )
+    plt.close()
+
+
+def test_a_window_of_few_users_has_no_interval() -> None:
+    columns = ["fold", "window", "n_lists", "gain", "gain_low", "gain_high"]
+    windows = pd.DataFrame([["test", 5, 40, 0.1, 0.05, 0.2], ["test_2", 4, 3, 0.1, None, None]])
+    pooled = {"test": {"gain": 0.1, "gain_low": np.nan, "gain_high": np.nan}}
+    figure = gain_by_window(windows.set_axis(columns, axis=1), pooled)
+    shown = [text.get_text() for text in figure.axes[0].texts]
+    few = "+0.1000 (too few users)"
+    assert shown == ["+0.1000 (+0.0500 to +0.2000)", few, few]
     plt.close()

@@ -8,6 +8,7 @@ import io
 import json
 import math
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -24,7 +25,7 @@ import psutil
 import pytest
 
 import movielens_like
-from clone import FOLDS, SMALL, Clone
+from clone import FOLDS, SMALL, TOP, Clone
 
 N_WINDOWS = SMALL["split.windows"]
 TARGET = {fold: N_WINDOWS - behind for behind, fold in enumerate(FOLDS, start=1)}
@@ -171,11 +172,6 @@ def look_up(tree: dict, dotted: str) -> object:
 
 def metrics(clone: Clone, name: str) -> dict:
     return json.loads((clone.folder / f"metrics/{name}.json").read_text())
-
-
-def stages_run(output: str) -> list[str]:
-    """The stages whose commands DVC ran."""
-    return re.findall(r"^Running stage '([^']+)'", output, re.MULTILINE)
 
 
 def exp_table(clone: Clone) -> pd.DataFrame:
@@ -425,6 +421,20 @@ def test_every_out_has_the_committed_bytes(clone: Clone, request: pytest.Fixture
     assert clone.outs() == json.loads(OUTS.read_text())
 
 
+# --- cold users
+
+
+def test_few_lists_of_cold_users_teach_no_ranker(copied: Clone) -> None:
+    """Their lists are then served as they are, and the run says so."""
+    assert (copied.folder / "data/ranker/test/cold/0.txt").exists()
+    copied.set_params({"ranker.cold_min_lists": 100_000})
+    lines = copied.run(sys.executable, "stages/ranker.py").stdout.splitlines()
+    said = [line for line in lines if "(ranker.cold_min_lists)" in line]
+    assert len(said) == len(JUDGED)
+    assert not list((copied.folder / "data/ranker").glob("*/cold"))
+    assert (copied.folder / "data/ranker/test/0.txt").exists()
+
+
 # --- running again
 
 
@@ -433,55 +443,43 @@ def test_second_run_has_nothing_to_do(clone: Clone) -> None:
     assert not clone.run("git", "status", "--porcelain").stdout
 
 
-def test_other_number_of_threads_gives_the_same_bytes(clone: Clone, copied: Clone) -> None:
-    """dvc.lock holds the hash of every output."""
-    copied.set_params({"threads": 2})
-    assert len(stages_run(copied.dvc("repro", "--force").stdout)) == 8 + 3 * len(FOLDS)
-    assert copied.content("dvc.lock", "metrics") == clone.content("dvc.lock", "metrics")
-
-
 # --- experiments
 
 
-def test_ranker_parameter_reruns_nothing_before_the_ranker(copied: Clone) -> None:
-    output = copied.dvc("exp", "run", "-S", "ranker.num_leaves=7").stdout
-    assert stages_run(output) == ["ranker", "recommend", "evaluate", "report"]
+def changed(clone: Clone) -> set[str]:
+    """The stages that have not seen their parameters and files as they are now. They run next, and
+    those after them whose files they change.
+    """
+    return {name for name in json.loads(clone.dvc("status", "--json").stdout) if "/" not in name}
 
 
-def test_feature_parameter_refits_no_als(copied: Clone) -> None:
-    copied.set_params({"features.smoothing": 5.0})
-    expected = {f"features@{fold}" for fold in FOLDS}
-    expected |= {"ranker", "recommend", "evaluate", "report"}
-    assert set(stages_run(copied.dvc("repro").stdout)) == expected
+def of_every_fold(stage: str) -> set[str]:
+    return {f"{stage}@{fold}" for fold in FOLDS}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "stages"),
+    [
+        ("als.factors", 4, of_every_fold("als")),
+        ("features.smoothing", 5.0, of_every_fold("features") | {"recommend", "report"}),
+        ("ranker.num_leaves", 7, {"ranker"}),
+    ],
+)
+def test_a_parameter_concerns_the_stages_that_read_it(
+    copied: Clone, key: str, value: float, stages: set[str]
+) -> None:
+    """So one of the ranker refits no ALS, and computes no features."""
+    copied.set_params({key: value})
+    assert changed(copied) == stages
 
 
 def test_another_label_fold_reuses_the_others(copied: Clone) -> None:
     """And the baselines are judged again, though nothing changes for them."""
     copied.set_params({"folds": [*FOLDS, "label_2"]})
+    copied.dvc("repro", "split")
     expected = {f"{stage}@label_2" for stage in ("als", "candidates", "features")}
-    expected |= {"split", "ranker", "recommend", "baselines", "evaluate", "report"}
-    assert set(stages_run(copied.dvc("repro").stdout)) == expected
-
-
-def test_experiment_can_be_compared(clone: Clone, copied: Clone) -> None:
-    output = copied.dvc("exp", "run", "--name", "narrow", "-S", "als.factors=4").stdout
-    assert [name for name in stages_run(output) if name.startswith("als")] == [
-        f"als@{fold}" for fold in FOLDS
-    ]
-    old, new = metrics(clone, "test"), metrics(copied, "test")
-    assert old["als"]["map@10"] != new["als"]["map@10"]
-    diff = json.loads(copied.dvc("metrics", "diff", "--json").stdout)
-    assert diff.keys() == {"metrics/map.json"}
-    assert diff["metrics/map.json"]["test.als"]["old"] == old["als"]["map@10"]
-    assert diff["metrics/map.json"]["test.als"]["new"] == new["als"]["map@10"]
-    assert len(copied.dvc("metrics", "diff").stdout.splitlines()) < 16
-    diff = json.loads(copied.dvc("params", "diff", "--json").stdout)
-    assert diff["params.yaml"].keys() == {"als.factors"}
-    assert diff["params.yaml"]["als.factors"].items() >= {"old": 8, "new": 4}.items()
-    table = exp_table(copied)
-    assert table.loc[["main", "narrow"], "als.factors"].tolist() == [8, 4]
-    shown = table.loc["narrow", column(table, "test.als")]
-    assert shown == pytest.approx(new["als"]["map@10"], rel=1e-4)
+    expected |= {"ranker", "recommend", "baselines", "evaluate", "report"}
+    assert changed(copied) == expected
 
 
 def test_queue(copied: Clone) -> None:
@@ -504,11 +502,7 @@ def test_queue(copied: Clone) -> None:
     ("override", "key"),
     [
         ("+als.factor=64", "als.factor"),
-        ("als.factors=abc", "als.factors"),
-        ("als.factors=-1", "als.factors"),
-        ("data.source=nope", "data.source"),
-        ("features.groups=[als,nope]", "features.groups"),
-        ("evaluate.k=0", "evaluate.k"),
+        ("evaluate.k=31", "evaluate.k"),  # candidates.per_source is 30
         ("+evaluate.kk=5", "evaluate.kk"),
         ("ranker.label=graded", "ranker"),
     ],
@@ -524,56 +518,70 @@ def test_bad_parameter_is_one_line_and_metrics_stand(
     assert copied.content("metrics") == clone.content("metrics")
 
 
-# --- time
+def test_by_hand_a_stage_replaces_its_folders_as_dvc_does(clone: Clone, copied: Clone) -> None:
+    """What an earlier run left in them, such as models of more seeds, is of no influence."""
+    stages = {
+        entry["cmd"]: [out["path"] for out in entry["outs"] if out["path"] != "data/raw"]
+        for entry in clone.yaml("dvc.lock")["stages"].values()
+    }
+    folders = {
+        path: command
+        for command, outs in stages.items()
+        for path in outs
+        if (copied.folder / path).is_dir()
+    }
+    assert {"data/ranker", "data/split/folds", "metrics/by_k"} <= folders.keys()
+    for path in folders:
+        (copied.folder / path / "0.txt").write_text("left")
+    for command in dict.fromkeys(folders.values()):
+        copied.run(*command.split())
+    assert copied.content(*folders) == clone.content(*folders)
 
 
-def perturbed(ratings: pd.DataFrame, window: int) -> pd.DataFrame:
-    """The same ratings with other items and other stars in the rows of one window."""
-    rng = np.random.default_rng(1)
-    ratings = ratings.copy()
-    rows = ratings.index[ratings["window"] == window]
-    ratings.loc[rows, "item_id"] = rng.permutation(ratings.loc[rows, "item_id"].to_numpy())
-    ratings.loc[rows, "rating"] = rng.integers(1, 6, len(rows))
-    return ratings.drop(columns="window")
-
-
-@pytest.mark.parametrize("fold", ["test", "validation"])
-def test_nothing_leaks_from_a_window(
-    fold: str, clone: Clone, copied: Clone, tmp_path: Path
-) -> None:
-    """Other items and stars in the target window of a fold: it is judged otherwise, by the same
-    models and lists, and nothing changes for the folds before it.
+def test_parameters_that_change_while_their_stage_runs(clone: Clone, copied: Clone) -> None:
+    """By hand, or by an `exp run` that is refused since another one runs: DVC would record the new
+    ones for the result of the old ones, and keep it in its run cache.
     """
-    data = tmp_path / "other raw data"
-    data.mkdir()
-    for path in clone.data.iterdir():
-        (data / path.name).write_bytes(path.read_bytes())
-    ratings = perturbed(ratings_in_time(clone.data), TARGET[fold])
-    movielens_like.write_ratings(data / "ml-1m.inter", ratings)
-    copied.set_params({"data.path": str(data)})
-    copied.dvc("repro")
-    earlier = FOLDS[FOLDS.index(fold) + 1 :]
-    unchanged = [
-        *(f"data/{name}/{one}.npz" for name in ("als",) for one in (fold, *earlier)),
-        *(f"data/candidates/{one}.parquet" for one in (fold, *earlier)),
-        *(f"data/features/{one}{group}.parquet" for one in earlier for group in ("", "_cold")),
-        *(f"data/ranker/{one}" for one in (fold, *earlier) if one in JUDGED),
-        *(f"data/recommendations/{one}.parquet" for one in (fold, *earlier) if one in JUDGED),
-        *(f"data/per_user/{one}.parquet" for one in earlier if one in JUDGED),
-    ]
-    if fold == "test":
-        unchanged += ["metrics/validation.json", "data/baselines"]
-    before, after = clone.content(*unchanged), copied.content(*unchanged)
-    assert before.keys() == after.keys()
-    assert [name for name in before if before[name] != after[name]] == []
-    kind = fold.partition("_")[0]
-    assert metrics(clone, kind)["hybrid"]["map@10"] != metrics(copied, kind)["hybrid"]["map@10"]
+    script = copied.folder / "stages/als.py"
+    reads = "    history, _ = load_fold(fold)\n"
+    edits = "    import pathlib\n    file = pathlib.Path('params.yaml')\n"
+    edits += "    file.write_text(file.read_text().replace('factors: 8', 'factors: 4'))\n"
+    code = script.read_text()
+    assert reads in code
+    script.write_text(code.replace(reads, reads + edits))
+    result = copied.dvc("repro", "als@test", is_checked=False)
+    assert result.returncode != 0
+    line = "als: params.yaml: als.factors was 8 when it was read, and is 4 now: "
+    assert line in result.stdout
+    assert copied.content("dvc.lock") == clone.content("dvc.lock")
+    assert not (copied.folder / "data/als/test.npz").exists()
+    script.write_text(code)
+    copied.dvc("repro", "als@test")
+    assert np.load(copied.folder / "data/als/test.npz")["item_factors"].shape[1] == 4
+
+
+@pytest.mark.parametrize("script", ["recommend", "evaluate", "als_alone"])
+def test_als_is_not_judged_by_lists_that_end_before_k(
+    clone: Clone, copied: Clone, script: str
+) -> None:
+    """Or the gain over it seems larger than it is."""
+    copied.set_params({"candidates.per_source": 30, "evaluate.k": 31})
+    result = copied.run(sys.executable, f"stages/{script}.py", is_checked=False)
+    assert result.returncode == 1
+    assert result.stdout == (
+        f"{script}: params.yaml: evaluate.k is 31: must be at most candidates.per_source, which is "
+        "30, or the lists of ALS end before k\n"
+    )
+    assert copied.content("metrics") == clone.content("metrics")
+
+
+# --- time
 
 
 def test_a_fold_gives_the_same_lists_whatever_it_is_called(clone: Clone, copied: Clone) -> None:
     """Where the same windows teach: test_2 and validation become validation and label_1."""
     copied.set_params({"folds": ["test", "validation", "label_1", "label_2", "label_3"]})
-    copied.dvc("repro")
+    copied.run_stages()
     for name in ("recommendations", "single_models"):
         assert copied.content(f"data/{name}/test.parquet") == clone.content(
             f"data/{name}/test.parquet"
@@ -611,12 +619,13 @@ def running(clone: Clone, script: str) -> list[psutil.Process]:
 
 
 def kill_during(
-    copied: Clone, stage: str, script: str, *, with_stage: bool, delay_s: float
+    copied: Clone, stage: str, script: str, *, with_stage: bool, delay_s: float | None
 ) -> None:
     """Runs one stage under DVC, kills DVC outright delay_s after the stage has begun to load its
-    libraries (by then it has a second thread), and the stage too if asked; waits until both are
-    gone.
+    libraries (by then it has a second thread), or for None as soon as it is there, and the stage
+    too if asked; waits until both are gone.
     """
+    n_threads = 0 if delay_s is None else 1
     dvc = subprocess.Popen(
         [sys.executable, "-m", "dvc", "repro", "--force", "--single-item", stage],
         cwd=copied.folder,
@@ -626,33 +635,68 @@ def kill_during(
         stderr=subprocess.DEVNULL,
     )
     try:
-        assert wait_for(lambda: any(p.num_threads() > 1 for p in running(copied, script)), 30)
-        time.sleep(delay_s)
+        assert wait_for(
+            lambda: any(p.num_threads() > n_threads for p in running(copied, script)), 60
+        )
+        time.sleep(delay_s or 0)
         for left in running(copied, script) if with_stage else []:
             with contextlib.suppress(psutil.NoSuchProcess):
                 left.kill()
     finally:
         dvc.kill()
         dvc.wait()
-    assert wait_for(lambda: not running(copied, script), 30)
+    assert wait_for(lambda: not running(copied, script), 60)
 
 
 @pytest.mark.parametrize("shell", ["/bin/bash", "/bin/sh"])
 def test_killed_dvc_takes_its_stage_along(
     clone: Clone, copied: Clone, shell: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Or the stage could overwrite what a later run has made. DVC is killed once while the stage
-    still imports its libraries, once at work that takes long. Some shells stay between DVC and the
+    """Or the stage could overwrite what a later run has made. DVC is killed once before the stage
+    can look who started it, once while it still imports its libraries, once at work that takes
+    long. Some shells stay between DVC and the
     stage (dash), some replace themselves by it (bash).
     """
     monkeypatch.setenv("SHELL", shell)
     copied.set_params({"als.factors": 256, "als.iterations": 1000})
-    for delay_s in (0, 2):
+    for delay_s in (None, 0, 2):
         kill_during(copied, "als@test", "stages/als.py", with_stage=False, delay_s=delay_s)
         assert not (copied.folder / "data/als/test.npz").exists()
     copied.run("git", "checkout", "--", "params.yaml")
     copied.dvc("repro")
     assert copied.content("dvc.lock", "metrics") == clone.content("dvc.lock", "metrics")
+
+
+MENDED_BY = {  # what stages/README.md says
+    "rm .dvc/tmp/rwlock": (".dvc/tmp/rwlock", None),
+    "find data metrics -xtype l -delete": ("data/split", "nowhere"),
+}
+
+
+@pytest.mark.parametrize("command", MENDED_BY)
+def test_one_command_mends_what_dvc_cannot(clone: Clone, copied: Clone, command: str) -> None:
+    """A lock file that DVC was ended in the middle of, and a folder that is a link to nothing."""
+    assert f"`{command}`" in (TOP / "stages/README.md").read_text()
+    path, target = (name and copied.folder / name for name in MENDED_BY[command])
+    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    path.symlink_to(target) if target else path.touch()
+    assert copied.dvc("repro", is_checked=False).returncode != 0
+    copied.run(*command.split())
+    copied.dvc("repro")
+    assert copied.content("dvc.lock", "metrics", "data/split") == clone.content(
+        "dvc.lock", "metrics", "data/split"
+    )
+
+
+def test_the_way_back_from_a_failed_experiment(copied: Clone) -> None:
+    """Its parameters stay in params.yaml; README.md says how they are taken back."""
+    command = "git checkout HEAD params.yaml"
+    assert f"`{command}`" in (TOP / "README.md").read_text()
+    copied.dvc("exp", "run", "-S", "ranker.num_leaves=-1", is_checked=False)
+    assert copied.yaml("params.yaml")["ranker"]["num_leaves"] == -1
+    copied.run(*command.split())
+    assert "Running stage" not in copied.dvc("repro").stdout  # what it removed is in the cache
+    assert not copied.run("git", "status", "--porcelain").stdout
 
 
 def test_killed_stage_is_repaired(clone: Clone, copied: Clone) -> None:

@@ -1,9 +1,10 @@
-"""The BLAS kernel that every stage pins, and what it says where that is not the promised one."""
+"""The BLAS kernel that every stage pins, what ends it while it imports, and its end with dvc."""
 
 import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from harness import process
@@ -83,3 +84,101 @@ def test_the_promised_kernel_is_not_worth_a_line(
 def test_a_machine_without_a_pinned_kernel_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "KERNEL", None)
     assert "the BLAS kernel is not pinned on this machine" in process.kernel_note()
+
+
+# --- while libraries are imported
+
+
+def run_als(*options: str, **environment: str) -> subprocess.CompletedProcess:
+    """stages/als.py by a Python with these options; it reaches no file of data."""
+    return subprocess.run(
+        [sys.executable, *options, str(STAGES / "als.py"), "test"],
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_an_interrupt_during_imports_is_one_line(tmp_path: Path) -> None:
+    """Also where a library makes another exception of it, or swallows it."""
+    (tmp_path / "pydantic.py").write_text(
+        "import os, signal, time\n"
+        "try:\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    time.sleep(9)\n"
+        "except KeyboardInterrupt:\n"
+        "    raise AttributeError('partially initialized') from None\n"
+    )
+    result = run_als(PYTHONPATH=str(tmp_path))
+    expected = "als: interrupted; no half-written output is left\n"
+    assert (result.returncode, result.stderr, result.stdout) == (130, expected, "")
+
+
+def test_the_python_of_another_environment_is_one_line() -> None:
+    """As dvc finds it that is called by its path: without the packages of this project."""
+    result = run_als("-S")  # without site-packages
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"als: {sys.executable} has no package ")
+    assert "activate the environment that has requirements.txt installed" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_an_old_python_is_one_line() -> None:
+    code = "import sys; sys.argv, sys.version_info = ['stages/als.py'], (3, 9, 1); import harness"
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=STAGES, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"als: {sys.executable} is Python 3.9, not 3.11 or newer: ")
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_missing_module_of_our_own_is_a_bug_and_not_hidden() -> None:
+    code = "import harness.process, folds.none"
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=STAGES, capture_output=True, text=True, check=False
+    )
+    assert "Traceback" in result.stderr
+    assert "No module named 'folds.none'" in result.stderr
+
+
+# --- the end of dvc
+
+ENDS_BEFORE_IT_IS_LOOKED_AT = """
+import subprocess, sys
+child = 'import time; time.sleep(1); import harness.process; time.sleep(60)'
+subprocess.Popen([sys.executable, '-c', child])
+"""
+
+needs_pidfd = pytest.mark.skipif(
+    not hasattr(os, "pidfd_open"), reason="this system cannot wait for the end of another process"
+)
+
+
+@needs_pidfd
+def test_a_stage_ends_that_finds_its_dvc_gone() -> None:
+    """It was handed to another process before it could look who started it."""
+    subprocess.run(
+        [sys.executable, "-c", ENDS_BEFORE_IT_IS_LOOKED_AT],
+        cwd=STAGES,
+        env={**os.environ, "DVC_STAGE": "als@test"},
+        capture_output=True,  # which lasts until the stage, which has the same pipes, has ended
+        check=True,
+        timeout=30,
+    )
+
+
+@needs_pidfd
+def test_a_stage_goes_on_under_a_program_that_runs_dvc() -> None:
+    """By its interface for Python: the process is not called dvc."""
+    start = time.monotonic()
+    result = subprocess.run(
+        [sys.executable, "-c", "import harness.process, time; time.sleep(1)"],
+        cwd=STAGES,
+        env={**os.environ, "DVC_STAGE": "als@test"},
+        check=False,
+    )
+    assert result.returncode == 0
+    assert time.monotonic() - start > 1

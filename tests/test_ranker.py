@@ -22,6 +22,7 @@ SETTINGS = {
     "label": "positive",
     "n_estimators": 6,
     "cold_n_estimators": 3,
+    "cold_min_lists": 0,
     "learning_rate": 0.1,
     "num_leaves": 4,
     "min_data_in_leaf": 2,
@@ -186,9 +187,13 @@ def test_many_rows_give_the_same_model_at_any_number_of_threads() -> None:
     assert scores[0] == scores[1]
 
 
-def test_every_model_of_n_seeds_is_another() -> None:
-    texts = [trained(1, number).model_to_string() for number in (0, 1, 0)]
-    assert texts[0] == texts[2] != texts[1]
+@pytest.mark.parametrize("drawn", ["feature_fraction", "bagging_fraction"])
+def test_every_model_of_n_seeds_has_trees_of_its_own(drawn: str) -> None:
+    """By features alone and by rows alone; what follows the trees names the seeds."""
+    other = {"feature_fraction": 1.0, "bagging_fraction": 1.0, drawn: 0.5}
+    texts = [trained(1, number, **other).model_to_string() for number in (0, 1, 0)]
+    trees = [text.partition("\nparameters:")[0] for text in texts]
+    assert trees[0] == trees[2] != trees[1]
 
 
 def test_models_are_read_in_the_order_of_their_seeds(
@@ -245,6 +250,23 @@ def test_the_learning_curve_ends_with_all_trees(n_trees: int) -> None:
             axis=0,
         )
         assert curve["map"][row] == ranker.mean_average_precision(examples, score)
+
+
+def test_without_a_list_to_judge_by_there_is_no_learning_curve(
+    capsys: pytest.CaptureFixture,
+) -> None:
+    """And not one of NaN."""
+    examples = fold_of(3)
+    nobody = examples.take(np.zeros(len(examples.label), dtype=bool))
+    curve = ranker.learning_curve([trained(1)], nobody, 6)
+    assert (list(curve), len(curve)) == (["trees", "map"], 0)
+    assert "no list of the fold validation holds a relevant item" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("fraction", [1e-300, 0.01])
+def test_a_tree_has_a_row_however_few_there_are(fraction: float) -> None:
+    """LightGBM ends where bagging leaves it none."""
+    assert trained(1, bagging_fraction=fraction).num_trees() > 0
 
 
 def test_feature_gain_is_a_share_the_largest_first() -> None:

@@ -8,11 +8,29 @@ from collections.abc import Callable
 from pathlib import Path
 
 from harness import process, script
-from harness.script import InputError, fold_argument, run_script, whole
+from harness.script import InputError, fold_argument, run_script, whole, whole_folder
 
 import pytest
 
 STAGES = Path(script.__file__).parents[1]
+
+
+def run_python(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """This Python, in the folder, with the modules of stages/."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(STAGES),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "OPENBLAS_CORETYPE": process.PROMISED_KERNEL,  # no line about the kernel
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
 
 
 def names(folder: Path) -> list[str]:
@@ -80,12 +98,113 @@ def test_whole_of_nothing_written_is_an_error(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
+def test_a_limit_of_file_size_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    """It names the file that could not be written, which the system's error does not."""
+    (tmp_path / "x.py").write_text(
+        "import resource\n"
+        "from harness.script import run_script, whole\n"
+        "def main():\n"
+        "    with whole('out.txt') as path:\n"
+        "        path.write_text('half' * 1000)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "run_script(main)\n"
+    )
+    result = run_python(tmp_path, "x.py")
+    assert (result.returncode, result.stderr) == (1, "x: out.txt: File too large\n")
+    assert names(tmp_path) == ["x.py"]
+
+
+def write_folder(path: Path, name: str) -> None:
+    with whole_folder(path) as folder:
+        (folder / name).write_text(name)
+
+
+def test_a_folder_is_replaced_with_all_that_was_in_it(tmp_path: Path) -> None:
+    """Models of more seeds than there are now would be averaged in."""
+    for name in ("old", "new"):
+        write_folder(tmp_path / "models", name)
+    assert names(tmp_path) == ["models"]
+    assert names(tmp_path / "models") == ["new"]
+
+
+@pytest.mark.parametrize("kind", ["file", "link to nothing", "link to a folder"])
+def test_a_folder_replaces_what_bears_its_name(tmp_path: Path, kind: str) -> None:
+    path, other = tmp_path / "models", tmp_path / "other"
+    if kind == "file":
+        path.touch()
+    else:
+        path.symlink_to(other)
+    if kind == "link to a folder":
+        other.mkdir()
+        (other / "kept").touch()
+    write_folder(path, "new")
+    assert not path.is_symlink()
+    assert names(path) == ["new"]
+    assert not other.exists() or names(other) == ["kept"]
+
+
+def test_a_folder_stays_as_it_was_on_an_exception(tmp_path: Path) -> None:
+    write_folder(tmp_path / "models", "old")
+
+    def fail() -> None:
+        with whole_folder(tmp_path / "models") as folder:
+            (folder / "half").touch()
+            raise InputError("stop")
+
+    with pytest.raises(InputError):
+        fail()
+    assert (names(tmp_path), names(tmp_path / "models")) == (["models"], ["old"])
+
+
+@pytest.mark.parametrize("writer", [whole, whole_folder])
+@pytest.mark.parametrize("kind", ["file", "link to nothing"])
+def test_no_folder_to_write_into_is_one_line(tmp_path: Path, writer: Callable, kind: str) -> None:
+    path = tmp_path / "data"
+    if kind == "file":
+        path.touch()
+    else:
+        path.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(InputError, match=f"^{path}: a file, or a link to nothing, stands where"):
+        writer(path / "out").__enter__()
+
+
+@pytest.mark.parametrize("writer", [whole, whole_folder])
+def test_nothing_takes_its_place_after_a_check_has_failed(
+    tmp_path: Path, writer: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise InputError("no")
+
+    def write() -> None:
+        with writer(tmp_path / "out") as temporary:
+            temporary.mkdir(exist_ok=True) if writer is whole_folder else temporary.touch()
+
+    monkeypatch.setattr(script, "checks", [refuse])
+    with pytest.raises(InputError):
+        write()
+    assert names(tmp_path) == []
+
+
 def test_whole_removes_what_a_killed_process_left_of_the_same_file(tmp_path: Path) -> None:
-    for name in (".a.txt.123.tmp", ".a.txt.9.tmp", ".b.txt.123.tmp", "a.txt.123.tmp"):
-        (tmp_path / name).touch()
-    with whole(tmp_path / "a.txt") as temporary:
-        temporary.write_text("one")
-    assert names(tmp_path) == [".b.txt.123.tmp", "a.txt", "a.txt.123.tmp"]
+    """Also where another process, this one or one elsewhere, has its number by now; but not what a
+    process at work here writes.
+    """
+    idle = (sys.executable, "-c", "input()")
+    with (
+        subprocess.Popen(idle, stdin=subprocess.PIPE) as here,
+        subprocess.Popen(idle, stdin=subprocess.PIPE, cwd="/") as elsewhere,
+    ):
+        for number in (here.pid, elsewhere.pid, os.getpid(), "x"):
+            (tmp_path / f".a.txt.{number}.tmp").touch()
+        for name in (f".b.txt.{elsewhere.pid}.tmp", f"a.txt.{elsewhere.pid}.tmp"):
+            (tmp_path / name).touch()
+        with whole(tmp_path / "a.txt") as temporary:
+            temporary.write_text("one")
+        others = [f".b.txt.{elsewhere.pid}.tmp", f"a.txt.{elsewhere.pid}.tmp"]
+        others += [f".a.txt.{here.pid}.tmp"] if Path("/proc/self/cwd").exists() else []
+        assert names(tmp_path) == sorted(["a.txt", *others])
+        for process in (here, elsewhere):
+            process.communicate(b"\n")
 
 
 @pytest.fixture
@@ -124,15 +243,35 @@ def test_an_interrupt_is_130(capsys: pytest.CaptureFixture) -> None:
 
 
 @pytest.mark.usefixtures("_as_stage")
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EDQUOT, errno.EROFS])
-def test_a_full_or_closed_disk_is_one_line(number: int) -> None:
+@pytest.mark.parametrize(
+    "number", [errno.ENOSPC, errno.EACCES, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG]
+)
+def test_what_the_system_refuses_is_one_line(number: int) -> None:
     with pytest.raises(SystemExit) as stop:
         run_script(raising(OSError(number, os.strerror(number), "data/als/test.npz")))
     assert stop.value.code == f"als: data/als/test.npz: {os.strerror(number)}"
 
 
 @pytest.mark.usefixtures("_as_stage")
-@pytest.mark.parametrize("error", [OSError(errno.EIO, "x"), ValueError("a bug"), KeyError("a bug")])
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (OSError(errno.EISDIR, "Is a directory", ".a.9.tmp", None, "a"), "a: Is a directory"),
+        (OSError("8 requested and 3 written"), "8 requested and 3 written"),  # numpy's
+        (FileNotFoundError("data/x.parquet"), "data/x.parquet: not found"),  # pyarrow's
+        (OSError(), "OSError"),
+        (MemoryError("Unable to\nallocate"), "not enough memory: Unable to allocate"),
+        (MemoryError(), "not enough memory: none is left"),
+    ],
+)
+def test_what_libraries_say_of_it_is_one_line(error: Exception, expected: str) -> None:
+    with pytest.raises(SystemExit) as stop:
+        run_script(raising(error))
+    assert stop.value.code == f"als: {expected}"
+
+
+@pytest.mark.usefixtures("_as_stage")
+@pytest.mark.parametrize("error", [ValueError("a bug"), KeyError("a bug")])
 def test_what_is_no_input_error_is_not_hidden(error: Exception) -> None:
     with pytest.raises(type(error)) as raised:
         run_script(raising(error))
@@ -173,20 +312,30 @@ def test_exit_code_of_the_process(tmp_path: Path, error: str, code: int, expecte
         f"        raise {error}\n"
         "run_script(main)\n"
     )
-    result = subprocess.run(
-        [sys.executable, "x.py"],
-        cwd=tmp_path,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(STAGES),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "OPENBLAS_CORETYPE": process.PROMISED_KERNEL,  # no line about the kernel
-        },
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    result = run_python(tmp_path, "x.py")
     assert (result.returncode, result.stderr, result.stdout) == (code, expected, "")
+    assert names(tmp_path) == ["x.py"]
+
+
+def test_an_interrupt_that_a_library_swallows_counts(tmp_path: Path) -> None:
+    """Or the stage would go on as if nothing had been asked of it."""
+    (tmp_path / "x.py").write_text(
+        "import os, signal\n"
+        "from harness import process\n"
+        "from harness.script import run_script, whole\n"
+        "def main():\n"
+        "    with whole('out.txt') as path:\n"
+        "        path.write_text('whole')\n"
+        "        try:\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "        except KeyboardInterrupt:\n"
+        "            pass\n"
+        "signal.signal(signal.SIGINT, process.end_at_once)\n"  # as in a script of stages/
+        "run_script(main)\n"
+    )
+    result = run_python(tmp_path, "x.py")
+    expected = "x: interrupted; no half-written output is left\n"
+    assert (result.returncode, result.stderr) == (130, expected)
     assert names(tmp_path) == ["x.py"]
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from harness.script import InputError
+from harness.script import InputError, run_script
 
 import numpy as np
 import pandas as pd
@@ -257,29 +257,36 @@ def test_nothing_is_trained(copied: Clone, path: str, monkeypatch: pytest.Monkey
     )
 
 
-def test_an_error_is_one_line_and_exit_1(clone: Clone, tmp_path: Path) -> None:
-    """In a process of its own: the arguments, and an OUT that cannot be written."""
+def test_an_error_is_one_line_and_exit_1(
+    clone: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The arguments, and an OUT that cannot be written."""
+    monkeypatch.chdir(clone.folder)
 
     def line_of(*arguments: str) -> str:
-        command = [sys.executable, "stages/serve.py", *arguments]
-        result = subprocess.run(
-            command, cwd=clone.folder, capture_output=True, text=True, check=False
-        )
-        assert (result.returncode, result.stderr.count("\n")) == (1, 1), result.stderr
-        return result.stderr
+        monkeypatch.setattr("sys.argv", ["stages/serve.py", *arguments])
+        with pytest.raises(SystemExit) as stop:
+            run_script(serve.main)
+        assert "\n" not in stop.value.code
+        return stop.value.code
 
     good, file = tmp_path / "good.parquet", tmp_path / "file"
-    item = pq.read_table(clone.folder / "data/items.parquet")["item_id"][0].as_py()
+    item = pq.read_table("data/items.parquet")["item_id"][0].as_py()
     pq.write_table(pa.Table.from_pandas(GOOD.assign(item_id=item)), good)
     file.write_text("no folder")
     usage = "serve: usage: python stages/serve.py INTERACTIONS.parquet OUT.parquet"
-    assert line_of() == line_of(str(good)) == f"{usage}\n"
+    assert line_of() == line_of(str(good)) == usage
     assert line_of(str(good), str(good)).startswith(f"serve: {good}: is the file of the inter")
-    assert line_of("absent.parquet", "out.parquet") == "serve: absent.parquet: not found\n"
+    assert line_of("absent.parquet", "out.parquet") == "serve: absent.parquet: not found"
     assert line_of(str(file), "out.parquet").startswith(f"serve: {file}: cannot be read as a parqu")
-    for out in (tmp_path, file / "out.parquet"):
-        assert line_of(str(good), str(out)).startswith(f"serve: {out}: cannot be written: ")
+    assert line_of(str(good), str(tmp_path)).startswith(f"serve: {tmp_path}: cannot be written: ")
+    line = line_of(str(good), str(file / "out.parquet"))
+    assert line.startswith(f"serve: {file}: a file, or a link to nothing, stands where a folder")
     assert sorted(tmp_path.iterdir()) == [file, good]
+
+    command = [sys.executable, "stages/serve.py"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (1, f"{usage}\n")
 
 
 # --- a source with weeks and channels

@@ -86,6 +86,29 @@ def test_summary_has_a_row_for_an_empty_window() -> None:
     ]
 
 
+def test_summary_has_the_days_where_the_source_tells_the_time() -> None:
+    day = 86_400
+    table = pa.table(
+        {
+            "user": [0, 0, 1, 1],
+            "item": [5, 6, 5, 6],
+            "is_positive": [YES] * 4,
+            "timestamp": [100, 100 + 3 * day, 5 * day, 9 * day],
+        }
+    )
+    frame = summary(np.array([0, 0, 2, 3]), 5, table)
+    assert frame["n_days"].tolist() == [3.0, 0.0, 0.0, 0.0, 0.0]
+    day_5, day_9 = 5 * day, 9 * day
+    assert frame["start"].tolist() == [100, day_5, day_5, day_9, day_9]  # 1 and 4 are empty
+
+
+def test_windows_that_are_weeks_start_with_their_number() -> None:
+    table = pa.table({"user": [0], "item": [5], "is_positive": [YES]})
+    weeks = table.replace_schema_metadata({"n_weeks": "2", "first_week": "7"})
+    assert summary(np.array([1]), 2, weeks)["start"].tolist() == [7, 8]
+    assert "start" not in summary(np.array([1]), 2, table)
+
+
 def write_interactions(folder: Path, strength: list[int], **channels: pa.Array) -> None:
     (folder / "params.yaml").write_text(
         "seed: 1\nthreads: 1\nfolds: [test, validation, label_1]\nsplit:\n  windows: 4\n"

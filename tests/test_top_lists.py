@@ -1,9 +1,11 @@
 """Top-k lists: the cut, the ties, the hits."""
 
+from harness.script import InputError
+
 import numpy as np
 import pytest
 
-from evaluation.top_lists import TopLists, concatenate, top_k
+from evaluation.top_lists import TopLists, check_length, concatenate, top_k
 from folds.history import Target
 
 USER = np.array([2, 2, 2, 2, 7, 7, 9], dtype=np.int32)
@@ -101,3 +103,9 @@ def test_concatenate() -> None:
     parts = [top_k(USER[:4], ITEM[:4], np.arange(7, 3, -1), 3)]
     parts.append(top_k(USER[4:], ITEM[4:], np.arange(3, 0, -1), 3))
     assert rows(concatenate(parts)) == rows(lists)
+
+
+def test_lists_are_as_long_as_what_each_source_retrieves() -> None:
+    check_length(10, per_source=10)
+    with pytest.raises(InputError, match="evaluate.k is 11: must be at most candidates.per_source"):
+        check_length(11, per_source=10)

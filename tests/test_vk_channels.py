@@ -104,7 +104,8 @@ def test_what_some_files_lack_is_left_out_with_a_line(
     assert log.columns["strength"].tolist() == [1 + 1, 1 + 1, 1]  # of share alone, as before
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(": ", 1)[1] for line in lines] == [
-        f"{tmp_path}/{number}.parquet: no column like, place, as other files have; left out"
+        f"{tmp_path}/{number}.parquet: no column like, place, as other files have; left out of"
+        " all files, as a channel and as strength of feedback"
         for number in (1, 2)
     ]
 

@@ -1,5 +1,6 @@
 """VK-LSVD's public layout: what it becomes, its dirt, and a line for each kind of bad data."""
 
+import io
 import zipfile
 from pathlib import Path
 
@@ -106,7 +107,11 @@ def test_tables(tmp_path: Path) -> None:
         "place": [0] * 6,
     }
     assert result.interactions.schema.field("week").type == pa.int16()
-    assert result.interactions.schema.metadata == {b"n_weeks": b"4", b"levels": b'{"place": [0]}'}
+    assert result.interactions.schema.metadata == {
+        b"n_weeks": b"4",
+        b"first_week": b"3",
+        b"levels": b'{"place": [0]}',
+    }
     assert result.users.to_pydict() == {
         "user_id": [5, 7, 9],
         "age": [20, 30, 40],
@@ -307,6 +312,51 @@ def test_unfit_arrays(tmp_path: Path, changes: dict, part: str) -> None:
     line = line_of(tmp_path)
     assert line.startswith(f"{tmp_path}/metadata/item_embeddings.npz: ")
     assert part in line
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_arrays_of_any_byte_order(tmp_path: Path, order: str) -> None:
+    expected = read(write(tmp_path)).item_embeddings
+    arrays = {"item_id": ITEM_ID, "embedding": EMBEDDING}
+    write_npz(
+        tmp_path, **{name: of.astype(of.dtype.newbyteorder(order)) for name, of in arrays.items()}
+    )
+    assert (read(tmp_path).item_embeddings == expected).all()
+
+
+@pytest.mark.parametrize(
+    "shape", [(4, 10**14), (4, 2**62), (4, 10**19), (10**30, 1), (-1, 3)], ids=str
+)
+def test_a_header_of_more_than_there_is(tmp_path: Path, shape: tuple[int, int]) -> None:
+    path = write(tmp_path) / "metadata/item_embeddings.npz"
+    header = io.BytesIO()
+    fields = {"shape": shape, "fortran_order": False, "descr": "<f4"}
+    np.lib.format.write_array_header_1_0(header, fields)
+    write_npz(tmp_path, embedding=None)
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr("embedding.npy", header.getvalue() + bytes(64))
+    assert line_of(tmp_path).startswith(f"{path}: cannot be read as a npz file: ")
+
+
+def test_a_member_that_is_no_array(tmp_path: Path) -> None:
+    path = write(tmp_path) / "metadata/item_embeddings.npz"
+    write_npz(tmp_path, embedding=None)
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr("embedding.npy", b"no array")
+    assert "embedding |S8 (); must be integers or strings (n,)" in line_of(tmp_path)
+
+
+def test_a_column_that_occurs_twice(tmp_path: Path) -> None:
+    """Whichever is meant; it is not called absent."""
+    folder = write(tmp_path)
+    for file in ("interactions/test/week_06", "metadata/users_metadata", "metadata/items_metadata"):
+        path = folder / f"{file}.parquet"
+        table = pq.read_table(path)
+        for name in table.column_names[:3]:
+            pq.write_table(table.append_column(name, table[name]), path)
+            expected = f"{path}: column {name} occurs 2 times; each must occur once"
+            assert line_of(folder) == expected
+        pq.write_table(table, path)
 
 
 def test_a_npy_file_named_npz(tmp_path: Path) -> None:

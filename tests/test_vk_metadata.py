@@ -1,5 +1,6 @@
 """Metadata of both layouts, where the layouts' own tests do not reach."""
 
+import re
 from pathlib import Path
 
 from harness.script import InputError
@@ -74,6 +75,32 @@ def test_metadata_in_batches(tmp_path: Path, capsys: pytest.CaptureFixture) -> N
     assert f"{path}: no row for 1 of 3 users\n" in out
     assert f"{path}: 1 rows of users without interactions, left out\n" in out
     assert f"{path}: 3 more rows of the same user, left out\n" in out
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("age", [1.0, -np.inf, None]),
+        ("age", [1.0, 1e39, np.nan]),
+        ("age", pa.array(np.array([1, np.inf, 2], dtype=np.float16))),
+        ("gender", [0.0, np.inf, 1.0]),  # a category
+        ("geo", pa.array([0.0, np.inf, 0.0]).dictionary_encode()),
+    ],
+)
+def test_infinite_numbers_are_refused_by_name(
+    tmp_path: Path, column: str, values: list | pa.Array
+) -> None:
+    """What is not known, null or NaN, is not infinite."""
+    path = tmp_path / "users.parquet"
+    users = {"user_id": [5, 6, 7], "age": [1, 2, 3], "gender": [1] * 3, "geo": [1] * 3}
+    pq.write_table(pa.table({**users, column: values}), path)
+    with pytest.raises(InputError) as error:
+        vk_metadata.read_users(path, Ids(pa.array([5])))
+    assert re.fullmatch(
+        rf"{path}: {column} is (-?inf|1e\+39) in 1 of 3 rows read; must be a finite number, or null"
+        " where it is not known",
+        str(error.value),
+    )
 
 
 @pytest.mark.usefixtures("small_batches")

@@ -58,11 +58,16 @@ def train_group(
     if group == "warm":
         check_folds(training, params.train_folds, shared)
     for judged, found in training.items():
-        if not found:  # cold users are then served as they are
+        n_lists = sum(len(one.group) for one in found)
+        if group == "cold" and n_lists < max(params.cold_min_lists, 1):
+            report(
+                f"{judged}: only {n_lists} lists of cold users to learn from, fewer than "
+                f"{params.cold_min_lists} (ranker.cold_min_lists): cold users get recent popular "
+                "items as they are"
+            )
             continue
         data = dataset(found, params, shared)
         save(judged, group, train(data, params, shared, params.n_seeds))
-        n_lists = sum(len(one.group) for one in found)
         report(f"{judged}, {group} users: {data.num_data():,} candidates in {n_lists:,} lists")
 
 

@@ -22,18 +22,21 @@ class RankerParams(Strict):
     label: Literal["positive", "graded"]  # relevant or not, or the strength of the feedback
     n_estimators: int = Field(ge=1, le=100_000)  # trees
     cold_n_estimators: int = Field(ge=0, le=100_000)  # for cold users; 0 = none
+    cold_min_lists: int = Field(
+        ge=0, le=10_000_000
+    )  # to learn from; with fewer, no ranker for them
     learning_rate: float = Field(gt=0, le=10)
-    num_leaves: int = Field(ge=2, le=131_072)  # of a tree
-    min_data_in_leaf: int = Field(ge=0)  # rows
+    num_leaves: int = Field(ge=2, le=4096)  # of a tree; each takes memory, whether used or not
+    min_data_in_leaf: int = Field(ge=0, le=10**9)  # rows
     feature_fraction: float = Field(gt=0, le=1)  # of the features, drawn for each tree
     bagging_fraction: float = Field(gt=0, le=1)  # of the rows, drawn for each tree
-    lambda_l2: float = Field(ge=0)  # L2 regularisation of leaf values
+    lambda_l2: float = Field(ge=0, le=1e12)  # L2 regularisation of leaf values
     max_bin: int = Field(ge=2, le=255)  # bins of a feature
-    truncation_level: int = Field(ge=1)  # lambdarank: ranks that matter; about k + 3
-    negatives: int = Field(ge=0)  # irrelevant candidates kept per list, drawn by seed; 0 = all
+    truncation_level: int = Field(ge=1, le=100_000)  # lambdarank: ranks that matter; about k + 3
+    negatives: int = Field(ge=0, le=1_000_000)  # irrelevant ones kept per list, by seed; 0 = all
     list_weight: float = Field(ge=0, le=2)  # w: rows of a list with n relevant ones weigh n^-w
     n_seeds: int = Field(ge=1, le=100)  # models whose scores are averaged
-    train_folds: int = Field(ge=1)  # folds before a judged one that its ranker is trained on
+    train_folds: int = Field(ge=1, le=1000)  # folds before a judged one that teach its ranker
 
     @model_validator(mode="after")
     def _graded_needs_ranking(self) -> "RankerParams":
@@ -114,12 +117,13 @@ def train_one(data: lgb.Dataset, params: RankerParams, seed: int, number: int) -
         "num_leaves",
         "min_data_in_leaf",
         "feature_fraction",
-        "bagging_fraction",
         "lambda_l2",
         "max_bin",
     )
     settings = {
         **{name: getattr(params, name) for name in names},
+        # at least one row, or LightGBM ends
+        "bagging_fraction": max(params.bagging_fraction, min(1.0, 1.5 / data.num_data())),
         "bagging_freq": 1,
         "lambdarank_truncation_level": params.truncation_level,
         "feature_fraction_seed": seed + number,

@@ -89,7 +89,7 @@ def judge(
     target: Target,
     models: dict[str, TopLists],
     single: list[TopLists],
-    candidates: CandidateCounts,
+    counts: CandidateCounts,
     k: int,
     is_popular: np.ndarray | None = None,
 ) -> Judged:
@@ -116,9 +116,9 @@ def judge(
         n_relevant=n_relevant,
         n_known=np.bincount(row[item >= 0], minlength=len(users)),
         n_popular=np.bincount(row[is_popular], minlength=len(users)),
-        n_candidates=candidates.n_candidates,
-        n_found=candidates.n_found,
-        n_found_by_als=candidates.n_found_by_als,
+        n_candidates=counts.n_candidates,
+        n_found=counts.n_found,
+        n_found_by_als=counts.n_found_by_als,
         hits={name: lists.hits(target, users, k) for name, lists in models.items()},
         popular_hits={name: lists.hits(popular, users, k) for name, lists in models.items()},
         single_hits={

@@ -6,7 +6,11 @@ relevant items of the target window, also those no list could hold. Lists that a
 or not at all are rows of False and count as zero.
 """
 
+import math
+
 import numpy as np
+
+FEWEST_USERS = 10  # that a bootstrap can say anything of: of one, every draw is the same
 
 
 def average_precision(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
@@ -72,9 +76,11 @@ def bootstrap(
     Returns ci95_low, ci95_high: 2.5 % and 97.5 % of the resampled means; p_value: two-sided, twice
     the smaller share of resampled means on either side of zero, counting the observed one, at most
     1; min_detectable: the difference that a test at 5 % finds with 80 % power, which is 2.8 =
-    1.96 + 0.84 standard errors.
+    1.96 + 0.84 standard errors. All are NaN where there are fewer than FEWEST_USERS users.
     """
-    _, row = np.unique(user, return_inverse=True)
+    users, row = np.unique(user, return_inverse=True)
+    if len(users) < FEWEST_USERS:
+        return dict.fromkeys(("ci95_low", "ci95_high", "p_value", "min_detectable"), math.nan)
     of_user = np.stack([np.bincount(row, difference), np.bincount(row)], axis=1)
     means = resampled_means(of_user, n_resamples, np.random.default_rng(seed))
     low, high = np.quantile(means, [0.025, 0.975])

@@ -85,7 +85,8 @@ def gain_by_window(windows: pd.DataFrame, pooled: dict[str, dict[str, float]]) -
         colour, marker = (COLOURS["hybrid"], "D") if is_pooled else (COLOURS["als"], "o")
         axes.plot([low, high], [height, height], color=colour, linewidth=2.4 if is_pooled else 1.4)
         axes.plot(gain, height, marker, color=colour, markersize=7 if is_pooled else 5)
-        text = f"{gain:+.4f} ({low:+.4f} to {high:+.4f})"
+        interval = f"{low:+.4f} to {high:+.4f}" if low <= high else "too few users"  # NaN
+        text = f"{gain:+.4f} ({interval})"
         axes.annotate(
             text,
             (1.02, height),

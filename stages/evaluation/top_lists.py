@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.params import Strict
+from harness.script import InputError
 
 import numpy as np
 import pyarrow as pa
@@ -31,6 +32,17 @@ class EvaluateParams(Strict):
 
     k: int = Field(ge=1, le=1000)  # length of the lists, and cut-off of every metric
     n_resamples: int = Field(ge=100, le=1_000_000)  # bootstrap resamples of users
+
+
+def check_length(k: int, per_source: int) -> None:
+    """InputError where ALS alone would be judged by lists shorter than k, and seem worse than it
+    is.
+    """
+    if k > per_source:
+        raise InputError(
+            f"params.yaml: evaluate.k is {k}: must be at most candidates.per_source, which is "
+            f"{per_source}, or the lists of ALS end before k"
+        )
 
 
 @dataclass(frozen=True)

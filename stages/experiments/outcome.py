@@ -7,11 +7,12 @@ params.yaml says something else has results of other parameters, and is refused.
 from dataclasses import dataclass
 
 from harness.script import InputError
+from harness.tree import changes, leaves, look_up
 
 import numpy as np
 import pyarrow as pa
 
-from experiments.revision import Revision, leaves, look_up
+from experiments.revision import Revision
 
 INTERACTIONS = "data/split/interactions.parquet"
 WINDOW = "data/split/folds/{fold}.json"
@@ -126,15 +127,11 @@ def stale(params: dict[str, object], now: dict) -> list[str]:
     """What params.yaml says now of parameters that a stage ran with other values of: `als.alpha is
     5, not 1` for each.
     """
-    lines = []
-    for key, value in params.items():
-        before, after = leaves(value, f"{key}."), leaves(look_up(now, key), f"{key}.")
-        lines += [
-            f"{name} is {after.get(name)}, not {before.get(name)}"
-            for name in {**before, **after}
-            if after.get(name) != before.get(name)
-        ]
-    return lines
+    return [
+        f"{name} is {after}, not {before}"
+        for key, value in params.items()
+        for name, before, after in changes(key, value, look_up(now, key))
+    ]
 
 
 def judge_of(revision: Revision, model: str) -> tuple[Judge, list[dict]]:

@@ -6,6 +6,7 @@ dvc.lock says, too, and files in data/ that were never checked out have no influ
 """
 
 import json
+from pathlib import Path
 from typing import BinaryIO
 
 from harness.script import InputError
@@ -13,13 +14,25 @@ from harness.script import InputError
 import pyarrow as pa
 import pyarrow.parquet as pq
 from dvc.exceptions import DvcException, NotDvcRepoError
+from dvc.fs import GitFileSystem
 from dvc.fs.data import DataFileSystem
-from dvc.fs.dvc import _DVCFileSystem as DVCFileSystem  # as dvc.api, which imports all of DVC
-from dvc.scm import SCMError
+from dvc.repo import Repo
+from dvc.scm import SCMError, map_scm_exception
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 WORKSPACE = "workspace"
+
+
+def repo_at(name: str, workspace: Repo) -> Repo:
+    """The repository in a revision. It may stand in a subfolder of git's, where DVC, asked for a
+    revision, would look for it in the top folder.
+    """
+    top = Path(workspace.scm.root_dir)
+    folder = Path(workspace.root_dir).relative_to(top)
+    files = GitFileSystem(scm=workspace.scm, rev=name)
+    with map_scm_exception():
+        return Repo(f"/{folder.as_posix()}" if folder.parts else "/", files, scm=workspace.scm)
 
 
 class Revision:
@@ -28,7 +41,8 @@ class Revision:
     def __init__(self, name: str) -> None:
         self.name, self._yaml = name, {}
         try:
-            self._repo = DVCFileSystem(rev=None if name == WORKSPACE else name).repo
+            workspace = Repo()
+            self._repo = workspace if name == WORKSPACE else repo_at(name, workspace)
         except NotDvcRepoError:
             raise InputError("not in a DVC repository; run from its top folder") from None
         except SCMError:
@@ -67,13 +81,15 @@ class Revision:
     def table(self, path: str, columns: list[str]) -> pa.Table:
         """These columns of a parquet file that DVC tracks."""
         with self._open(path) as file:
-            parquet = pq.ParquetFile(file)
+            # in this thread alone: pyarrow's own may still hold this file of Python's when the
+            # interpreter ends, and abort it
+            parquet = pq.ParquetFile(file, pre_buffer=False)
             known = parquet.schema_arrow.names
             if missing := [column for column in columns if column not in known]:
                 raise InputError(
                     f"{self.name}: {path} has no column {missing[0]}, but {', '.join(known)}"
                 )
-            return parquet.read(columns)
+            return parquet.read(columns, use_threads=False)
 
     def _open(self, path: str) -> BinaryIO:
         files = self._repo.fs
@@ -86,18 +102,3 @@ class Revision:
                 f"{self.name}: {path} is neither in the cache nor in a remote; push it where it "
                 "was made (dvc push, or dvc exp push) and dvc pull it here, or run it again"
             ) from None
-
-
-def leaves(tree: object, prefix: str = "") -> dict[str, object]:
-    """Dotted key -> value, of a tree of dictionaries."""
-    if not isinstance(tree, dict) or not tree:
-        return {prefix.removesuffix("."): tree}
-    below = (leaves(of, f"{prefix}{name}.") for name, of in tree.items())
-    return {key: value for part in below for key, value in part.items()}
-
-
-def look_up(tree: dict, dotted: str) -> object:
-    """The value under a dotted key, None where there is none."""
-    for name in dotted.split("."):
-        tree = tree.get(name) if isinstance(tree, dict) else None
-    return tree

@@ -1,5 +1,6 @@
 """Tables for people: aligned text, Markdown, or drawn on a terminal."""
 
+import math
 import sys
 from dataclasses import dataclass
 
@@ -22,12 +23,16 @@ def signed(value: float) -> str:
 
 
 def interval(test: dict[str, float]) -> str:
-    """Of paired.difference."""
+    """Of paired.difference; NaN where there is none."""
+    if not test["ci95_low"] <= test["ci95_high"]:
+        return "too few users"
     return f"{signed(test['ci95_low'])} to {signed(test['ci95_high'])}"
 
 
 def p_text(p: float) -> str:
-    """A p-value."""
+    """A p-value, NaN where there is none."""
+    if math.isnan(p):
+        return "none"
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.script import InputError
+from harness.tree import leaves
 
 from experiments.outcome import ALS_ALONE, EVALUATE
-from experiments.revision import WORKSPACE, Revision, leaves
+from experiments.revision import WORKSPACE, Revision
 from experiments.settings import Setting, name_of, override
 from experiments.workspace import TRIAL, dvc, git
 

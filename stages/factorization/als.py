@@ -1,12 +1,16 @@
 """Implicit-feedback ALS (Hu, Koren, Volinsky 2008, conjugate gradient), by the library implicit."""
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from typing import Literal
 
 from harness.params import SharedParams, Strict
+from harness.script import InputError
 
 import numpy as np
 from implicit.cpu.als import AlternatingLeastSquares
+from implicit.recommender_base import ModelFitError
 from pydantic import Field
 from scipy import sparse
 
@@ -20,9 +24,9 @@ class AlsParams(Strict):
     """Parameters of ALS, by the names of the library `implicit`."""
 
     factors: int = Field(ge=1, le=4096)  # width of the factor vectors
-    alpha: float = Field(gt=0)  # confidence of a positive pair; that of all other pairs is 1
+    alpha: float = Field(gt=0, le=1e6)  # confidence of a positive pair; of all others it is 1
     confidence: Literal["plain", "strength"]  # strength: alpha times the strength of the feedback
-    regularization: float = Field(ge=0)  # L2 weight
+    regularization: float = Field(ge=0, le=1e9)  # L2 weight
     iterations: int = Field(ge=1, le=1000)  # alternations of users and items
     half_life: HalfLife  # of the confidence of a positive, windows
 
@@ -50,12 +54,30 @@ def model_of(params: AlsParams, shared: SharedParams) -> AlternatingLeastSquares
     )
 
 
+@contextlib.contextmanager
+def solvable(params: AlsParams) -> Iterator[None]:
+    """InputError, which names the parameters, where the library finds no finite factors: the
+    equations of float32 bear no alpha that is so much larger than the regularization.
+    """
+    try:
+        yield
+    except (ModelFitError, ValueError):
+        raise InputError(
+            f"params.yaml: with als.alpha {params.alpha:g}, als.regularization"
+            f" {params.regularization:g} and als.factors {params.factors} the equations of ALS have"
+            " no solution: raise regularization, or lower alpha or factors"
+        ) from None
+
+
 def exact_user_factors(model: AlternatingLeastSquares, positives: sparse.csr_array) -> np.ndarray:
     """float32 (n_users, factors): the solution of each user's equations for the items' factors of
     the model; it depends on nobody else's positives.
     """
     user_items = sparse.csr_matrix(positives)
-    return model.recalculate_user(np.arange(user_items.shape[0]), user_items)
+    factors = model.recalculate_user(np.arange(user_items.shape[0]), user_items)
+    if not np.isfinite(factors).all():
+        raise ModelFitError("the factors are not finite")
+    return factors
 
 
 def fit(
@@ -68,8 +90,9 @@ def fit(
     positives  what weighted() gives: the confidence of each over alpha
     """
     model = model_of(params, shared)
-    model.fit(sparse.csr_matrix(positives), show_progress=sys.stderr.isatty())
-    return exact_user_factors(model, positives), model.item_factors
+    with solvable(params):
+        model.fit(sparse.csr_matrix(positives), show_progress=sys.stderr.isatty())
+        return exact_user_factors(model, positives), model.item_factors
 
 
 def fold_in(
@@ -82,7 +105,8 @@ def fold_in(
     """
     model = model_of(params, shared)
     model.item_factors = item_factors
-    return exact_user_factors(model, positives)
+    with solvable(params):
+        return exact_user_factors(model, positives)
 
 
 def factors_of(history: History, params: AlsParams, shared: SharedParams) -> Factors:

@@ -35,8 +35,8 @@ from folds.similarity import ItemKnnParams, by_recency
 class FamilyParams(Strict):
     """The parameters that the families share; families.FeaturesParams adds which are in use."""
 
-    recent_windows: int = Field(ge=1)  # windows that count as recent
-    smoothing: float = Field(gt=0)  # exposures' worth of the overall rate added to every rate
+    recent_windows: int = Field(ge=1, le=1000)  # windows that count as recent
+    smoothing: float = Field(ge=1e-6, le=1e9)  # exposures' worth of the overall rate in every rate
     last_items: int = Field(ge=1, le=1000)  # latest positives that make up the short-term profile
     scores: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")], ScoreModel]  # of `scores`
 

@@ -28,8 +28,8 @@ class EaseModel(Strict):
 
     model: Literal["ease"]
     of: Literal["positives", "exposures"]  # what it is fitted on, and what users are scored by
-    l2: float = Field(gt=0)  # ridge weight
-    max_items: int = Field(ge=1)  # time grows with its cube, memory with its square
+    l2: float = Field(ge=1e-3, le=1e12)  # ridge weight
+    max_items: int = Field(ge=1, le=1_000_000)  # time grows with its cube, memory with its square
     half_life: HalfLife  # of an entry, windows
 
     def fit(self, history: History, n_threads: int) -> ItemWeights:

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.script import InputError
+from harness.script import InputError, left_behind
 
 from readers.movielens import EDITIONS
 from readers.params import ReaderParams
@@ -30,7 +30,7 @@ def is_in_raw(data: ReaderParams) -> bool:
 def temporary_folder() -> Iterator[Path]:
     """A folder on the disk of data/raw, gone after the block; those of killed runs go first."""
     RAW.parent.mkdir(parents=True, exist_ok=True)
-    for left in RAW.parent.glob(".download.*.tmp"):
+    for left in left_behind(RAW.with_name("download")):
         shutil.rmtree(left)
     folder = RAW.parent / f".download.{os.getpid()}.tmp"
     folder.mkdir()

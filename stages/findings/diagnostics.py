@@ -5,6 +5,7 @@ A check is a function (Facts) -> Outcome, with a line in CHECKS, the only list o
 What judges the test folds is asked only where test is what it is about.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -100,6 +101,8 @@ def underpowered_test(facts: Facts) -> Outcome:
     n_lists = facts.summary["test"]["n_lists"]
     if expected <= 0:
         return Unknown("validation shows no gain that test could be asked to find")
+    if math.isnan(least):
+        return Unknown("test has too few users for an interval")
     if least <= expected:
         return Fine(
             f"{n_lists:,} test lists can tell {least:.4f} from none, and validation promises "
@@ -188,7 +191,7 @@ def _is_alone(one: Slice) -> bool:
 
 def gain_is_in_one_slice(facts: Facts) -> Outcome:
     """Whether, without one slice, nothing is left of a gain that is there with it."""
-    if facts.summary["validation"]["uplift"]["ci95_low"] <= 0:
+    if not facts.summary["validation"]["uplift"]["ci95_low"] > 0:  # or NaN
         return Unknown("validation shows no gain that could stand in one slice")
     large = [
         one for one in facts.slices if one.rest and min(one.gain.n, one.rest.n) >= FEWEST_LISTS

@@ -5,18 +5,31 @@ from typing import NamedTuple
 
 import numpy as np
 
+from evaluation.metrics import FEWEST_USERS
+
 MOST_CLUSTERS = 20_000  # with more users, random groups of users are drawn instead
 MOST_RESAMPLES = 5_000
 CELLS_AT_ONCE = 20_000_000
 
 
 class Interval(NamedTuple):
-    """A mean, its 95 % interval, and the number of values it is the mean of."""
+    """A mean, its 95 % interval, and the number of values it is the mean of. low and high are NaN
+    where it is of too few users.
+    """
 
     value: float
     low: float
     high: float
     n: int
+
+    @property
+    def is_known(self) -> bool:
+        return self.low <= self.high
+
+    @property
+    def reach(self) -> tuple[float, ...]:
+        """What a picture of it must have room for."""
+        return (self.value, self.low, self.high) if self.is_known else (self.value,)
 
     @property
     def is_above_zero(self) -> bool:
@@ -30,7 +43,8 @@ class Interval(NamedTuple):
 def intervals(
     columns: Iterable[tuple[str, np.ndarray]], user: np.ndarray, n_resamples: int, seed: int
 ) -> dict[str, Interval]:
-    """Mean and 95 % percentile interval of every column; a column without a value is left out.
+    """Mean and 95 % percentile interval of every column; a column without a value is left out, and
+    one of fewer than FEWEST_USERS users has no interval.
 
     columns  name and float (n_rows,); NaN in a row that does not count
     user     int (n_rows,): whose row it is. What is drawn with replacement are users, each with all
@@ -51,7 +65,9 @@ def intervals(
         min(n_resamples, MOST_RESAMPLES),
         np.random.default_rng(seed),
     )
-    low, high = np.nanquantile(means, [0.025, 0.975], axis=0)
+    bounds = np.nanquantile(means, [0.025, 0.975], axis=0)
+    n_users = np.array([np.count_nonzero(of) for of in sizes.values()])
+    low, high = np.where(n_users < FEWEST_USERS, np.nan, bounds)
     return {
         name: Interval(
             float(sums[name].sum() / sizes[name].sum()),

@@ -33,7 +33,7 @@ class CandidateListParams(Strict):
 
     sources: list[str]  # names in retrieval.SOURCES
     per_source: int = Field(ge=10, le=10_000)  # items each source retrieves for a user
-    label_users: int = Field(ge=0)  # most users a label fold trains with, drawn by seed; 0 = all
+    label_users: int = Field(ge=0, le=10**9)  # most users of a label fold, by seed; 0 = all
 
     @field_validator("sources")
     @classmethod

@@ -9,7 +9,7 @@ from scipy import sparse
 from folds.history import History
 
 # Windows after which an entry counts half; 0 = all entries count alike
-HalfLife = Annotated[float, Field(ge=0)]
+HalfLife = Annotated[float, Field(ge=0, le=1e6)]
 WEIGHT_BITS = 10  # behind the binary point of a weight
 
 

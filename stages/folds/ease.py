@@ -4,6 +4,8 @@ of features need it.
 
 from collections.abc import Callable
 
+from harness.script import InputError
+
 import numpy as np
 from scipy import linalg, sparse
 from threadpoolctl import threadpool_limits
@@ -56,7 +58,13 @@ def ease_weights(user_item: sparse.csr_array, l2: float, n_threads: int) -> np.n
 def weights_of_gram(gram: np.ndarray, l2: float, n_bits: int) -> np.ndarray:
     """The same from X'X, which is overwritten; n_bits: those of an entry of X, see entry_bits."""
     gram[np.diag_indices_from(gram)] += l2
-    precision = linalg.inv(gram, overwrite_a=True, check_finite=False, assume_a="pos")
+    try:
+        precision = linalg.inv(gram, overwrite_a=True, check_finite=False, assume_a="pos")
+    except linalg.LinAlgError:
+        raise InputError(
+            f"params.yaml: an l2 of EASE is {l2}: too little for these {len(gram)} items, whose"
+            " matrix it leaves singular; raise it"
+        ) from None
     weights = precision / -np.diag(precision)
     np.fill_diagonal(weights, 0)
     return on_grid(weights, grid_bits(len(weights)) - n_bits, axis=0)

@@ -20,7 +20,7 @@ class ItemKnnParams(Strict):
 
     neighbours: int = Field(ge=1, le=10_000)  # kept per item
     weighting: Literal["count", "cosine", "tfidf", "bm25"]  # of users and items before the product
-    last_items: int = Field(ge=2)  # of each user, the latest; the cost grows with its square
+    last_items: int = Field(ge=2, le=1_000_000)  # of each user; the cost grows with its square
     half_life: HalfLife  # of an entry, windows
 
 

@@ -5,8 +5,11 @@ data/interactions.parquet   one row per interaction, in time order
     is_positive bool        data.positive holds
     strength uint8          0 where not positive; 1 for a plain positive, more for stronger
                             feedback, at most 4
-    week int16              only in sources that come in weeks: 0 is the oldest
+    week int16              only in sources that come in weeks: 0 is the oldest; the schema's
+                            metadata has their number, n_weeks, and may have that of the oldest,
+                            first_week
     is_test bool            only in sources with a test file: True in its rows, which come last
+    timestamp int64         only in sources that tell the time: seconds since 1970, ascending
     CHANNELS                only those that the source has, for the family `channels`:
                             like, share, bookmark, dislike, click_on_author, open_comments bool;
                             timespent uint8, seconds, 255 at most; place, platform, agent uint8: a

@@ -7,7 +7,9 @@ import os
 from pathlib import Path
 from typing import Annotated, TypeVar, get_args, get_origin
 
+from harness import script
 from harness.script import InputError
+from harness.tree import changes, look_up, shown
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from ruamel.yaml import YAML
@@ -27,9 +29,13 @@ SECTIONS = (
     "spark",
 )
 
+MOST_COLLECTIONS = 10_000  # lists and mappings; far more of them, nested, would crash the parser
+
 
 class Strict(BaseModel):
-    """What every section is: nothing converted, nothing unknown, nothing infinite, no defaults."""
+    """What every section is: nothing converted, nothing unknown, nothing infinite, no defaults.
+    Every number has a least and a largest value: libraries crash, or stall, beyond theirs.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -51,7 +57,7 @@ class SharedParams(Strict):
     """The keys that stand outside the sections, since several stages read them."""
 
     seed: int = Field(ge=0, le=2**31 - 1)  # of ALS, the rankers, the samples and the bootstrap
-    threads: int = Field(ge=0, le=1024)  # 0 = every core the process may use; never changes a byte
+    threads: int = Field(ge=0, le=256)  # 0 = every core the process may use; never changes a byte
     folds: list[Annotated[str, Field(pattern=FOLD)]]  # consecutive windows, the latest first
 
     @field_validator("folds")
@@ -93,29 +99,65 @@ class SharedParams(Strict):
 
 
 Section = TypeVar("Section", bound=BaseModel)
+READ: list[tuple[str, object]] = []  # dotted key and value, of all that this process has read
+
+
+def check_unchanged() -> None:
+    """InputError where the file no longer says what this process has read of it: DVC records what
+    it says when a stage ends, so that the results would be taken for those of other parameters.
+    """
+    now = _load()
+    for key, value in READ:
+        for name, before, after in changes(key, value, look_up(now, key)):
+            raise InputError(
+                f"{FILE}: {name} was {shown(before)} when it was read, and is {shown(after)} now:"
+                " the results are of the former, and not kept; run it again"
+            )
+
+
+def remember(key: str, value: object) -> None:
+    """Has this value compared with the file until this run of the script ends."""
+    if script.checks is None:
+        return
+    if check_unchanged not in script.checks:  # the first of a run
+        READ.clear()
+        script.checks.append(check_unchanged)
+    if (key, value) not in READ:
+        READ.append((key, value))
 
 
 def _load() -> dict:
     try:
-        tree = YAML(typ="safe").load(FILE)
+        text = FILE.read_bytes()
+        if sum(map(text.count, (b"[", b"{", b"- "))) > MOST_COLLECTIONS:
+            raise RecursionError
+        tree = YAML(typ="safe").load(text)
     except FileNotFoundError:
         raise InputError(f"{FILE}: not found; run from the top folder of the repository") from None
-    except YAMLError as error:
+    except OSError as error:
+        raise InputError(f"{FILE}: cannot be read: {error.strerror}") from None
+    except RecursionError:
+        raise InputError(f"{FILE}: lists or sections stand too deep within each other") from None
+    except (YAMLError, ValueError, KeyError) as error:  # the latter two for values of no type
         raise InputError(f"{FILE}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(tree, dict):
         raise InputError(f"{FILE}: must be a mapping of sections")
     for key in tree:
         if key not in (*SECTIONS, *SharedParams.model_fields):
-            raise InputError(
-                f"{FILE}: {_unknown(str(key), [*SharedParams.model_fields, *SECTIONS])}"
-            )
+            raise InputError(f"{FILE}: {_unknown(key, [*SharedParams.model_fields, *SECTIONS])}")
     return tree
 
 
-def _unknown(key: str, known: list[str], prefix: str = "") -> str:
-    close = difflib.get_close_matches(key, known, n=1)
+def _written(key: object) -> str:
+    """A key as a message has it: in one line, and short."""
+    return key if isinstance(key, str) and key.isprintable() and len(key) < 100 else shown(key)
+
+
+def _unknown(key: object, known: list[str], prefix: str = "") -> str:
+    name = _written(key)
+    close = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {prefix}{close[0]}?" if close else f"known: {', '.join(known)}"
-    return f"{prefix}{key} is not a parameter; {hint}"
+    return f"{prefix}{name} is not a parameter; {hint}"
 
 
 def _section_of(path: list[str | int], model: type[BaseModel]) -> tuple[list[str], object]:
@@ -144,19 +186,19 @@ def _line(error: dict, model: type[BaseModel], prefix: str) -> str:
         return error["msg"].removeprefix("Value error, ")
     *parents, last = error["loc"]
     parents, model = _section_of(parents, model)
-    key = prefix + ".".join((*parents, str(last)))
+    key = prefix + ".".join(map(_written, (*parents, last)))
     if error["type"] == "extra_forbidden":
         known, parent = list(model.model_fields), "".join(f"{name}." for name in parents)
-        return _unknown(str(last), known, prefix + parent)
+        return _unknown(last, known, prefix + parent)
     if error["type"] == "union_tag_not_found":
         return f"{key}.model is missing"
     if error["type"] == "union_tag_invalid":
         context = error["ctx"]
-        return f"{key}.model is {context['tag']!r}: must be one of {context['expected_tags']}"
+        return f"{key}.model is {shown(context['tag'])}: must be one of {context['expected_tags']}"
     if error["type"] == "missing":
         return f"{key} is missing"
     message = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    return f"{key} is {error['input']!r}: {message}"
+    return f"{key} is {shown(error['input'])}: {message}"
 
 
 def _validate(values: object, model: type[Section], prefix: str) -> Section:
@@ -178,13 +220,19 @@ def section(name: str, model: type[Section]) -> Section:
         if key not in tree:
             raise InputError(f"{FILE}: the section {path} is missing")
         if not isinstance(tree[key], dict):
-            raise InputError(f"{FILE}: {path} is {tree[key]!r}: must be a section")
+            raise InputError(f"{FILE}: {path} is {shown(tree[key])}: must be a section")
         tree = tree[key]
         path += "."
-    return _validate(tree, model, path)
+    found = _validate(tree, model, path)
+    remember(name, tree)
+    return found
 
 
 def shared_params() -> SharedParams:
-    """seed, threads and folds."""
+    """seed, threads and folds; threads, which change no byte, may change while a stage runs."""
     tree = _load()
-    return _validate({key: tree[key] for key in tree if key not in SECTIONS}, SharedParams, "")
+    values = {key: tree[key] for key in tree if key not in SECTIONS}
+    found = _validate(values, SharedParams, "")
+    for key in ("seed", "folds"):
+        remember(key, values[key])
+    return found

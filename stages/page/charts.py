@@ -133,7 +133,8 @@ def span_of(rows: Sequence[Row], has_zero: bool = False) -> tuple[float, float]:
     losses.
     """
     shown = [row.interval for row in rows if not row.is_off_scale] or [Interval(0, 0, 1, 0)]
-    low, high = min(one.low for one in shown), max(one.high for one in shown)
+    ends = [end for one in shown for end in one.reach]
+    low, high = min(ends), max(ends)
     if has_zero:
         low, high = min(low, 0.0), max(high, 0.0)
     margin = 0.06 * (high - low) or 0.5
@@ -158,9 +159,9 @@ def interval_rows(title: str, axis: str, rows: Sequence[Row], span: tuple[float,
         if row.is_off_scale:
             parts.append(text(WIDTH, y + 5, "beyond the axis →", "halo soft", "end"))
             continue
-        parts.append(
-            line(scale(row.interval.low), y, scale(row.interval.high), y, f"range {row.kind}")
-        )
+        if row.interval.is_known:
+            low, high = scale(row.interval.low), scale(row.interval.high)
+            parts.append(line(low, y, high, y, f"range {row.kind}"))
         parts.append(mark(scale(row.interval.value), y, row.kind))
     return picture(
         title, "; ".join(f"{row.label}: {row.text}" for row in rows), bottom + 34, *parts
@@ -290,7 +291,8 @@ def reliability(title: str, points: Sequence[tuple[float, Interval]]) -> Html:
     left, top, right, bottom, height = 48, 20, WIDTH - 14, 300, 344
     every = [predicted for predicted, _ in points]
     every += [share for _, one in points for share in (one.value, one.high) if share > 0]
-    low, high = math.log10(max(min(every), 1e-5)) - 0.15, math.log10(max(every)) + 0.15
+    low, high = (math.log10(max(end, 1e-5)) for end in (min(every), max(every)))
+    low, high = low - 0.15, high + 0.15
     across, up = Scale(low, high, left, right), Scale(low, high, bottom, top)
 
     def place(share: float) -> float:
@@ -313,8 +315,9 @@ def reliability(title: str, points: Sequence[tuple[float, Interval]]) -> Html:
     parts.append(line(left, bottom, right, top, "diagonal"))
     parts.append(text((left + right) / 2, bottom + 32, "predicted probability", "axis", "middle"))
     for predicted, one in points:
-        x = across(math.log10(predicted))
-        parts.append(line(x, up(place(one.low)), x, up(place(one.high)), "range hybrid"))
+        x = across(place(predicted))
+        if one.is_known:
+            parts.append(line(x, up(place(one.low)), x, up(place(one.high)), "range hybrid"))
         class_ = "fill hybrid" if one.value > 0 else "hollow"
         parts.append(tag("circle", cx=x, cy=up(place(one.value)), r=4.5, class_=class_))
     said = "; ".join(f"predicted {p:.4f}, observed {one.value:.4f}" for p, one in points)

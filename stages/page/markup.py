@@ -50,7 +50,9 @@ def plain(value: float, places: int = 3) -> str:
 
 
 def between(low: float, high: float, places: int = 3) -> str:
-    """An interval."""
+    """An interval; NaN where there is none."""
+    if not low <= high:
+        return "too few users"
     return f"{plain(low, places)} to {plain(high, places)}"
 
 

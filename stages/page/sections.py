@@ -26,6 +26,11 @@ def gain_text(gain: Interval, places: int = 3) -> str:
     return f"{signed(gain.value, places)} ({between(gain.low, gain.high, places)})"
 
 
+def interval_text(gain: Interval) -> str:
+    """In a sentence."""
+    return f"{'95 % interval' if gain.is_known else 'no interval,'} {between(gain.low, gain.high)}"
+
+
 # --- the verdict
 
 
@@ -50,9 +55,8 @@ def sentence(kind: str, summary: dict, n_windows: int, k: int) -> str:
     windows = f"{n_windows} {kind} window{'s' if n_windows > 1 else ''}"
     return (
         f"On {windows}, MAP@{k} of the hybrid is {plain(summary['hybrid'][key])} and of ALS "
-        f"{plain(summary['als'][key])}: {signed(gain.value)}, 95 % interval "
-        f"{between(gain.low, gain.high)}, over {summary['n_lists']:,} lists of "
-        f"{summary['n_users']:,} users."
+        f"{plain(summary['als'][key])}: {signed(gain.value)}, {interval_text(gain)}, over "
+        f"{summary['n_lists']:,} lists of {summary['n_users']:,} users."
     )
 
 
@@ -65,9 +69,9 @@ def tile(kind: str, summary: dict, k: int) -> Html:
         tag("h3", f"Gain over ALS, {kind}"),
         tag("div", signed(gain.value), class_="big"),
         paragraph(
-            f"95 % interval {between(gain.low, gain.high)}, {summary['n_lists']:,} lists; "
-            f"{signed(100 * summary['uplift']['relative'], 0)} %, "
-            f"p = {summary['uplift']['p_value']:.2g}"
+            f"{interval_text(gain)}, {summary['n_lists']:,} lists; "
+            f"{signed(100 * summary['uplift']['relative'], 0)} %"
+            + (f", p = {summary['uplift']['p_value']:.2g}" if gain.is_known else "")
         ),
         paragraph(
             f"over {name_of(best)}, the best baseline: {gain_text(gain_of(summary, key, over))}"
@@ -278,8 +282,8 @@ def slices(found: Sequence[Slice], k: int) -> Html:
 
 def _robust_span(found: Sequence[Slice]) -> tuple[float, float]:
     """An axis for all slices on which a few wide intervals do not flatten the others."""
-    ends = sorted(max(abs(one.gain.low), abs(one.gain.high)) for one in found)
-    most = min(ends[-1], 2.5 * ends[len(ends) // 2])
+    ends = sorted(max(map(abs, one.gain.reach)) for one in found)
+    most = min(ends[-1], 2.5 * ends[len(ends) // 2]) or 1.0
     return -1.05 * most, 1.05 * most
 
 
@@ -334,18 +338,25 @@ def ranker(
                     [(row.feature, row.gain, None) for row in gain.head(N_FEATURES).itertuples()],
                 ),
             ),
-            figure(
-                "Learning curve",
-                charts.lines(
-                    "MAP of the ranker on validation by number of trees",
-                    ("trees", "MAP"),
-                    curve["trees"].tolist(),
-                    {"one model": ("hybrid", curve["map"].tolist())},
-                ),
-                "One model, on lists that hold a relevant item. If it falls, there are too many "
-                "trees.",
-            ),
+            learning_curve(curve),
         ),
+    )
+
+
+def learning_curve(curve: pd.DataFrame) -> Html:
+    """MAP by number of trees; curve: metrics/learning_curve.csv, which may have no row."""
+    heading = "Learning curve"
+    if curve.empty:
+        return figure(heading, paragraph("None: no list of the fold holds a relevant item."))
+    return figure(
+        heading,
+        charts.lines(
+            "MAP of the ranker on validation by number of trees",
+            ("trees", "MAP"),
+            curve["trees"].tolist(),
+            {"one model": ("hybrid", curve["map"].tolist())},
+        ),
+        "One model, on lists that hold a relevant item. If it falls, there are too many trees.",
     )
 
 
@@ -404,7 +415,7 @@ def reliability(points: Sequence[Calibration] | None, n_lists: int, n_rows: int)
 
 
 def windows(table_: pd.DataFrame, kinds: Sequence[str]) -> Html:
-    """The windows of the data; kinds: of each, what it is for."""
+    """The windows of the data; kinds: of each, what it is for. Their days where they are known."""
     drawn = [
         figure(
             heading,
@@ -414,7 +425,9 @@ def windows(table_: pd.DataFrame, kinds: Sequence[str]) -> Html:
             ("Interactions", "rows", "n_interactions"),
             ("Positives", "rows", "n_positives"),
             ("Users", "users", "n_users"),
+            ("Length", "days", "n_days"),
         )
+        if column in table_.columns
     ]
     return join(
         paragraph(

@@ -5,9 +5,8 @@ here, and a line of READERS. The module may have more, of which it may lack any:
   FOLDER_HINT  what to do where data.path is absent
   strength(is_positive, feedback: pa.Table) -> uint8 (n_rows,), as in data/interactions.parquet, by
                the columns of feedback that STRENGTH_COLUMNS names; else every positive has 1
-  TIME         a column of the source's interactions that tells the time, by which those of new
-               users are put into windows; window_starts(data, n_interactions) -> (n_windows,): the
-               least value of each window, whose numbers of interactions are given
+  TIME         the column of the source's interactions that `timestamp`, or `week` with the number
+               of the first one, is made of: by it those of new users are put into windows
 """
 
 import sys

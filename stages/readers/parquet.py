@@ -32,7 +32,16 @@ def reading(path: Path, form: str, *errors: type[Exception]) -> Iterator[None]:
 def describe(path: Path) -> tuple[pa.Schema, int]:
     """Schema and number of rows of a parquet file, without reading any."""
     with reading(path, "parquet", pa.ArrowException), pq.ParquetFile(path) as file:
-        return file.schema_arrow, file.metadata.num_rows
+        schema, n_rows = file.schema_arrow, file.metadata.num_rows
+    check_once(schema.names, path)
+    return schema, n_rows
+
+
+def check_once(names: Sequence[str], path: Path) -> None:
+    """InputError where a column of the file occurs more than once: which one is meant?"""
+    for name in names:
+        if (n := names.count(name)) > 1:
+            raise InputError(f"{path}: column {name} occurs {n} times; each must occur once")
 
 
 def batches(path: Path, columns: Sequence[str]) -> Iterator[pa.Table]:

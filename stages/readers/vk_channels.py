@@ -33,7 +33,10 @@ def channels_of(schemas: Mapping[Path, pa.Schema]) -> list[str]:
     for path, schema in schemas.items():
         absent = [name for name in some if name not in schema.names]
         if absent:
-            report(f"{path}: no column {', '.join(absent)}, as other files have; left out")
+            report(
+                f"{path}: no column {', '.join(absent)}, as other files have; left out of all"
+                " files, as a channel and as strength of feedback"
+            )
         for name in some:
             if name not in absent:
                 check_kind(path, schema.field(name), KINDS[name])

@@ -25,15 +25,9 @@ from readers.vk_embeddings import chosen_width, usable_embeddings
 from readers.vk_log import STRENGTH_COLUMNS, read_log, strength
 from readers.vk_metadata import check_metadata, read_items, read_users
 
-__all__ = ["STRENGTH_COLUMNS", "TIME", "read", "strength", "window_starts"]
+__all__ = ["STRENGTH_COLUMNS", "TIME", "read", "strength"]
 
 TIME = "week"  # may stand in a file of new users: the number in the name of the week's file
-
-
-def window_starts(data: ReaderParams, n_interactions: np.ndarray) -> np.ndarray:
-    """The number of each week, (n_windows,)."""
-    first = find_weeks(existing_weeks_folder(Path(data.path), data.subsample))[0]
-    return _week_number(first) + np.arange(len(n_interactions))
 
 
 def read(data: ReaderParams) -> Tables:
@@ -50,7 +44,8 @@ def read(data: ReaderParams) -> Tables:
     week = np.repeat(np.arange(len(weeks), dtype=np.int16), log.n_rows)
     interactions = pa.table({**log.columns, "week": week, **log.channels})
     item_table, item_tags = read_items(items, log.items)
-    metadata = {b"n_weeks": str(len(weeks)).encode(), **log.metadata}
+    first_week = _week_number(weeks[0])
+    metadata = {b"n_weeks": b"%d" % len(weeks), b"first_week": b"%d" % first_week, **log.metadata}
     return Tables(
         interactions.replace_schema_metadata(metadata),
         read_users(users, log.users),
@@ -115,14 +110,15 @@ def arrays_of(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """(item_id (n,), embedding (n, width)), ids and numbers; nothing is ever unpickled."""
     names = ("item_id", "embedding")
     errors = (ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError)
-    with reading(path, "npz", *errors):
+    errors += (MemoryError, OverflowError)  # of a header that promises more than there is
+    with reading(path, "npz", *errors), np.errstate(invalid="ignore"):
         loaded = np.load(path, allow_pickle=False)
         there = getattr(loaded, "files", [])  # not of a npy file
-        arrays = [loaded[name] for name in names if name in there]
+        arrays = [np.asarray(loaded[name]) for name in names if name in there]  # or bytes
     if len(arrays) < len(names):
         there = ", ".join(there) or "none"
         raise InputError(f"{path}: its arrays are {there}; must be {' and '.join(names)}")
-    item_id, embedding = arrays
+    item_id, embedding = (of.astype(of.dtype.newbyteorder("="), copy=False) for of in arrays)
     is_fit = item_id.ndim == 1 and item_id.dtype.kind in "iuU"
     is_fit &= embedding.ndim == 2 and embedding.dtype.kind in "fiu" and embedding.size > 0
     if not is_fit or len(embedding) != len(item_id):

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from scipy import sparse
 
 from readers.ids import Finder, Ids
+from readers.numbers import check_finite
 from readers.parquet import Kind, batches, check_kind, require
 
 USER_COLUMNS: dict[str, Kind] = {"age": "number", "gender": "category", "geo": "category"}
@@ -50,6 +51,8 @@ def _read_metadata(path: Path, id_column: str, kinds: dict[str, Kind], ids: Ids)
     rows, parts = [], []
     distinct = {name: [] for name, kind in kinds.items() if kind == "category"}
     for batch in batches(path, [id_column, *kinds]):
+        for name in kinds:
+            check_finite(batch[name], f"{path}: {name}")
         place, row = finder.find(batch[id_column])
         rows.append(row)
         parts.append(batch.select(list(kinds)).take(pa.array(place)))

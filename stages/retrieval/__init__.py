@@ -5,6 +5,7 @@ To add one: write its file, import it here, add a line to SOURCES, name it in pa
 """
 
 import itertools
+import math
 from typing import Annotated, Literal
 
 from harness.params import Strict
@@ -21,6 +22,7 @@ from retrieval.popular import RecentPopularParams, popular, recent_popular
 from retrieval.source import Inputs, NoParams, Source, TopN
 from retrieval.vectors import als, content
 
+MOST_SETTINGS = 1000  # of a baseline
 SOURCES = {
     "als": Source(als),
     "popular": Source(popular),
@@ -47,6 +49,8 @@ def every_setting(values: object) -> object:
     if not isinstance(values, dict):
         return values
     lists = {name: of if isinstance(of, list) else [of] for name, of in values.items()}
+    if (n := math.prod(map(len, lists.values()))) > MOST_SETTINGS:
+        raise ValueError(f"its lists have {n} combinations: must be at most {MOST_SETTINGS}")
     for name, of in lists.items():
         if not of:
             raise ValueError(f"{name} is []: must be a value, or a list of at least one")

@@ -16,8 +16,8 @@ from retrieval.top_n import by_scores
 class AuthorTopParams(Strict):
     """Favourites are tags of items: authors, or genres."""
 
-    favourites: int = Field(ge=1)  # of a user, those with most of its positives
-    windows: int = Field(ge=1)  # last windows of the history whose positives order the items
+    favourites: int = Field(ge=1, le=1000)  # of a user, those with most of its positives
+    windows: int = Field(ge=1, le=1000)  # last ones of the history, whose positives order the items
 
 
 def author_top(inputs: Inputs, params: AuthorTopParams) -> TopN:

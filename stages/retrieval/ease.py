@@ -15,8 +15,8 @@ from retrieval.top_n import by_scores
 class EaseParams(Strict):
     """A full item-item matrix in closed form: O(n_items^3) time, O(n_items^2) memory."""
 
-    l2: float = Field(gt=0)  # ridge weight, lambda in the paper
-    max_items: int = Field(ge=1)  # larger catalogues: refused for candidates, cut for a baseline
+    l2: float = Field(ge=1e-3, le=1e12)  # ridge weight, lambda in the paper
+    max_items: int = Field(ge=1, le=1_000_000)  # larger: no candidates, and cut for a baseline
     half_life: HalfLife  # of a positive, windows
 
 

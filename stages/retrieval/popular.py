@@ -13,7 +13,7 @@ from retrieval.top_n import by_ranking
 class RecentPopularParams(Strict):
     """Popularity in the last windows; also what cold users are served."""
 
-    windows: int = Field(ge=1)  # last windows of the history that count
+    windows: int = Field(ge=1, le=1000)  # last windows of the history that count
 
 
 def popularity(history: History, windows: int | None = None) -> np.ndarray:

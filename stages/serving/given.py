@@ -92,7 +92,7 @@ def read(
     columns["is_repeat"] = repeats(columns["user"], columns["item"])
     if n_repeats := np.count_nonzero(columns["is_repeat"]):
         report(f"{n_repeats:,} interactions repeat an earlier user-item pair; a pair counts once")
-    columns["window"] = windows_of(path, columns, known, history, data)
+    columns["window"] = windows_of(path, columns, known, history, wanted.time)
     columns.pop("time", None)
     return Given(_as_in_the_source(users), known, columns)
 

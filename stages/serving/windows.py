@@ -8,23 +8,22 @@ import numpy as np
 from pyarrow import csv
 
 from folds.history import WINDOWS, Columns, History
-from readers import DataParams, of_reader
 
 
 def windows_of(
-    path: Path, columns: Columns, known: np.ndarray, history: History, data: DataParams
+    path: Path, columns: Columns, known: np.ndarray, history: History, time: str | None
 ) -> np.ndarray:
     """int16 (n_rows,): the history's own window of a pair that it has; of any other, the one that
     its time falls into, and without a time the last one. None is later than the history.
 
-    columns, known  of serving.given.Given; path  of the file, for messages
+    columns, known  of serving.given.Given; path  of the file, for messages; time  the column of it
+    that tells the time, if it has one
     """
     last = history.n_windows - 1
     window = np.full(len(columns["user"]), last, dtype=np.int16)
-    if "time" in columns:
-        check_order(path, columns["user"], columns["time"], of_reader(data.source, "TIME"))
-        sizes = csv.read_csv(WINDOWS)["n_interactions"].to_numpy()
-        starts = of_reader(data.source, "window_starts")(data, sizes)
+    if time:
+        check_order(path, columns["user"], columns["time"], time)
+        starts = csv.read_csv(WINDOWS)["start"].to_numpy()
         found = np.searchsorted(starts, columns["time"], side="right") - 1
         window = np.clip(found, 0, last).astype(np.int16)
     user = np.where(known < 0, -1, history.user_of(np.maximum(known, 0)))[columns["user"]]

@@ -10,8 +10,8 @@ MEMORY = r"^[1-9][0-9]*[mgt]$"
 class SparkAlsParams(Strict):
     """What ALS of Spark means otherwise than that of `implicit`; see stages/spark/README.md."""
 
-    alpha: float = Field(gt=0)  # a positive pair has the confidence 1 + alpha
-    regularization: float = Field(ge=0)  # times the row's number of positives
+    alpha: float = Field(gt=0, le=1e6)  # a positive pair has the confidence 1 + alpha
+    regularization: float = Field(ge=0, le=1e9)  # times the row's number of positives
 
 
 class SparkParams(Strict):
@@ -26,6 +26,6 @@ class SparkParams(Strict):
     checkpoints: str = Field(min_length=1)  # may be a URL
     input: str  # folder of the raw files, may be a URL; '' = data.path
     users_at_once: int = Field(ge=1, le=1_000_000)  # in a block
-    alive_windows: int = Field(ge=0)  # windows in which a candidate was shown; 0 = all
+    alive_windows: int = Field(ge=0, le=1000)  # windows in which a candidate was shown; 0 = all
     settings: dict[str, str]  # further ones, by Spark's names
     als: SparkAlsParams

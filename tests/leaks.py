@@ -1,0 +1,284 @@
+"""Rewrites a log from some window on, and says what of a fold's outputs that changes.
+
+A rewrite takes a log, the first window that may be other, and a random generator. It changes rows,
+and metadata of users and items that occur only there, in any way that the layout of the files
+allows; what is fixed instead stands in stages/README.md.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+from harness.params import is_judged, kind_of
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from clone import FOLDS
+from logs import TARGET, Log
+
+Rewrite = Callable[[Log, int, np.random.Generator], Log]
+Content = dict[str, bytes]
+EARLIEST_TEST = "test_2"  # its window and all after it are unknown to every validation fold
+KEYS = ("user_id", "item_id", "timestamp", "window")  # of a row; all else is feedback
+LABELS = ["label", "n_relevant"]  # what the target window gives
+FEWEST = {  # users whose lists must be there to compare
+    "candidates": 8,  # of a label fold a few are drawn
+    "recommendations": 20,
+    "single_models": 20,
+    "baselines": 20,
+    "features": 0,
+}
+
+
+def feedback_of(rows: pd.DataFrame) -> list[str]:
+    return [name for name in rows.columns if name not in KEYS]
+
+
+def split_at(log: Log, start: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of the windows before `start`, and all others."""
+    is_known = log.rows["window"] < start
+    return log.rows[is_known], log.rows[~is_known]
+
+
+def unknown(frame: pd.DataFrame, known: pd.DataFrame) -> np.ndarray:
+    """Which rows of the metadata are of users, or items, that occur in no known row."""
+    name = frame.columns[0]
+    return ~frame[name].isin(known[name]).to_numpy()
+
+
+def shuffled(frame: pd.DataFrame, rows: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
+    """Every column but the first with other values, of any rows, in half of these rows."""
+    frame, rows = frame.copy(), rows & (rng.random(len(frame)) < 0.5)
+    for name in frame.columns[1:]:
+        frame.loc[rows, name] = rng.choice(frame[name].to_numpy(), np.count_nonzero(rows))
+    return frame
+
+
+def with_the_levels_of(old: pd.DataFrame, users: pd.DataFrame) -> pd.DataFrame:
+    """And users whom the log does not have, as all were: levels are those of the whole file, and
+    their numbers stand in the models.
+    """
+    name, kind = users.columns[0], users.dtypes.iloc[0]
+    ids = 4_000_000_000 + np.arange(len(old)) if kind.kind == "u" else "unseen_" + old[name]
+    unseen = old.assign(**{name: pd.Series(ids, old.index).astype(kind)})
+    return pd.concat([users, unseen], ignore_index=True)
+
+
+def changed(log: Log, start: int, rng: np.random.Generator) -> Log:
+    """As many rows of the same users, most with other items and feedback; of users whom nobody
+    knew, other metadata.
+    """
+    known, later = split_at(log, start)
+    is_other = rng.random(len(later)) < 0.6
+    later = later.copy()
+    later.loc[is_other, "item_id"] = rng.permutation(later.loc[is_other, "item_id"].to_numpy())
+    for name in feedback_of(later):
+        later.loc[is_other, name] = rng.choice(later[name].unique(), np.count_nonzero(is_other))
+    users = shuffled(log.users, unknown(log.users, known), rng)
+    rows = pd.concat([known, later])
+    return replace(log, rows=rows, users=with_the_levels_of(log.users, users))
+
+
+def changed_with_items(log: Log, start: int, rng: np.random.Generator) -> Log:
+    """The same with other metadata of items that nobody knew, too."""
+    items = shuffled(log.items, unknown(log.items, split_at(log, start)[0]), rng)
+    return replace(changed(log, start, rng), items=items)
+
+
+def deleted(log: Log, start: int, rng: np.random.Generator) -> Log:
+    """Half of the rows; most users and items that nobody knew, everywhere."""
+    known, later = split_at(log, start)
+    kept = []
+    for frame in (log.users, log.items):
+        gone = unknown(frame, known) & (rng.random(len(frame)) < 0.8)
+        kept.append(frame[~gone])
+        later = later[later[frame.columns[0]].isin(kept[-1].iloc[:, 0])]
+    later = later[rng.random(len(later)) < 0.5]
+    return Log(pd.concat([known, later]), with_the_levels_of(log.users, kept[0]), kept[1])
+
+
+def new_ids(ids: pd.Series) -> list:
+    """Ids that do not occur: one before all others, one between them, and one after."""
+    if ids.dtype == object or isinstance(ids.dtype, pd.StringDtype):
+        return ["0_0", "1m_5_", "zz"]
+    there = np.sort(ids.unique())
+    gap = int(np.argmax(np.diff(there) > 1))
+    return [int(there[0]) - 1, int(there[gap]) + 1, int(there[-1]) + 1]
+
+
+def with_new(frame: pd.DataFrame, rng: np.random.Generator) -> tuple[pd.DataFrame, list]:
+    """Rows of metadata more, and their ids; and an author whom nobody knows, if there are any."""
+    ids = new_ids(frame.iloc[:, 0])
+    rows = frame.iloc[rng.integers(len(frame), size=len(ids))].assign(**{frame.columns[0]: ids})
+    if "author_id" in frame:
+        rows["author_id"] = new_ids(frame["author_id"])
+    more = pd.concat([frame, rows.astype(frame.dtypes)], ignore_index=True)
+    return more.sort_values(frame.columns[0], ignore_index=True), ids
+
+
+def added(log: Log, start: int, rng: np.random.Generator) -> Log:
+    """Half as many rows more, of known users and items, and of new ones; pairs of the past, too."""
+    known, later = split_at(log, start)
+    users, new_users = with_new(log.users, rng)
+    items, new_items = with_new(log.items, rng)
+    n = len(later) // 2
+    rows = log.rows.iloc[rng.integers(len(log.rows), size=n)]
+    rows = rows.assign(window=rng.choice(later["window"].unique(), n))
+    for name, ids, new in (("user_id", log.users, new_users), ("item_id", log.items, new_items)):
+        is_other, is_new = rng.random((2, n)) < [[0.5], [0.3]]
+        values = np.where(is_other, rng.choice(ids.iloc[:, 0].to_numpy(), n), rows[name])
+        rows[name] = np.where(is_new, rng.choice(np.array(new, values.dtype), n), values)
+    later = pd.concat([later, rows]).sample(frac=1, random_state=rng)
+    later = later.sort_values("window", kind="stable")
+    return Log(pd.concat([known, later]), users, items)
+
+
+def replaced(log: Log, start: int, rng: np.random.Generator) -> Log:
+    """As many rows; users and items that nobody knew are gone, and others have come in their
+    place.
+    """
+    known, later = split_at(log, start)
+    users, ids = with_new(log.users[~unknown(log.users, known)], rng)
+    is_gone = ~later["user_id"].isin(users["user_id"]).to_numpy()
+    is_new = is_gone | (rng.random(len(later)) < 0.2)
+    later = later.copy()
+    later.loc[is_new, "user_id"] = rng.choice(ids, is_new.sum())
+    later.loc[rng.random(len(later)) < 0.2, "item_id"] = log.items["item_id"].iloc[-1]
+    rows = pd.concat([known, later])
+    return replace(log, rows=rows, users=with_the_levels_of(log.users, users))
+
+
+class Outs:
+    """What the stages made in a folder, with ids in place of row numbers, which others move."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @cached_property
+    def _ids(self) -> dict[str, np.ndarray]:
+        return {
+            name: pq.read_table(self.folder / f"data/{name}s.parquet")[f"{name}_id"].to_numpy()
+            for name in ("user", "item")
+        }
+
+    def table(self, path: str) -> pd.DataFrame:
+        """A parquet file with user_id and item_id."""
+        frame = pq.read_table(self.folder / path).to_pandas()
+        for name in {"user", "item"} & {*frame.columns}:
+            frame[name] = self._ids[name][frame[name]]
+        return frame.rename(columns={"user": "user_id", "item": "item_id"})
+
+    def history(self, window: int) -> pd.DataFrame:
+        """The rows before a window, as `split` has them."""
+        parts = [self.table(f"data/split/{name}.parquet") for name in ("interactions", "channels")]
+        rows = pd.concat(parts, axis=1)
+        return rows[rows["window"] < window]
+
+    def factors(self, fold: str) -> Content:
+        with np.load(self.folder / f"data/als/{fold}.npz") as arrays:
+            found = dict(arrays)
+        for name, ids in self._ids.items():
+            found[f"{name}s"] = ids[found[f"{name}s"]]
+        return {name: as_bytes(values) for name, values in found.items()}
+
+    @cached_property
+    def metadata(self) -> dict[object, tuple]:
+        """Of every user."""
+        frame = self.table("data/users.parquet").astype(str)
+        columns = frame.drop(columns="user_id").itertuples(index=False, name=None)
+        return dict(zip(self._ids["user"], columns, strict=True))
+
+    def of_target_users(self, fold: str) -> dict[str, pd.DataFrame]:
+        """What is made for the users of the target window, without the labels it gives them."""
+        names = ["candidates/{}", "features/{}", "features/{}_cold"]
+        if is_judged(fold):
+            names += ["recommendations/{}", "single_models/{}", "baselines/{}"]
+        tables = {name: self.table(f"data/{name.format(fold)}.parquet") for name in names}
+        return {name: table.drop(columns=LABELS, errors="ignore") for name, table in tables.items()}
+
+    def files(self, *names: str) -> Content:
+        """The bytes of files, and of all files in folders."""
+        return {
+            str(path.relative_to(self.folder)): path.read_bytes()
+            for name in names
+            for path in [self.folder / name, *(self.folder / name).rglob("*")]
+            if path.is_file()
+        }
+
+    def of_the_past(self, fold: str) -> Content:
+        """All that may not change with the fold's target window."""
+        found = {
+            **prefixed("history", content(self.history(TARGET[fold]))),
+            **prefixed(f"als/{fold}", self.factors(fold)),
+            **self.files(f"data/ranker/{fold}"),
+        }
+        earlier = FOLDS[FOLDS.index(fold) + 1 :]
+        for name in earlier:
+            found |= prefixed(f"als/{name}", self.factors(name)) | self.files(f"data/ranker/{name}")
+            for path in ("candidates/{}", "features/{}", "features/{}_cold"):
+                table = self.table(f"data/{path.format(name)}.parquet")
+                found |= prefixed(path.format(name), content(table))
+        return found | self.of_validation() if fold == EARLIEST_TEST else found
+
+    def of_validation(self) -> Content:
+        """What the validation folds are judged by, and say."""
+        names = [fold for fold in FOLDS if kind_of(fold) == "validation"]
+        found = self.files(
+            *(f"data/recommendations/{fold}.parquet" for fold in names),
+            *(f"data/per_user/{fold}.parquet" for fold in names),
+            *(f"metrics/{name}" for name in ("validation.json", "by_k/validation.csv")),
+            *(f"data/ranker/{name}.csv" for name in ("feature_gain", "learning_curve")),
+            "data/baselines/settings.csv",
+        )
+        for path in ("single_models", "baselines"):
+            for fold in names:
+                table = self.table(f"data/{path}/{fold}.parquet")
+                found |= prefixed(f"{path}/{fold}", content(table))
+        return found
+
+
+def as_bytes(values: np.ndarray) -> bytes:
+    """Of numbers with their type; of strings, too."""
+    if values.dtype == object:
+        return "\0".join(values).encode()
+    return str(values.dtype).encode() + values.tobytes()
+
+
+def content(frame: pd.DataFrame) -> Content:
+    """The bytes of every column."""
+    return {name: as_bytes(values.to_numpy()) for name, values in frame.items()}
+
+
+def prefixed(prefix: str, values: Content) -> Content:
+    return {f"{prefix}: {name}": value for name, value in values.items()}
+
+
+def differing(one: Content, other: Content) -> list[str]:
+    assert one.keys() == other.keys()
+    return [name for name in one if one[name] != other[name]]
+
+
+def differing_lists(one: Outs, other: Outs, fold: str) -> list[str]:
+    """The columns of a fold's target users that differ for those who are in both, with the same
+    metadata.
+    """
+    tables = [outs.of_target_users(fold) for outs in (one, other)]
+    same = {user for user, _ in one.metadata.items() & other.metadata.items()}
+    found = []
+    for name in tables[0]:
+        of_one, of_other = (of[name] for of in tables)
+        both = same & {*of_one["user_id"]} & {*of_other["user_id"]}
+        assert len(both) >= FEWEST[name.partition("/")[0]], f"{name}: {len(both)} users in both"
+        kept = [content(table[table["user_id"].isin(both)]) for table in (of_one, of_other)]
+        found += prefixed(name.format(fold), dict.fromkeys(differing(*kept), b""))
+    return found
+
+
+# Of what the files allow: windows of equal size move with every row more or less
+REWRITES: dict[str, dict[str, Rewrite]] = {
+    "movielens-1m": {"changed": changed, "replaced": replaced},
+    "vk-lsvd": {"changed": changed_with_items, "deleted": deleted, "added": added},
+}

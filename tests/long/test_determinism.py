@@ -1,0 +1,124 @@
+"""The same bytes in every output, however and wherever the pipeline runs."""
+
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from clone import FOLDS, Clone
+
+N_STAGES = 8 + 3 * len(FOLDS)
+
+
+def in_place(clone: Clone, folder: Path) -> Clone:
+    """Over the results of an earlier run."""
+    return clone.copy(folder)
+
+
+def in_a_worktree(clone: Clone, folder: Path) -> Clone:
+    """The same, in a worktree of git that shares the cache of its repository."""
+    main = clone.copy(folder)
+    main.run("git", "worktree", "add", "--quiet", "--detach", str(folder / "tree"))
+    tree = replace(clone, folder=folder / "tree")
+    tree.dvc("config", "--local", "cache.dir", str(main.folder / ".dvc/cache"))
+    tree.dvc("checkout")
+    return tree
+
+
+def in_a_subfolder(clone: Clone, folder: Path) -> Clone:
+    """Of another repository, both with names that are hard to handle."""
+    outer = replace(clone, folder=folder / "Другой  repo; $HOME & 'co'")
+    inner = replace(clone, folder=outer.folder / "nested" / "Łódź — 推荐 (1)")
+    for name in clone.run("git", "ls-files", "-z").stdout.split("\0")[:-1]:
+        (inner.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(clone.folder / name, inner.folder / name)
+    (outer.folder / "readme.txt").write_text("of the other repository\n")
+    outer.run("git", "init", "--quiet", "--initial-branch=main")
+    outer.commit()
+    return inner
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where and how a run differs from that of the shared clone, which has one thread, and the
+    environment of the tests.
+    """
+
+    place: Callable[[Clone, Path], Clone]
+    threads: int
+    umask: str = "022"
+    variables: dict[str, str] = field(default_factory=dict)
+
+    def alone(self) -> dict[str, "Setting"]:
+        """Each difference by itself."""
+        plain = Setting(in_place, threads=1)
+        return {
+            "place": replace(plain, place=self.place),
+            "threads": replace(plain, threads=self.threads),
+            "umask": replace(plain, umask=self.umask),
+            **{key: replace(plain, variables={key: of}) for key, of in self.variables.items()},
+        }
+
+
+SETTINGS = {
+    "worktree": Setting(
+        in_a_worktree,
+        threads=8,
+        variables={
+            "PYTHONOPTIMIZE": "1",
+            "PYTHONHASHSEED": "0",
+            "LC_ALL": "C",
+            "TZ": "Pacific/Kiritimati",  # UTC+14
+        },
+    ),
+    "subfolder": Setting(
+        in_a_subfolder,
+        threads=2,
+        umask="077",
+        variables={
+            "PYTHONHASHSEED": "4294967295",
+            "LC_ALL": "tr_TR.UTF-8",
+            "LANG": "tr_TR.UTF-8",
+            "TZ": "America/St_Johns",  # UTC-3:30
+        },
+    ),
+}
+
+
+def results(clone: Clone) -> dict[str, bytes]:
+    """Every file that the stages of dvc.yaml made, and dvc.lock, which has the hashes of all."""
+    outs = [out["path"] for of in clone.yaml("dvc.lock")["stages"].values() for out in of["outs"]]
+    return clone.content("dvc.lock", *outs)
+
+
+def results_of(setting: Setting, clone: Clone, folder: Path) -> dict[str, bytes]:
+    """Of a run in which every stage runs."""
+    folder.mkdir()
+    one = replace(setting.place(clone, folder), variables=setting.variables)
+    one.set_params({"threads": setting.threads})
+    dvc = [sys.executable, "-m", "dvc", "repro", "--force"]
+    output = one.run("sh", "-c", f'umask {setting.umask}; exec "$@"', "sh", *dvc).stdout
+    assert output.count("\nRunning stage ") + output.startswith("Running stage ") == N_STAGES
+    return results(one)
+
+
+def differing(found: dict[str, bytes], expected: dict[str, bytes]) -> list[str]:
+    return sorted(path for path in found | expected if found.get(path) != expected.get(path))
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_the_same_bytes(name: str, clone: Clone, tmp_path: Path) -> None:
+    """Where they differ, each difference of the setting is tried alone, so that the failure names
+    the one.
+    """
+    setting, expected = SETTINGS[name], results(clone)
+    if wrong := differing(results_of(setting, clone, tmp_path / name), expected):
+        causes = [
+            cause
+            for cause, one in setting.alone().items()
+            if differing(results_of(one, clone, tmp_path / cause), expected)
+        ]
+        pytest.fail(f"by {causes or 'no difference alone'}, other bytes in {wrong}")

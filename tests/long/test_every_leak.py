@@ -1,0 +1,70 @@
+"""Nothing that is made for a fold depends on its target window or on what comes later: for every
+fold, every rewrite of the log, and with every source and family.
+
+Whatever comes of the history stays to the byte; of what serves the users of the target window, what
+is made for users who are in both.
+"""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clone import FOLDS
+from leaks import EARLIEST_TEST, REWRITES, Outs, changed, differing, differing_lists
+from logs import LAYOUTS, TARGET, Log, run_stages, stages_up_to_recommend
+
+CASES = [(source, rewrite) for source, rewrites in REWRITES.items() for rewrite in rewrites]
+
+
+def run(source: str, log: Log, folder: Path, *, is_judged: bool) -> Outs:
+    evaluate = [("evaluate",)] if is_judged else []
+    run_stages(folder, source, log, [*stages_up_to_recommend(FOLDS), *evaluate])
+    return Outs(folder)
+
+
+@pytest.fixture(scope="module")
+def as_it_is(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Log, Outs]]:
+    """The log of a source, and what the stages make of it."""
+
+    @functools.cache
+    def made(source: str) -> tuple[Log, Outs]:
+        folder = tmp_path_factory.mktemp("as_it_is")
+        log = LAYOUTS[source].make(folder / "made")
+        return log, run(source, log, folder, is_judged=True)
+
+    return made
+
+
+@pytest.mark.parametrize(("source", "rewrite"), CASES)
+@pytest.mark.parametrize("fold", FOLDS)
+def test_the_future_changes_nothing(
+    fold: str, source: str, rewrite: str, as_it_is: Callable, tmp_path: Path
+) -> None:
+    log, before = as_it_is(source)
+    later = REWRITES[source][rewrite](log, TARGET[fold], np.random.default_rng(TARGET[fold]))
+    after = run(source, later, tmp_path, is_judged=fold == EARLIEST_TEST)
+    assert differing(before.of_the_past(fold), after.of_the_past(fold)) == []
+    assert differing_lists(before, after, fold) == []
+
+
+@pytest.mark.parametrize("source", REWRITES)
+def test_the_comparison_sees_the_last_window_of_the_history(
+    source: str, as_it_is: Callable, tmp_path: Path
+) -> None:
+    """In all that is made for the fold; of cold users whose lists hold a relevant item, none may
+    be in both.
+    """
+    log, before = as_it_is(source)
+    fold = EARLIEST_TEST
+    later = changed(log, TARGET[fold] - 1, np.random.default_rng(0))
+    after = run(source, later, tmp_path, is_judged=True)
+    found = differing(before.of_the_past(fold), after.of_the_past(fold))
+    found += differing_lists(before, after, fold)
+    assert {name.partition(":")[0] for name in found} >= {
+        *("history", f"als/{fold}", f"data/ranker/{fold}/0.txt", f"data/ranker/{fold}/cold/0.txt"),
+        *(name.format(fold) for name in before.of_target_users(fold) if "cold" not in name),
+        *("metrics/validation.json", "data/baselines/settings.csv"),
+    }

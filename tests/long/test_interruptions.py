@@ -1,0 +1,317 @@
+"""Whatever ends a run, the next `dvc repro` gives the bytes of an undisturbed one.
+
+The faults come at points that are the same in every run, see faults/sitecustomize.py. One follows
+on the other in the same clone, where DVC has nothing of these outputs in its cache, so that each
+stage has to do its work again; the end is compared with the clone that was never disturbed. After
+every fault, whatever file is there is whole.
+"""
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from itertools import cycle
+from pathlib import Path
+
+import pytest
+
+from clone import LONGEST_S, Clone
+
+HOOK = Path(__file__).with_name("faults")
+Content = dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What comes when; the docstring of faults/sitecustomize.py tells the values."""
+
+    script: str
+    point: str
+    act: str
+    target: str = "self"
+
+    def __str__(self) -> str:
+        return f"{self.act} to {self.target} at {self.point} of {self.script}"
+
+
+@dataclass(frozen=True)
+class Work:
+    """A stage as a process: the function in which most of its work is, the first of its outputs to
+    become whole, and a size in bytes that some file of its exceeds.
+    """
+
+    script: str
+    middle: str
+    out: str
+    size: int
+
+
+WORK = {  # by the stage with which a sequence of faults ends
+    "als@test": [
+        Work("download.py", "leave_readme", "data/raw", 20),
+        Work("ingest.py", "_embeddings", "data/items.parquet", 5_000),
+        Work("split.py", "summary", "split/folds", 2_000),
+        Work("als.py", "exact_user_factors", "als/test.npz", 1_000),
+    ],
+    "ranker": [
+        Work("candidates.py", "append", "candidates/validation_2.parquet", 10_000),
+        Work("features.py", "feature_matrix", "features/validation_2_cold.parquet", 10_000),
+        Work("ranker.py", "train_one", "data/ranker", 3_000),
+    ],
+    "report": [
+        Work("recommend.py", "top_k", "data/recommendations", 5_000),
+        Work("baselines.py", "write_fold", "data/baselines", 5_000),
+        Work("evaluate.py", "judge_fold", "data/per_user", 5_000),
+        Work("report.py", "inside_the_ranker", "metrics/report.html", 5_000),
+    ],
+}
+SIGNALS = [  # DVC leaves an interrupt of its own to the stage, so that the run goes on
+    *(("kill", "self"), ("term", "self"), ("int", "self"), ("kill", "dvc"), ("term", "dvc")),
+    *(("kill", "group"), ("term", "group"), ("int", "group")),
+]
+
+
+def faults_of(works: list[Work], signals: Iterator[tuple[str, str]]) -> list[Fault]:
+    """At the start of each stage, in the middle, while it writes, and where it has written: there
+    at last, since DVC takes what it finds then for the result.
+    """
+    found = []
+    for number, work in enumerate(works):
+        start, end = "import pydantic", "rename"
+        if number % 2:
+            start, end = "import numpy", "after-rename"
+        middle = f"call {work.middle}"
+        found += [Fault(work.script, point, *next(signals)) for point in (start, middle)]
+        found.append(Fault(work.script, f"size {work.size}", "killed by its size"))
+        if number % 2:
+            found.append(Fault(work.script, middle, "limit"))
+        found.append(Fault(work.script, f"{end} {work.out}", *next(signals)))
+    return found
+
+
+ALL_SIGNALS = cycle(SIGNALS)
+FAULTS = {last: faults_of(works, ALL_SIGNALS) for last, works in WORK.items()}
+
+
+def with_fault(clone: Clone, fault: Fault, mark: Path) -> Clone:
+    """The clone with an environment in which the fault comes; the file `mark` says that it has."""
+    variables = {"PYTHONPATH": str(HOOK), "FAULT": json.dumps({**asdict(fault), "mark": str(mark)})}
+    return replace(clone, variables=variables)
+
+
+def started(clone: Clone, *arguments: str) -> subprocess.Popen:
+    """DVC in a process group of its own; what it says goes to a file."""
+    with (clone.folder.parent / "output.txt").open("w") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "dvc", *arguments],
+            cwd=clone.folder,
+            env=clone.environment,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def said(clone: Clone) -> str:
+    return (clone.folder.parent / "output.txt").read_text()
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, f"not within a minute: {what}"
+        time.sleep(0.01)
+
+
+def disturb(clone: Clone, fault: Fault, *arguments: str) -> int:
+    """Runs DVC until the fault has come and everything has ended; its exit code."""
+    mark = clone.folder.parent / "mark"
+    mark.unlink(missing_ok=True)
+    code = started(with_fault(clone, fault, mark), *arguments).wait(LONGEST_S)
+    assert mark.exists(), f"{fault}: did not come\n{said(clone)}"
+    wait_until(lambda: not any(clone.processes()), f"{fault}: the end of every process")
+    return code
+
+
+def whole_files(clone: Clone) -> Content:
+    """Every file of the outputs but what is not finished, which has a name for it."""
+    return {
+        path: content
+        for path, content in clone.content("data", "metrics").items()
+        if not any(part.endswith(".tmp") for part in Path(path).parts)
+    }
+
+
+def unfinished(clone: Clone) -> list[Path]:
+    return [path for of in ("data", "metrics") for path in (clone.folder / of).rglob("*.tmp")]
+
+
+def forget(clone: Clone, *paths: str) -> None:
+    """Removes outputs, and what DVC has of them in its cache, so that it must run their stages."""
+    cache = clone.folder / ".dvc/cache"
+    shutil.rmtree(cache / "runs")
+    for md5 in {hashlib.md5(of).hexdigest() for of in clone.content(*paths).values()}:
+        (cache / f"files/md5/{md5[:2]}/{md5[2:]}").unlink(missing_ok=True)  # metrics are not there
+    for path in paths:
+        one = clone.folder / path
+        shutil.rmtree(one) if one.is_dir() else one.unlink()
+
+
+FORGOTTEN = {  # outputs of the stages of WORK, of one fold where they have some
+    "als@test": [
+        *("data/raw", "data/interactions.parquet", "data/users.parquet", "data/items.parquet"),
+        *("data/item_tags.npz", "data/item_embeddings.npy", "data/item_titles.parquet"),
+        *("data/split", "data/als/test.npz"),
+    ],
+    "ranker": [
+        *("data/candidates/validation_2.parquet", "data/features/validation_2.parquet"),
+        *("data/features/validation_2_cold.parquet", "data/ranker"),
+    ],
+    "report": [
+        *("data/recommendations", "data/single_models", "data/baselines", "metrics/map.json"),
+        "metrics/report.html",
+    ],
+}
+
+
+@pytest.mark.parametrize("last", WORK)
+def test_a_disturbed_run_is_repaired_by_the_next(last: str, clone: Clone, copied: Clone) -> None:
+    """The stage, DVC, and both, killed, terminated and interrupted; files that may not grow."""
+    expected = whole_files(clone)
+    forget(copied, *FORGOTTEN[last])
+    for fault in FAULTS[last]:
+        assert disturb(copied, fault, "repro", last) != 0, f"{fault}\n{said(copied)}"
+        assert "Traceback" not in said(copied), f"{fault}\n{said(copied)}"
+        found = whole_files(copied)
+        wrong = [path for path in found if found[path] != expected.get(path)]
+        assert wrong == [], f"{fault}: {wrong}"
+    copied.dvc("repro")
+    assert whole_files(copied) == expected
+    assert copied.content("dvc.lock") == clone.content("dvc.lock")
+    assert unfinished(copied) == []
+
+
+# --- DVC itself
+
+MENDS = {  # what a fault can leave that DVC does not get over, and what README.md says to do
+    "rwlock": ("rm", "-f", ".dvc/tmp/rwlock"),
+    "dvc.lock": ("git", "checkout", "HEAD", "dvc.lock"),
+}
+OF_DVC = [
+    Fault("dvc", "remove als/label_1.npz", "kill"),
+    Fault("dvc", "write cache/files/md5", "kill"),
+    Fault("dvc", "after-write cache/files/md5", "int"),
+    Fault("dvc", "write dvc.lock", "kill"),
+    Fault("dvc", "after-write tmp/rwlock", "kill"),
+    Fault("dvc", "after-write dvc.lock", "kill"),
+    Fault("dvc", "after-write dvc.lock", "int"),
+    Fault("dvc", "after-write dvc.lock", "limit"),
+    Fault("als.py", "call exact_user_factors", "int", "dvc"),  # it leaves this to the stage
+]
+
+
+def test_a_dvc_that_dies_while_it_keeps_results(
+    clone: Clone, copied: Clone, tmp_path: Path
+) -> None:
+    last = "als@label_1"
+    undisturbed = clone.copy(tmp_path / "undisturbed")
+    for one in (undisturbed, copied):
+        one.set_params({"als.iterations": 4})
+    undisturbed.dvc("repro", last)
+    for fault in OF_DVC:
+        code = disturb(copied, fault, "repro", "--force", "--single-item", last)
+        assert code != 0 or fault.target == "dvc", f"{fault}\n{said(copied)}"
+        if copied.dvc("status", last, is_checked=False).returncode != 0:
+            (mend,) = (of for name, of in MENDS.items() if fault.point.endswith(name))
+            copied.run(*mend)
+    copied.dvc("repro", last)
+    assert copied.content("dvc.lock", "data") == undisturbed.content("dvc.lock", "data")
+
+
+# --- a full disk
+
+FULL = """
+mount -t tmpfs -o size=1g none "$1" && cp -a "$2/." "$1" && cd "$1" || exit 99
+used=$(df --output=used . | tail -1)
+shift 2
+for free in 0 100 300 1000 2000 4000; do
+    mount -o remount,size=$((used + free))k .
+    "$@" repro && exit 98
+    "$@" status --quiet
+    [ $? -gt 1 ] && { rm -f .dvc/tmp/rwlock; git checkout --quiet HEAD dvc.lock; }
+done
+mount -o remount,size=1g .
+"$@" repro && cp -a dvc.lock data metrics "$OLDPWD"
+"""
+
+
+def can_mount() -> bool:
+    """Whether this user may make a small disk in memory, which nobody else sees."""
+    try:
+        command = ["unshare", "-rm", "mount", "-t", "tmpfs", "none", "/mnt"]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not can_mount(), reason="no small disk can be mounted here")
+def test_a_disk_that_is_full_again_and_again(clone: Clone, copied: Clone, tmp_path: Path) -> None:
+    """Each time a little larger; what DVC could not write to the end is restored."""
+    forget(copied, *FORGOTTEN["ranker"], *FORGOTTEN["report"])
+    disk, results = tmp_path / "disk", tmp_path / "results"
+    disk.mkdir()
+    results.mkdir()
+    dvc = [sys.executable, "-m", "dvc"]
+    command = ["unshare", "-rm", "sh", "-c", FULL, "sh", str(disk), str(copied.folder), *dvc]
+    output = replace(copied, folder=results).run(*command).stdout
+    assert "Traceback" not in output
+    assert len(re.findall("No space left|No possible cache link", output)) >= 4, output
+    found = Clone(results, clone.data)
+    assert whole_files(found) == whole_files(clone)
+    assert found.content("dvc.lock") == clone.content("dvc.lock")
+
+
+# --- two at once
+
+
+def test_two_at_once(clone: Clone, copied: Clone) -> None:
+    """While a stage runs under the one, the other is refused with a line that says who is there."""
+    forget(copied, *FORGOTTEN["als@test"])
+    mark = copied.folder.parent / "mark"
+    fault = Fault("als.py", "call exact_user_factors", "wait")
+    first = started(with_fault(copied, fault, mark), "repro", "als@test")
+    wait_until(mark.exists, "the stage")
+    second = copied.dvc("repro", "als@test", is_checked=False)
+    mark.with_name("go").touch()
+    assert first.wait(LONGEST_S) == 0, said(copied)
+    assert second.returncode != 0
+    assert "is busy, it is being blocked by" in second.stdout
+    assert "Traceback" not in second.stdout
+    assert whole_files(copied) == whole_files(clone)
+    assert "up to date" in copied.dvc("repro").stdout
+    assert copied.content("dvc.lock") == clone.content("dvc.lock")
+
+
+def test_two_stages_by_hand_at_once(clone: Clone, copied: Clone) -> None:
+    """The second begins to write while the first does, and ends before it."""
+    forget(copied, "data/als/test.npz")
+    mark = copied.folder.parent / "mark"
+    fault = Fault("als.py", "rename als/test.npz", "wait")
+    command = [sys.executable, "stages/als.py", "test"]
+    one = with_fault(copied, fault, mark)
+    with subprocess.Popen(
+        command, cwd=one.folder, env=one.environment, stderr=subprocess.PIPE, text=True
+    ) as first:
+        wait_until(mark.exists, "the file")
+        copied.run(*command)
+        mark.with_name("go").touch()
+        _, error = first.communicate(timeout=LONGEST_S)
+    assert (first.returncode, error) == (0, "")
+    assert whole_files(copied) == whole_files(clone)
+    assert unfinished(copied) == []

@@ -1,0 +1,57 @@
+"""Which lists can teach a ranker, and their labels."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from features import training_lists
+from folds import candidate_lists
+from folds.candidate_lists import Candidates
+from folds.history import Target
+
+# user, item, the rank that ALS gives it: users 1, 2 and 6 are warm, 4 and 5 cold
+ROWS = [(1, 7, 1), (1, 8, 2), (2, 7, 1), (4, 7, 0), (4, 9, 0), (5, 8, 0), (6, 9, 1), (6, 7, 2)]
+RELEVANT = [(1, 8, 3), (4, 9, 1), (5, 7, 2), (6, 9, 1), (6, 8, 1)]  # user, item, strength
+
+
+@pytest.fixture
+def target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Target:
+    """What the target window holds; the candidates stand in their file, a user a row group."""
+    monkeypatch.chdir(tmp_path)
+    path = Path(candidate_lists.CANDIDATES.format(fold="label_1"))
+    path.parent.mkdir(parents=True)
+    with candidate_lists.writer(path, ["als"]) as file:
+        for user in dict.fromkeys(row[0] for row in ROWS):
+            of_user = np.array([row for row in ROWS if row[0] == user])
+            user, item, rank = of_user[:, 0], of_user[:, 1], of_user[:, 2].astype(np.int16)
+            score = np.where(rank > 0, 0.5, np.nan).astype(np.float32)
+            ids = (values.astype(np.int32) for values in (user, item))
+            candidate_lists.append(file, Candidates(*ids, {"als": rank}, {"als": score}))
+    user, item, strength = np.array(RELEVANT).T
+    return Target(np.unique(user), user, item, strength.astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("group", "expected"),
+    [
+        ("warm", [(1, 7, 0), (1, 8, 3), (6, 9, 1), (6, 7, 0)]),
+        ("cold", [(4, 7, 0), (4, 9, 1)]),  # no candidate of user 5 is relevant
+    ],
+)
+def test_lists_with_a_relevant_item(
+    target: Target, group: str, expected: list[tuple[int, int, int]]
+) -> None:
+    lists, label = training_lists("label_1", target, group, max_users=0, seed=1)
+    columns = (lists.user, lists.item, label)
+    assert list(zip(*(column.tolist() for column in columns), strict=True)) == expected
+    assert label.dtype == np.uint8
+
+
+def test_at_most_so_many_users_drawn_by_seed(target: Target) -> None:
+    drawn = []
+    for seed in range(20):
+        lists, label = training_lists("label_1", target, "warm", max_users=1, seed=seed)
+        drawn.append(lists.user.tolist())
+        assert len(label) == len(lists.user)
+    assert {tuple(users) for users in drawn} == {(1, 1), (6, 6)}

@@ -1,0 +1,435 @@
+"""What must hold of any input: drawn by hypothesis, the same cases in every run. A reader or a rule
+takes it or says in one line why not, every row is accounted for, and no metric is NaN.
+"""
+
+import contextlib
+import io
+import json
+import operator
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from harness import params
+from harness.script import InputError
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.configuration import set_hypothesis_home_dir
+
+import test_vk_notebook as notebook
+from evaluation import metrics, results
+from evaluation.judge import CandidateCounts, judge
+from evaluation.top_lists import EvaluateParams, top_k
+from experiments.paired import difference, holm
+from folds.tables import Tables
+from histories import LIKED, fold_of, split_table
+from readers import READERS
+from readers.positive_rule import Rule
+from split import target_windows, window_of_rows
+from test_movielens import params_of
+from test_params import MODELS
+
+set_hypothesis_home_dir(Path(tempfile.gettempdir(), "hypothesis"))  # not .hypothesis, in here
+
+
+def cases(n_examples: int) -> Callable:
+    """So many examples, the same every time and everywhere, none of them kept."""
+    return settings(
+        derandomize=True,
+        max_examples=n_examples,
+        deadline=None,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    )
+
+
+SHARES = st.floats(-1, 1, allow_subnormal=False)
+
+
+@st.composite
+def judged_lists(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
+    """hits (n_lists, k) and n_relevant, as the metrics take them."""
+    k, n_lists = draw(st.integers(1, 12)), draw(st.integers(1, 5))
+    row = st.lists(st.booleans(), min_size=k, max_size=k)
+    hits = np.array(draw(st.lists(row, min_size=n_lists, max_size=n_lists)))
+    missed = draw(st.lists(st.integers(0, 30), min_size=n_lists, max_size=n_lists))
+    return hits, np.maximum(1, hits.sum(axis=1) + missed)
+
+
+@cases(150)
+@given(judged_lists())
+def test_metrics_are_shares_and_grow_with_a_hit(lists: tuple[np.ndarray, np.ndarray]) -> None:
+    hits, n_relevant = lists
+    n_found, k = hits.sum(axis=1), hits.shape[1]
+    ap = metrics.average_precision(hits, n_relevant)
+    found = {
+        "ap": ap,
+        "ndcg": metrics.ndcg(hits, n_relevant),
+        "recall": metrics.recall(hits, n_relevant),
+        "hit_rate": metrics.hit_rate(hits),
+        "oracle": metrics.oracle_average_precision(n_found, n_relevant, k),
+        "notebook": metrics.notebook_average_precision(hits),
+    }
+    for values in found.values():
+        assert ((values >= 0) & (values <= 1 + 1e-12)).all()
+        assert ((values > 0) == (n_found > 0)).all()
+    assert (ap <= found["oracle"] + 1e-12).all()
+    assert (ap <= found["notebook"] + 1e-12).all()
+    for rank in range(k):
+        better = hits.copy()
+        better[:, rank] = True
+        wanted = np.maximum(n_relevant, better.sum(axis=1))  # as many, but for lists that are full
+        is_same = (wanted == n_relevant) & ~hits[:, rank]
+        for metric in (metrics.average_precision, metrics.ndcg, metrics.recall):
+            gain = metric(better, wanted) - metric(hits, n_relevant)
+            assert (gain[is_same] > 0).all()
+
+
+@cases(60)
+@given(st.data())
+def test_an_interval_lies_within_the_values_and_mirrors(data: st.DataObject) -> None:
+    """Of ten users and more; with fewer there may be none."""
+    more = data.draw(st.lists(st.integers(0, 30), max_size=30))
+    user = np.array([*range(10), *more])
+    delta = np.array(data.draw(st.lists(SHARES, min_size=len(user), max_size=len(user))))
+    found = metrics.bootstrap(delta, user, 100, seed=1)
+    assert np.isfinite(list(found.values())).all()
+    assert delta.min() - 1e-9 <= found["ci95_low"] <= found["ci95_high"] <= delta.max() + 1e-9
+    assert 0 < found["p_value"] <= 1
+    assert found["min_detectable"] >= 0
+    zero = np.zeros_like(delta)
+    one, other = difference(delta, zero, user, 100, 1), difference(zero, delta, user, 100, 1)
+    for name in ("difference", "ci95_low"):
+        assert one[name] == -other["difference" if name == "difference" else "ci95_high"]
+    assert (one["wins"], one["ties"], one["losses"]) == (
+        other["losses"],
+        other["ties"],
+        other["wins"],
+    )
+    assert one["p_value"] == other["p_value"]
+
+
+@cases(100)
+@given(st.lists(st.floats(0.0001, 1), min_size=1, max_size=8))
+def test_corrected_p_values_are_no_smaller_and_keep_the_order(p_values: list[float]) -> None:
+    corrected = holm(p_values)
+    assert all(p <= q <= 1 for p, q in zip(p_values, corrected, strict=True))
+    order = np.argsort(p_values, kind="stable")
+    assert (np.diff(np.array(corrected)[order]) >= 0).all()
+
+
+@cases(150)
+@given(
+    n_rows=st.integers(0, 60),
+    n_test=st.integers(0, 9),
+    n_parts=st.integers(3, 30),
+    has=st.booleans(),
+)
+def test_windows_hold_every_row_once_in_order(
+    n_rows: int, n_test: int, n_parts: int, has: bool
+) -> None:
+    columns = {"user": np.zeros(n_rows + n_test, dtype=np.int32)}
+    if has:
+        columns["is_test"] = np.repeat([False, True], [n_rows, n_test])
+    window, n_windows = window_of_rows(pa.table(columns), n_parts)
+    assert len(window) == n_rows + n_test
+    assert n_windows == n_parts + has
+    assert (np.diff(window) >= 0).all()
+    sizes = np.bincount(window, minlength=n_windows)
+    assert sizes[:n_parts].max() - sizes[:n_parts].min() <= 1
+    if has:
+        assert sizes[-1] == n_test
+
+
+@cases(60)
+@given(st.lists(st.integers(1, 6), min_size=3, max_size=3), st.integers(1, 25))
+def test_folds_have_windows_of_their_own_or_are_refused(numbers: list[int], n: int) -> None:
+    kinds = zip(("test", "validation", "label"), numbers, strict=True)
+    folds = [f"{kind}_{number}" for kind, of in kinds for number in range(1, of + 1)]
+    if len(folds) >= n:
+        with pytest.raises(InputError, match="windows or more; the data has"):
+            target_windows(folds, n)
+        return
+    targets = list(target_windows(folds, n).values())
+    assert targets == list(range(n - 1, n - 1 - len(folds), -1))
+    assert min(targets) >= 1
+
+
+ROW = st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(0, 3), st.integers(0, 4))
+
+
+@cases(150)
+@given(st.lists(ROW, min_size=1, max_size=40), st.integers(0, 4))
+def test_history_and_target_are_what_sets_say(rows: list[tuple], window: int) -> None:
+    rows = sorted(rows, key=lambda row: row[2])
+    history, target = fold_of(split_table(rows), window, n_parts=3)
+    exposed = {(u, i) for u, i, w, _ in rows if w < window}
+    liked = {(u, i) for u, i, w, s in rows if w < window and s}
+    wanted = {(u, i) for u, i, w, s in rows if w == window and s} - exposed
+    pairs = list(zip(history.users[history.user], history.items[history.item], strict=True))
+    assert sorted(pairs) == sorted(exposed)
+    assert {pair for pair, is_in in zip(pairs, history.is_positive, strict=True) if is_in} == liked
+    assert sorted(zip(target.user, target.item, strict=True)) == sorted(wanted)
+    assert set(target.users) == {u for u, _, w, _ in rows if w == window}
+    assert (target.strength > 0).all()
+
+
+@cases(40)
+@given(st.data())
+def test_no_metric_of_any_lists_is_nan(data: st.DataObject) -> None:
+    """Lists that are empty, of nobody judged, of unknown items; cold users or none."""
+    n_users, n_items = 12, 8
+    pair = st.tuples(st.integers(0, n_users - 1), st.integers(0, n_items - 1))
+    history_rows = [(user, 0, 0, LIKED) for user in range(n_users // 2)]
+    rows = [(u, i, 0, s) for (u, i), s in data.draw(st.lists(st.tuples(pair, st.integers(0, 2))))]
+    now = [(u, i, 1, LIKED) for u, i in data.draw(st.lists(pair, max_size=30))]
+    new = [(user, n_items, 1, LIKED) for user in range(n_users)]  # so that everybody is judged
+    history, target = fold_of(split_table([*history_rows, *rows, *now, *new]), 1)
+
+    def lists() -> object:
+        places = sorted(data.draw(st.sets(pair, max_size=30)))
+        user, item = np.array(places, dtype=np.int32).reshape(-1, 2).T
+        score = np.array(data.draw(st.lists(SHARES, min_size=len(user), max_size=len(user))))
+        return top_k(user, item, score.reshape(len(user)), 3)
+
+    models = {name: lists() for name in ("als", "hybrid", "popular")}
+    counts = CandidateCounts(*np.zeros((3, n_users), dtype=np.int64))
+    judged = judge(history, target, models, [models["hybrid"]], counts, 3)
+    tree = results.summary(judged, EvaluateParams(k=3, n_resamples=100), seed=1, n_threads=1)
+    groups = [tree, *(tree[name] for name in ("warm", "cold") if name in tree)]
+    for group in groups:
+        for name in ("als", "hybrid"):
+            assert np.isfinite(list(group[name].values())).all()
+            shares = [of for key, of in group[name].items() if not key.startswith("coverage")]
+            assert all(0 <= share <= 1 for share in shares)
+        assert np.isfinite(group["uplift"]["map@3"])
+        assert np.isfinite(group["uplift"]["relative"])
+    assert np.isfinite(list(tree["candidates"].values())).all()
+
+
+FEEDBACK = {"a": [1.5, None, 3.0, float("nan")], "b": [True, None, False, True], "n": [0, 1, 2, 3]}
+OPERATORS = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+Stated = tuple[str, Callable[[dict], bool]]  # a rule, and what it means for a row
+
+
+def is_given(value: object) -> bool:
+    return value is not None and value == value
+
+
+def compared(column: str, symbol: str, number: float) -> Stated:
+    def holds(row: dict) -> bool:
+        return is_given(row[column]) and OPERATORS[symbol](row[column], number)
+
+    return f"{column} {symbol} {number}", holds
+
+
+COMPARISONS = st.one_of(
+    st.just(("b", lambda row: is_given(row["b"]) and row["b"])),
+    st.builds(
+        compared, st.sampled_from("an"), st.sampled_from([*OPERATORS]), st.sampled_from([0, 1.5, 3])
+    ),
+)
+RULES = st.recursive(
+    COMPARISONS,
+    lambda parts: st.one_of(
+        parts.map(lambda one: (f"not ({one[0]})", lambda row: not one[1](row))),
+        st.tuples(parts, parts).map(
+            lambda two: (
+                f"({two[0][0]}) and ({two[1][0]})",
+                lambda row: two[0][1](row) and two[1][1](row),
+            )
+        ),
+        st.tuples(parts, parts).map(
+            lambda two: (
+                f"({two[0][0]}) or ({two[1][0]})",
+                lambda row: two[0][1](row) or two[1][1](row),
+            )
+        ),
+    ),
+    max_leaves=8,
+)
+
+
+@cases(150)
+@given(RULES)
+def test_a_rule_holds_where_it_says_so(rule: Stated) -> None:
+    text, holds = rule
+    rows = [dict(zip(FEEDBACK, row, strict=True)) for row in zip(*FEEDBACK.values(), strict=True)]
+    found = Rule.parse(text).evaluate(pa.table(FEEDBACK))
+    assert found.tolist() == [bool(holds(row)) for row in rows]
+
+
+WORDS = "a b n x and or not ( ) < > = == != 1 -2.5 1e999 True . , [ lambda import __ # é f' ' \\ :="
+PIECES = st.sampled_from([*WORDS.split(), "\n", "\0", "\ud800"])
+
+
+@cases(300)
+@given(st.one_of(st.text(max_size=30), st.lists(PIECES, max_size=12).map(" ".join)))
+def test_any_text_is_a_rule_or_one_line(text: str) -> None:
+    try:
+        found = Rule.parse(text).evaluate(pa.table(FEEDBACK))
+    except InputError as error:
+        assert len(str(error).splitlines()) == 1  # noqa: PT017
+        assert str(error).startswith(f"data.positive is {text!r}: ")  # noqa: PT017
+    else:
+        assert (found.dtype, len(found)) == (bool, 4)
+
+
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5)),
+    lambda part: st.one_of(
+        st.lists(part, max_size=3), st.dictionaries(st.text(max_size=5), part, max_size=3)
+    ),
+    max_leaves=5,
+)
+
+
+@cases(200)
+@given(data=st.data())
+def test_any_section_is_read_or_a_line_for_each_finding(
+    data: st.DataObject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = data.draw(st.sampled_from([*MODELS]))
+    keys = st.sampled_from([*MODELS[name].model_fields])
+    section = data.draw(st.one_of(JSON, st.dictionaries(keys, JSON, max_size=4)))
+    monkeypatch.chdir(tmp_path)
+    params.FILE.write_text(json.dumps({name: section}), encoding="utf-8")
+    try:
+        params.section(name, MODELS[name])
+    except InputError as error:
+        lines = str(error).splitlines()
+        assert lines
+        assert all(line.startswith("params.yaml: ") for line in lines)
+
+
+NASTY = st.sampled_from(
+    ["", " ", "nan", "inf", "-inf", "-1", "0", "5", "1e9", "1e400", "9" * 30, "x", "null", '"', "é"]
+    + ["\0", "the", "Drama", "  two  blanks ", "1\t2", "u1", "i1"]
+)
+HEADS = {
+    "inter": "user_id:token\titem_id:token\trating:float\ttimestamp:float",
+    "item": "item_id:token\tmovie_title:token_seq\trelease_year:token\tgenre:token_seq",
+    "user": "user_id:token\tage:token\tgender:token\toccupation:token",
+}
+
+
+def films(n_items: int = 45, n_users: int = 6) -> dict[str, list[list[str]]]:
+    """The rows of a tiny MovieLens."""
+    items = [
+        [f"i{n}", f"Tale{n % 20} of Town{n % 15}", str(1950 + n), ("Drama", "War")[n % 2]]
+        for n in range(n_items)
+    ]
+    users = [[f"u{n}", str(20 + n), "FM"[n % 2], str(n % 3)] for n in range(n_users)]
+    ratings = [
+        [f"u{n % n_users}", f"i{n % n_items}", str(1 + n % 5), str(1000 + n)]
+        for n in range(2 * n_items)
+    ]
+    return {"inter": ratings, "item": items, "user": users}
+
+
+@cases(150)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([*HEADS]), st.integers(0, 999), st.integers(0, 3), NASTY),
+        max_size=4,
+    )
+)
+def test_any_cell_of_movielens_is_read_or_one_line(changes: list[tuple]) -> None:
+    """And every rating is there, unless the number of those left out is told."""
+    rows = films()
+    for kind, row, column, value in changes:
+        rows[kind][row % len(rows[kind])][column] = value
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for kind, of_kind in rows.items():
+            text = "\n".join([HEADS[kind], *("\t".join(row) for row in of_kind)]) + "\n"
+            (folder / f"ml-1m.{kind}").write_text(text, encoding="utf-8", newline="")
+        told = io.StringIO()
+        try:
+            with contextlib.redirect_stdout(told):
+                tables = READERS["movielens-1m"](params_of(folder, "movielens-1m"))
+        except InputError as error:
+            assert len(str(error).splitlines()) == 1  # noqa: PT017
+            return
+    check_tables(tables)
+    assert tables.interactions.num_rows == len(rows["inter"]) or "inter" in told.getvalue()
+
+
+def check_tables(tables: Tables) -> None:
+    """What every reader promises of what it returns."""
+    log, n_items = tables.interactions, tables.items.num_rows
+    for name, n in (("user", tables.users.num_rows), ("item", n_items)):
+        assert log[name].null_count == 0
+        assert set(log[name].to_pylist()) == set(range(n))
+    assert log["is_positive"].null_count == 0
+    is_positive, strength = (log[name].to_numpy() for name in ("is_positive", "strength"))
+    assert ((strength > 0) == is_positive).all()
+    assert strength.max(initial=0) <= 4
+    for table in (tables.users, tables.items):
+        ids = table.column(0).to_pylist()
+        key = str.encode if isinstance(ids[0], str) else None
+        assert ids == sorted(set(ids), key=key)
+    assert tables.item_tags.shape[0] == len(tables.item_embeddings) == n_items
+    sums = np.asarray(tables.item_tags.sum(axis=1)).ravel()
+    assert (np.isclose(sums, 1) | (sums == 0)).all()
+    bad = ~np.isfinite(tables.item_embeddings)
+    assert (bad.all(axis=1) == bad.any(axis=1)).all()
+
+
+CELLS = {
+    "ids": st.one_of(st.none(), st.sampled_from([5, 7, 9, 10, 20, 30, 2**31])),
+    "numbers": st.one_of(st.none(), st.floats(width=32), st.integers(-300, 300)),
+    "flags": st.one_of(st.none(), st.booleans()),
+    "words": st.one_of(st.none(), st.text(max_size=3)),
+    "vectors": st.one_of(
+        st.none(),
+        st.lists(st.sampled_from([1.5, -2.0, None, float("nan")]), min_size=2, max_size=2),
+        st.just([]),
+    ),
+}
+EMBEDDING = ("item_embeddings", "embedding")
+PLACES = [(name, column) for name, columns in notebook.FILES.items() for column in columns]
+PLACES += 9 * [EMBEDDING]  # it can be wrong in most ways
+
+
+@cases(200)
+@given(st.data())
+def test_any_column_of_the_vk_layout_is_read_or_one_line(data: st.DataObject) -> None:
+    """And no interaction is lost."""
+    changes: dict[str, dict] = {}
+    for name, column in data.draw(st.lists(st.sampled_from(PLACES), max_size=3, unique=True)):
+        n = len(notebook.FILES[name][column])
+        kinds = ["vectors"] if (name, column) == EMBEDDING else [*CELLS]
+        cells = CELLS[data.draw(st.sampled_from(kinds))]
+        values = data.draw(st.lists(cells, min_size=n, max_size=n))
+        changes.setdefault(name, {})[column] = as_column(values)
+    with tempfile.TemporaryDirectory() as name, contextlib.redirect_stdout(io.StringIO()):
+        folder = notebook.write(Path(name), **changes)
+        logs = (folder / f"{of}.parquet" for of in ("train", "test"))
+        n_rows = sum(pq.read_metadata(path).num_rows for path in logs)
+        try:
+            tables = notebook.read(folder, "timespent > 5")
+        except InputError as error:
+            assert len(str(error).splitlines()) == 1  # noqa: PT017
+            return
+    check_tables(tables)
+    assert tables.interactions.num_rows == n_rows
+    assert tables.interactions["is_positive"].to_numpy().any()
+
+
+def as_column(values: list) -> pa.Array:
+    """Numbers of both kinds are floats, as pandas would have them."""
+    has_float = any(isinstance(value, float) for value in values)
+    return pa.array([float(v) if has_float and v is not None else v for v in values])
