@@ -7,8 +7,8 @@ out:   in spark.folder: baselines/FOLD for each judged FOLD, a row a user served
        in engine/judging.py; the models are the settings of the section `baselines`, in their order
        metrics/spark/receipts/baselines.json
 
-`evaluate` takes of each baseline the setting that is best on the validation folds. ease is left
-out, and so are weightings of item_knn that weigh users: see README.md.
+`evaluate` takes of each baseline the setting that is best on the validation folds. Weightings of
+item_knn that weigh users are left out: see README.md.
 """
 
 import sys

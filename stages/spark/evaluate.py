@@ -14,7 +14,6 @@ The driver takes one row a list: what the lists hit, not the lists. All that is 
 is made by the code of the local pipeline.
 """
 
-import json
 import sys
 from pathlib import Path
 
@@ -26,8 +25,10 @@ from harness.script import run_script, whole
 import pandas as pd
 
 from evaluation import results
+from evaluation.figures import to_json
 from evaluation.judge import pool
-from evaluation.top_lists import EvaluateParams
+from evaluation.top_lists import EvaluateParams, check_length
+from folds.candidate_lists import CandidateListParams
 from retrieval import BaselinesParams
 from spark.engine.session import session
 from spark.engine.settings import SparkParams
@@ -39,6 +40,8 @@ KINDS = ("validation", "test")
 def main() -> None:
     params, evaluate = section("spark", SparkParams), section("evaluate", EvaluateParams)
     baselines, shared = section("baselines", BaselinesParams), shared_params()
+    candidates = section("candidates", CandidateListParams)
+    check_length(evaluate.k, candidates.per_source)
     with session(params, "evaluate") as spark:
         from spark.engine.data_sets import DataSets
         from spark.engine.folds import target_windows
@@ -73,7 +76,7 @@ def main() -> None:
     trees = {"map": screen, **summaries, "baselines": results.baselines_tree(pooled, table)}
     for name, tree in trees.items():
         with whole(METRICS / f"{name}.json") as path:
-            path.write_text(json.dumps(tree, indent=2) + "\n")
+            path.write_text(f"{to_json(tree)}\n")
     with whole(METRICS / "windows.csv") as path:
         pd.DataFrame(rows).to_csv(path, index=False, lineterminator="\n")
 

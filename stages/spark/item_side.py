@@ -31,7 +31,7 @@ def main() -> None:
         from spark.engine.data_sets import DataSets
         from spark.engine.folds import schema_of, target_windows
         from spark.engine.item_side import ITEM_SIDE
-        from spark.engine.models import kept_settings, kept_sources, knn_models
+        from spark.engine.models import ease_models, kept_settings, kept_sources, knn_models
 
         check_families(features)
         names = kept_sources(candidates.sources, sources)
@@ -41,9 +41,10 @@ def main() -> None:
         catalogue = Catalogue.read(sets.read("ingest", "items"), schema_of(sets))
         for fold, window in target_windows(sets, shared).items():
             of_baselines = settings if is_judged(fold) else {}
-            knn = knn_models(names, sources, features, of_baselines)
+            wanted = (names, sources, features, of_baselines)
+            knn, ease = knn_models(*wanted), ease_models(*wanted)
             made = sets.write_folder(
-                ITEM_SIDE.format(fold=fold), build(logs, window, catalogue, knn, features)
+                ITEM_SIDE.format(fold=fold), build(logs, window, catalogue, knn, ease)
             )
             report(f"{fold}: {made['rows']} files")
         sets.save("item_side")

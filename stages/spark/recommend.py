@@ -19,7 +19,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])  # the packages of stages
 from harness.params import section, shared_params
 from harness.script import report, run_script
 
-from evaluation.top_lists import EvaluateParams
+from evaluation.top_lists import EvaluateParams, check_length
 from factorization.als import AlsParams
 from families import FeaturesParams
 from retrieval import CandidatesParams, SourcesParams
@@ -31,6 +31,7 @@ def main() -> None:
     params, als, shared = section("spark", SparkParams), section("als", AlsParams), shared_params()
     candidates, sources = section("candidates", CandidatesParams), section("sources", SourcesParams)
     features, k = section("features", FeaturesParams), section("evaluate", EvaluateParams).k
+    check_length(k, candidates.per_source)
     with session(params, "recommend") as spark, tempfile.TemporaryDirectory() as parent:
         from spark.engine.data_sets import DataSets
         from spark.engine.distributed import map_blocks

@@ -5,7 +5,7 @@ in:    in spark.folder: interactions, users, schema; metrics/spark/receipts/inge
 out:   in spark.folder: logs, a row a user, by user: user int; NAME, each feature of the user as in
          users; item array<int>, window array<smallint>, is_positive array<boolean>, strength
          array<tinyint>: its interactions in time order
-       windows, a row a window: window, n_interactions, n_positives, n_users, n_items bigint
+       windows, a row a window: the columns of data/split/windows.csv
        metrics/spark/receipts/windows.json
 
 A row holds all that a user has done: so everything that is computed user by user later, of any
@@ -51,7 +51,7 @@ def main() -> None:
                 f"params.yaml: folds has {shared.folds[n_windows - 1]}, which needs "
                 f"{n_windows + 1} windows or more; the data has {n_windows}"
             )
-        counts = summary(rows, n_windows)
+        counts = summary(rows, n_windows, schema.first_week if schema.n_weeks else None)
         sets.write("windows", counts)
         if not sets.read_made("windows").agg(F.sum("n_positives")).first()[0]:
             raise InputError(

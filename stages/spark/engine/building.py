@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.script import report
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,13 +14,13 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame
 from scipy import sparse
 
-from families import FeaturesParams
+from families.score_models import EaseModel
 from folds.ease import most_popular, weights_of_gram
 from folds.similarity import ItemKnnParams
+from retrieval.ease import EaseParams
 from spark.engine.als import known_items
 from spark.engine.blocks import flat
-from spark.engine.context import pairs_of
-from spark.engine.models import ease_models
+from spark.engine.context import ease_name, pairs_of
 from spark.engine.totals import (
     Asked,
     Knn,
@@ -72,15 +74,14 @@ def build(
     window: int,
     catalogue: Catalogue,
     knn: list[ItemKnnParams],
-    features: FeaturesParams,
+    ease: list[EaseParams | EaseModel],
 ) -> Callable[[Path], None]:
     """What writes the item side of the fold with this target window into a folder.
 
-    knn  all neighbourhoods that are needed
+    knn, ease  all neighbourhoods, and all weights of EASE, that are needed
     """
     items, schema = known_items(logs, window), catalogue.schema
-    ease = ease_models(features)
-    pairs = list(dict.fromkeys(pairs_of(model) for model in (*knn, *ease.values())))
+    pairs = list(dict.fromkeys(pairs_of(model) for model in (*knn, *ease)))
     lowest = lowest_levels(logs, window, schema.users)
     asked = Asked(window, items, schema.users, lowest, pairs, {})
     counted = matrices(sums(logs, count, asked), sizes_of(asked, len(items)))
@@ -90,6 +91,8 @@ def build(
         for one in pairs
         if one.most_items
     }
+    for most in sorted({len(of) for of in known.values() if len(of) < len(items)}):
+        report(f"EASE knows the {most:,} most popular of {len(items):,} items (max_items)")
     asked = Asked(window, items, schema.users, lowest, pairs, known)
     wanted = neighbourhoods(knn)
     found = nearest(sums(logs, pair, asked), n_entries, wanted).toArrow()
@@ -104,12 +107,12 @@ def build(
         for name, by_weighting in wanted.items():
             for weighting in by_weighting:
                 save_ranked(folder, f"{name}_{weighting}", found, len(items))
-        for name, model in ease.items():
+        for name, model in {ease_name(model): model for model in ease}.items():
             own = known[pairs_of(model).name]
             rows = found.filter(pc.field("name") == pairs_of(model).name)
             gram = matrix_of(rows, (len(own), len(own))).toarray().astype(np.float32)
-            np.save(folder / f"ease_{name}_items.npy", own)
-            np.save(folder / f"ease_{name}_weights.npy", weights_of_gram(gram, model.l2, 1))
+            np.save(folder / f"{name}_items.npy", own)
+            np.save(folder / f"{name}_weights.npy", weights_of_gram(gram, model.l2, 1))
         catalogue.save(folder, items)
         fold = {
             "window": window,

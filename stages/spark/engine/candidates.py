@@ -7,13 +7,15 @@ import pyarrow as pa
 from scipy import sparse
 
 from folds.candidate_lists import Candidates, Retrieved
+from folds.ease import scores_by
 from folds.history import History, Target
 from folds.similarity import normalised
+from retrieval.ease import EaseParams, among
 from retrieval.item_knn import by_similarity
 from retrieval.popular import RecentPopularParams
 from retrieval.source import TopN
 from retrieval.top_n import by_ranking, by_vectors
-from spark.engine.context import knn_name
+from spark.engine.context import ease_name, knn_name
 from spark.engine.item_side import ItemSide
 
 
@@ -84,6 +86,16 @@ class Sources:
         if self.alive is not None:
             similarity = sparse.csr_matrix(similarity[:, self.alive])
         return by_similarity(self.history.positives, similarity, self.of_alive.exposures, 1)
+
+    def _ease(self, params: EaseParams) -> TopN:
+        known, weights = self.side.ease(ease_name(params))
+        items = known  # that are retrieved
+        if self.alive is not None:
+            is_alive = np.isin(known, self.alive)
+            items = np.searchsorted(self.alive, known[is_alive])
+            weights = weights[:, is_alive]
+        scores = scores_by(weights, self.history.positives[:, known])
+        return among(items, scores, self.of_alive.exposures, 1)
 
     def _popular(self, _: object) -> TopN:
         scores = self.side.item_counts[1].sum(axis=1).astype(np.float32)

@@ -16,6 +16,7 @@ from families.context import Context, Users
 from families.score_models import EaseModel, ItemKnnModel
 from folds.factors import Factors
 from folds.similarity import ItemKnnParams
+from retrieval.ease import EaseParams
 from spark.engine.blocks import Block
 from spark.engine.item_side import ItemSide
 from spark.engine.settings import SparkAlsParams
@@ -67,24 +68,29 @@ class BlockContext(Context):
     def fitted(self, name: str) -> object:
         model = self.params.scores[name]
         if isinstance(model, EaseModel):
-            items, weights = (self.side.array(f"ease_{name}_{of}") for of in ("items", "weights"))
-            return np.asarray(items), np.asarray(weights)
+            return self.side.ease(ease_name(model))
         return self.side.similarity(knn_name(model), model.neighbours)
 
     def since(self, window: int) -> "BlockContext":
         return replace(super().since(window), side=self.side.since(window))
 
 
-def pairs_of(model: ItemKnnParams | EaseModel, of: str = "positives") -> Pairs:
-    """The co-occurrences that a model is fitted on."""
-    if isinstance(model, EaseModel):
-        return Pairs(model.of, None, model.max_items)
-    return Pairs(getattr(model, "of", of), model.last_items)
+def pairs_of(model: ItemKnnParams | EaseModel | EaseParams) -> Pairs:
+    """The co-occurrences that a model is fitted on: of positives, if it names no other."""
+    of = getattr(model, "of", "positives")
+    if isinstance(model, EaseModel | EaseParams):
+        return Pairs(of, None, model.max_items)
+    return Pairs(of, model.last_items)
 
 
 def knn_name(model: ItemKnnParams) -> str:
     """The name of its neighbours on the item side."""
     return f"{pairs_of(model).name}_{model.weighting}"
+
+
+def ease_name(model: EaseModel | EaseParams) -> str:
+    """The name of its weights on the item side."""
+    return f"ease_{pairs_of(model).name}_{model.l2}"
 
 
 def context_of(

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
-from harness.script import InputError, whole
+from harness.script import InputError, check_outputs_may_stay, whole
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
@@ -132,6 +132,7 @@ class DataSets:
         return self._finish(name, temporary, {"rows": len(paths), "digest": digest.hexdigest()})
 
     def _finish(self, name: str, temporary: str, receipt: Receipt) -> Receipt:
+        check_outputs_may_stay()
         self.files.move(temporary, self.path(name))
         self.files.write_text(f"{self.path(name)}/{RECEIPT}", json.dumps(receipt))
         self.made[name] = receipt

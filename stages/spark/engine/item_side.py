@@ -6,7 +6,8 @@ ITEM_SIDE/FOLD.items, the positions of all arrays being those of `items`:
     level_NAME, lowest_NAME: positives by level of a feature of the users, float64 (n_levels,
         n_items), and the lowest value of each level
     NAME_indptr, NAME_indices, NAME_data: the neighbours of each item, best first
-    ease_NAME_items, ease_NAME_weights: the items that EASE knows, and their weights
+    ease_NAME_items, ease_NAME_weights: the items that EASE knows, the max_items most popular ones,
+        and their weights, float64 (n, n)
     embeddings float32 (n_items, width); tags_indptr, tags_indices, tags_data
     features.parquet; fold.json: window, levels of the users' and the items' features, n_tags
 ALS/FOLD.factors: item_factors float32 (n_items, factors)
@@ -110,6 +111,10 @@ class ItemSide:
         folds.similarity.item_knn_similarity gives them.
         """
         return _similarity(self, name, neighbours)
+
+    def ease(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """The items that EASE knows, int64 ascending, and their weights, float64."""
+        return np.asarray(self.array(f"{name}_items")), np.asarray(self.array(f"{name}_weights"))
 
     def since(self, window: int) -> "ItemSide":
         return replace(self, first_window=window)

@@ -11,7 +11,7 @@ class SparkAlsParams(Strict):
     """What ALS of Spark means otherwise than that of `implicit`; see stages/spark/README.md."""
 
     alpha: float = Field(gt=0, le=1e6)  # a positive pair has the confidence 1 + alpha
-    regularization: float = Field(ge=0, le=1e9)  # times the row's number of positives
+    regularization: float = Field(gt=0, le=1e9)  # times the row's number of positives
 
 
 class SparkParams(Strict):

@@ -1,9 +1,10 @@
 """Windows of time, and the logs of users, in Spark SQL."""
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812
 
 LOG = ("item", "window", "is_positive", "strength")
+COUNTS = ("window", "n_interactions", "n_positives", "n_users", "n_items")
 EVENT = ("window", "position", "item", "is_positive", "strength")  # in this order they sort
 
 
@@ -29,16 +30,30 @@ def with_windows(interactions: DataFrame, n_parts: int, n_weeks: int) -> tuple[D
     return interactions.withColumn("window", window.cast("smallint")), n_parts + has_test
 
 
-def summary(rows: DataFrame, n_windows: int) -> DataFrame:
-    """A row per window, without rows too: see windows.py."""
+def summary(rows: DataFrame, n_windows: int, first_week: int | None) -> DataFrame:
+    """A row per window, without rows too: see windows.py; first_week  None where windows are not
+    weeks.
+    """
+    has_time = "timestamp" in rows.columns
+    times = [F.min("timestamp").alias("start"), F.max("timestamp").alias("end")]
     found = rows.groupBy("window").agg(
         F.count("*").alias("n_interactions"),
         F.sum(F.col("is_positive").cast("long")).alias("n_positives"),
         F.countDistinct("user").alias("n_users"),
         F.countDistinct("item").alias("n_items"),
+        *(times if has_time else []),
     )
     every = rows.sparkSession.range(n_windows).select(F.col("id").cast("smallint").alias("window"))
-    return every.join(found, "window", "left").fillna(0).orderBy("window").coalesce(1)
+    table = every.join(found, "window", "left").orderBy("window").coalesce(1)
+    if has_time:  # a window without a row starts with the next one and lasts no time
+        onward = Window.orderBy("window").rowsBetween(0, Window.unboundedFollowing)
+        last = F.max("end").over(Window.partitionBy())
+        start = F.coalesce(F.first("start", ignorenulls=True).over(onward), last)
+        n_days = F.bround((F.col("end") - F.col("start")) / 86_400, 2)
+        table = table.select(*COUNTS, start.alias("start"), n_days.alias("n_days"))
+    elif first_week is not None:
+        table = table.withColumn("start", F.col("window") + F.lit(first_week))
+    return table.fillna(0)
 
 
 def logs_of(rows: DataFrame, users: DataFrame, features: list[str]) -> DataFrame:

@@ -22,7 +22,8 @@ class Schema:
     """What the columns of the tables are.
 
     users, items  each feature's levels if it is a category, else None for a number
-    n_users, n_items, n_tags, width  sizes; n_weeks  0 where windows are not weeks
+    n_users, n_items, n_tags, width  sizes; n_weeks  0 where windows are not weeks; first_week  the
+                  source's number of the oldest
     """
 
     users: dict[str, list[str] | None]
@@ -32,6 +33,7 @@ class Schema:
     n_tags: int
     width: int
     n_weeks: int = 0
+    first_week: int = 0
 
     def save(self, folder: Path) -> None:
         (folder / "schema.json").write_text(json.dumps(vars(self)))
@@ -46,8 +48,8 @@ class RawTables:
     """What a reader returns.
 
     interactions  user, item int; is_positive boolean; strength tinyint; position bigint, the row's
-                  place in time, within its week if there are weeks; week smallint or is_test
-                  boolean where the source has one
+                  place in time, within its week if there are weeks; timestamp bigint, week smallint
+                  or is_test boolean where the source has one
     users         user int; user_id; one column a feature: float, or int: the code of its level
     items         the same of items; tag array<int>, share array<float>; embedding array<float>, of
                   NaN for an item without one
@@ -78,7 +80,8 @@ def with_feedback(log: DataFrame, data: DataParams) -> DataFrame:
             f"data.positive is {data.positive!r}: no column {absent[0]}; the columns are {there}"
         )
     strength_of = of_reader(data.source, "strength")
-    kept = [field for field in log.schema.fields if field.name not in feedback]
+    dropped = {*feedback} - {"timestamp"}  # which a rule may read, and tells the time
+    kept = [field for field in log.schema.fields if field.name not in dropped]
     schema = types.StructType(list(kept))  # add() changes the list it is given
     schema = schema.add("is_positive", types.BooleanType()).add("strength", types.ByteType())
     names = [field.name for field in kept]

@@ -4,7 +4,7 @@ import tempfile
 from functools import reduce
 from pathlib import Path
 
-from harness.script import InputError
+from harness.script import InputError, report
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -31,7 +31,7 @@ def read_notebook(spark: SparkSession, folder: str, data: DataParams) -> RawTabl
     ]
     embeddings = embeddings_of_lists(spark, folder)
     metadata = [f"{folder}/{name}" for name in (vk_notebook.USERS, vk_notebook.ITEMS)]
-    return tables_of(spark, parts[0].unionByName(parts[1]), metadata, embeddings, data)
+    return tables_of(spark, together(parts), metadata, embeddings, data)
 
 
 def read_lsvd(spark: SparkSession, folder: str, data: DataParams) -> RawTables:
@@ -41,11 +41,12 @@ def read_lsvd(spark: SparkSession, folder: str, data: DataParams) -> RawTables:
         log_of(spark, path, data).withColumn("week", F.lit(number).cast("smallint"))
         for number, path in enumerate(weeks)
     ]
-    log = reduce(DataFrame.unionByName, parts)
+    log = together(parts)
     metadata = [f"{folder}/{name}" for name in (vk_layout.USERS, vk_layout.ITEMS)]
     with tempfile.TemporaryDirectory() as local:
         embeddings = embeddings_of_npz(spark, f"{folder}/{vk_layout.EMBEDDINGS}", Path(local))
-        return tables_of(spark, log, metadata, embeddings, data, len(weeks))
+        first = vk_layout.week_number(Path(weeks[0]).name)
+        return tables_of(spark, log, metadata, embeddings, data, len(weeks), first)
 
 
 def weeks_of(spark: SparkSession, folder: str) -> list[str]:
@@ -75,6 +76,17 @@ def log_of(spark: SparkSession, path: str, data: DataParams) -> DataFrame:
     return log.select(*known, F.col("_metadata.row_index").alias("position"))
 
 
+def together(parts: list[DataFrame]) -> DataFrame:
+    """The rows of all files. Feedback that some of them lack cannot be compared over time: it is
+    left out of all, and reported.
+    """
+    names = dict.fromkeys(name for part in parts for name in part.columns)
+    common = [name for name in names if all(name in part.columns for part in parts)]
+    if absent := [name for name in names if name not in common]:
+        report(f"no column {', '.join(absent)} in some files; left out as strength of feedback")
+    return reduce(DataFrame.unionByName, (part.select(common) for part in parts))
+
+
 def tables_of(
     spark: SparkSession,
     log: DataFrame,
@@ -82,6 +94,7 @@ def tables_of(
     embeddings: DataFrame,
     data: DataParams,
     n_weeks: int = 0,
+    first_week: int = 0,
 ) -> RawTables:
     """The tables, from the log with all its columns."""
     require_ids(log, data.path)
@@ -98,7 +111,9 @@ def tables_of(
     items = items.withColumn("tag", F.coalesce("tag", none))
     items = items.withColumn("share", F.transform("tag", lambda _: F.lit(1.0).cast("float")))
     items, width = with_embeddings(items, embeddings, data)
-    schema = Schema(of_users, of_items, users.count(), items.count(), n_tags, width, n_weeks)
+    schema = Schema(
+        of_users, of_items, users.count(), items.count(), n_tags, width, n_weeks, first_week
+    )
     return RawTables(rows.select(*columns), users, items, schema)
 
 
@@ -119,10 +134,16 @@ def with_features(
     """The ids with their metadata: numbers as float, categories as the codes of their levels, which
     are those of the whole file, as the local reader orders them.
     """
-    rows = ids.join(first_rows(spark, path, id_column, list(kinds)), id_column, "left")
+    metadata = first_rows(spark, path, id_column, list(kinds))
+    rows = ids.join(metadata, id_column, "left")
     levels: dict[str, list[str] | None] = {}
     for name, kind in kinds.items():
         if kind == "number":
+            if n_infinite := metadata.where(F.abs(F.col(name)) == float("inf")).count():
+                raise InputError(
+                    f"{path}: {name} is infinite in {n_infinite:,} rows; must be a finite number,"
+                    " or null where it is not known"
+                )
             rows, levels[name] = rows.withColumn(name, F.col(name).cast("float")), None
             continue
         distinct = spark.read.parquet(path).select(name).distinct().toArrow()[name]
