@@ -3,12 +3,14 @@ one on the same data.
 """
 
 import contextlib
+import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -22,6 +24,7 @@ import pyarrow.parquet as pq
 import pytest
 from scipy import sparse
 
+import movielens_like
 import simulator
 from clone import SMALL, TOP, Clone, make
 
@@ -41,6 +44,7 @@ from spark.engine.candidates import Sources, lists_in
 from spark.engine.context import context_of, ease_name, fold_in, knn_name
 from spark.engine.item_side import ItemSide
 from spark.engine.settings import SparkAlsParams, SparkParams
+from spark.raw.movielens import read_ratings
 
 STAGES = [
     "ingest",
@@ -55,11 +59,13 @@ STAGES = [
     "evaluate",
 ]
 FOLD = "validation"
+EASE_KNOWS = 60  # of 150 items, so that there are others
 
 
 def small(folder: Path) -> dict[str, object]:
     """Values of params.yaml; by absolute paths, since the session started in another folder."""
     return {
+        "sources.ease.max_items": EASE_KNOWS,
         "spark.master": "local[2]",
         "spark.partitions": 2,
         "spark.users_at_once": 64,
@@ -126,13 +132,31 @@ def run_stage(name: str, spark: object, folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def run(clone: Clone, spark: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The clone of the local pipeline, with all stages on Spark run beside it."""
-    copy = clone.copy(tmp_path_factory.mktemp("spark"))
-    shutil.copytree(TOP / "stages/spark", copy.folder / "stages/spark", dirs_exist_ok=True)
+def run(
+    clone: Clone, once: Callable[[str, Callable], Path], request: pytest.FixtureRequest
+) -> Path:
+    """The clone of the local pipeline, with all stages on Spark run beside it, for all workers: to
+    be read only. said.txt: what they have printed.
+    """
+
+    def fill(folder: Path) -> None:
+        copy = clone.copy(folder)
+        shutil.copytree(TOP / "stages/spark", copy.folder / "stages/spark", dirs_exist_ok=True)
+        copy.set_params(small(copy.folder))
+        spark = request.getfixturevalue("spark")
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            for name in STAGES:
+                run_stage(name, spark, copy.folder)
+        (copy.folder / "said.txt").write_text(said.getvalue())
+
+    return once("spark", fill) / "clone"
+
+
+@pytest.fixture
+def own(run: Path, tmp_path: Path) -> Path:
+    """A copy of the run, for one test to change."""
+    copy = Clone(run, run.parent).copy(tmp_path)
     copy.set_params(small(copy.folder))
-    for name in STAGES:
-        run_stage(name, spark, copy.folder)
     return copy.folder
 
 
@@ -293,7 +317,7 @@ def with_local_factors(run: Path, tmp_path: Path) -> ItemSide:
 
 
 def test_candidates_are_those_of_the_local_sources(run: Path, tmp_path: Path) -> None:
-    """With the same factors; and every source of Spark is asked."""
+    """With the same factors; and every source of Spark is asked, EASE of its popular items."""
     names = ["als", "item_knn", "ease", "recent_popular", "content"]
     of_fold, expected, settings, n = local_lists(run, names)
     side = with_local_factors(run, tmp_path)
@@ -303,6 +327,8 @@ def test_candidates_are_those_of_the_local_sources(run: Path, tmp_path: Path) ->
     fallback = sources.source("recent_popular", settings.recent_popular)
     found = lists_of(block.history, fitted, fallback, block.target.users, n)
     pd.testing.assert_frame_equal(found.table().to_pandas(), expected.table().to_pandas())
+    line = f"EASE knows the {EASE_KNOWS} most popular of {len(side.items)} items (max_items)"
+    assert line in (run / "said.txt").read_text()
 
 
 def test_only_items_of_the_last_windows_are_retrieved(run: Path) -> None:
@@ -322,7 +348,7 @@ def test_only_items_of_the_last_windows_are_retrieved(run: Path) -> None:
         found = sources.source(name, getattr(settings, name, None))(users, n).item
         assert np.isin(found[found >= 0], alive).all()
         assert not block.history.exposures.toarray()[users[:, None], found][found >= 0].any()
-        if name != "item_knn":
+        if name not in ("item_knn", "ease"):  # which know fewer items
             assert ((found >= 0).sum(axis=1) == np.minimum(n, (~seen).sum(axis=1))).all()
 
 
@@ -360,7 +386,7 @@ def test_examples_are_lists_of_spark_with_a_relevant_item(run: Path) -> None:
         _, target = load_fold(FOLD)
     found = read_file(run / f"data/spark/features/{FOLD}/warm.parquet")
     local = read_file(run / f"data/features/{FOLD}.parquet")
-    assert [name for name in local.names if not name.startswith("ease_source")] == found.names
+    assert local.names == found.names
     assert np.array_equal(found.label, target.strength_of(found.user, found.item))
     n_relevant = np.bincount(target.user, minlength=int(found.user.max()) + 1)
     assert np.array_equal(found.n_relevant, n_relevant[found.user])
@@ -391,10 +417,10 @@ def test_results_have_the_keys_and_the_lists_of_the_local_ones(run: Path) -> Non
         for folder in ("metrics/spark", "metrics")
     )
     for kind in ("validation", "test"):
-        for name in ("popular", "recent_popular", "content"):
+        for name in ("popular", "recent_popular", "content", "ease"):
             assert ours[kind][name] == pytest.approx(theirs[kind][name], abs=1e-12)
     windows = [pd.read_csv(run / at / "windows.csv") for at in ("metrics/spark", "metrics")]
-    shared = ["fold", "window", "n_lists", "popular", "recent_popular", "content"]
+    shared = ["fold", "window", "n_lists", "popular", "recent_popular", "content", "ease"]
     pd.testing.assert_frame_equal(windows[0][shared], windows[1][shared])
 
 
@@ -430,24 +456,21 @@ def test_per_user_results_make_up_the_metrics(run: Path) -> None:
 # --- promises
 
 
-def test_the_same_again_has_the_same_receipt(run: Path, spark: object) -> None:
+def test_the_same_again_has_the_same_receipt(own: Path, spark: object) -> None:
     """At the same master and number of partitions, ALS too."""
-    path = run / "metrics/spark/receipts"
+    path = own / "metrics/spark/receipts"
     before = {stage: (path / f"{stage}.json").read_text() for stage in ("als", "candidates")}
     for stage in before:
-        run_stage(stage, spark, run)
+        run_stage(stage, spark, own)
         assert (path / f"{stage}.json").read_text() == before[stage]
 
 
-def test_a_data_set_of_another_run_is_refused(run: Path, spark: object, tmp_path: Path) -> None:
-    shutil.copytree(run, tmp_path / "run")
-    receipt = tmp_path / "run/data/spark/logs/_receipt.json"
+def test_a_data_set_of_another_run_is_refused(own: Path, spark: object) -> None:
+    receipt = own / "data/spark/logs/_receipt.json"
     receipt.write_text(receipt.read_text().replace("rows", "row"))
     (receipt.parent / "._receipt.json.crc").unlink(missing_ok=True)
-    moved = Clone(tmp_path / "run", tmp_path)
-    moved.set_params(small(moved.folder))
     with pytest.raises(InputError, match=r"logs: not what metrics/spark/receipts/windows.json"):
-        run_stage("als", spark, tmp_path / "run")
+        run_stage("als", spark, own)
 
 
 def test_the_driver_is_capped(run: Path, spark: object) -> None:
@@ -468,54 +491,76 @@ def test_the_driver_is_capped(run: Path, spark: object) -> None:
 # --- failures in one line each
 
 
-def script(
-    run: Path, *settings: tuple[str, str], **environment: str
-) -> subprocess.CompletedProcess:
-    """Runs ingest in a copy of params.yaml with these values replaced."""
-    params = run / "params.yaml"
-    before = params.read_text()
-    text = before
-    for old, new in settings:
-        assert old in text
-        text = text.replace(old, new)
-    params.write_text(text)
-    try:
-        return subprocess.run(
-            [sys.executable, "stages/spark/ingest.py"],
-            cwd=run,
-            env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-    finally:
-        params.write_text(before)
-
-
-def last_line(result: subprocess.CompletedProcess) -> str:
+def last_line(values: dict[str, object], folder: Path, **environment: str) -> str:
+    """What ingest ends with where params.yaml has these values."""
+    (folder / "params.yaml").write_text((TOP / "params.yaml").read_text())
+    Clone(folder, folder).set_params({**small(folder), **values})
+    result = subprocess.run(
+        [sys.executable, str(TOP / "stages/spark/ingest.py")],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
     assert result.returncode == 1
     assert "Traceback" not in result.stderr
     return result.stderr.splitlines()[-1]
 
 
-def test_no_java(run: Path) -> None:
-    line = last_line(script(run, JAVA_HOME="/nowhere"))
+def test_no_java(tmp_path: Path) -> None:
+    line = last_line({}, tmp_path, JAVA_HOME="/nowhere")
     assert line.startswith("ingest: /nowhere/bin/java: not found; Spark needs Java 17")
 
 
-def test_a_master_that_nobody_answers(run: Path) -> None:
-    line = last_line(script(run, ("master: local[2]", "master: spark://127.0.0.1:9")))
+def test_no_pyspark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyspark.sql", None)
+    with (
+        pytest.raises(InputError, match=r"pyspark is not installed; pip install -r requirements-s"),
+        inside(TOP),
+        sessions.session(section("spark", SparkParams), "test"),
+    ):
+        pass
+
+
+def test_a_master_that_nobody_answers(tmp_path: Path) -> None:
+    line = last_line({"spark.master": "spark://127.0.0.1:9"}, tmp_path)
     assert "spark.master is 'spark://127.0.0.1:9': 127.0.0.1:9 cannot be reached" in line
 
 
-def test_an_absent_path(run: Path) -> None:
-    line = last_line(script(run, ("input: ''", "input: /nowhere/at/all")))
+def test_an_absent_path(tmp_path: Path) -> None:
+    line = last_line({"spark.input": "/nowhere/at/all"}, tmp_path)
     assert line == "ingest: params.yaml: spark.input is '/nowhere/at/all': not found"
 
 
-def test_a_full_disk(run: Path) -> None:
-    with inside(run):
+def test_a_checkpoint_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    movielens_like.write(tmp_path / "raw")
+    values = {"data.path": str(tmp_path / "raw"), "spark.checkpoints": "/dev/full/checkpoints"}
+    line = last_line(values, tmp_path)
+    assert "/dev/full/checkpoints" in line
+
+
+BAD_RATINGS = [
+    ("\t2\t5\t9", "user_id is empty in 1 of 2 rows"),
+    ("1\t2\t5", "timestamp is empty in 1 of 2 rows"),
+    ("1\t2\tmany\t9", "rating is no number in 1 of 2 rows"),
+    ("1\t2\tinf\t9", "rating is not finite in 1 of 2 rows"),
+]
+
+
+@pytest.mark.parametrize(("row", "line"), BAD_RATINGS)
+def test_unfit_ratings_are_refused(row: str, line: str, spark: object, tmp_path: Path) -> None:
+    """As the local reader does; empty lines are none."""
+    path = tmp_path / "ml-1m.inter"
+    header = "user_id:token\titem_id:token\trating:float\ttimestamp:float"
+    path.write_text(f"{header}\n1\t3\t4\t7\n\n{row}\n")
+    with pytest.raises(InputError, match=re.escape(line)):
+        read_ratings(spark, str(path))
+
+
+def test_a_full_disk() -> None:
+    with inside(TOP):
         params = section("spark", SparkParams)
     text = "SparkException: ...\nCaused by: java.io.IOException: No space left on device"
     line = sessions.finding(text, params)

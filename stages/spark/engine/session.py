@@ -159,7 +159,12 @@ def finding(text: str, params: SparkParams) -> str | None:
     ):
         return found.group()
     if found := re.search(
-        r"(Mkdirs failed to create|Failed to create checkpoint path)[^\n]*", text
+        r"(Mkdirs failed to create|Failed to create checkpoint path|Parent path is not a directory)"
+        r"[^\n]*",
+        text,
     ):
-        return f"{found.group()}; spark.checkpoints is {params.checkpoints!r}"
+        return (
+            f"{found.group()}; spark.checkpoints is {params.checkpoints!r}, spark.folder is "
+            f"{params.folder!r}"
+        )
     return None
