@@ -4,7 +4,7 @@ usage: PYTHONPATH=stages:tests python tests/benchmarks/spark_growth.py FOLDER [U
 out:   FOLDER/growth.csv, a row per size and stage: users, rows, stage, seconds (wall clock), cpu_s
        (of the JVM and its Python workers together); in a session that is warm
 
-Users and interactions grow, items stay: USERS (500 unless given) with 100 interactions each on the
+Users and interactions grow, items stay: USERS (2 000 unless given) with 100 interactions each on the
 average, of 400 items, in 8 weeks.
 """
 
@@ -36,7 +36,7 @@ SETTINGS = {
     "folds": ["test", "validation", "label_1", "label_2"],
     "spark.master": "local[2]",
     "spark.partitions": 2,
-    "spark.users_at_once": 250,
+    "spark.users_at_once": 500,
 }
 
 
@@ -81,7 +81,7 @@ def main(folder: Path, users: int) -> None:
     with sessions.session(params, "growth") as spark, (folder / "growth.csv").open("w") as file:
         table = csv.writer(file)
         table.writerow(["users", "rows", "stage", "seconds", "cpu_s"])
-        list(run(folder / "warm", users // 2, spark))
+        list(run(folder / "warm", users // 4, spark))
         for times in (1, 2, 4):
             for row in run(folder / str(times), times * users, spark):
                 table.writerow(row)
@@ -89,4 +89,4 @@ def main(folder: Path, users: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).resolve(), int((*sys.argv[2:], 500)[0]))
+    main(Path(sys.argv[1]).resolve(), int((*sys.argv[2:], 2_000)[0]))
