@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -74,7 +75,7 @@ def small(folder: Path) -> dict[str, object]:
     }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     """One session for all tests: a start takes seconds."""
     params = SparkParams(
@@ -96,7 +97,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     builder = SparkSession.builder.master(params.master)
     for key, value in sessions.configuration(params).items():
         builder = builder.config(key, value)
+    before = signal.getsignal(signal.SIGINT)
     session = builder.getOrCreate()
+    signal.signal(signal.SIGINT, before)  # Spark has one of its own
     code = sessions.packed_code(tmp_path_factory.mktemp("code"))
     session.sparkContext.addPyFile(str(code))
     yield session
@@ -131,7 +134,7 @@ def run_stage(name: str, spark: object, folder: Path) -> None:
         script.main()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def run(
     clone: Clone, once: Callable[[str, Callable], Path], request: pytest.FixtureRequest
 ) -> Path:

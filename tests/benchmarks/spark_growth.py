@@ -4,8 +4,8 @@ usage: PYTHONPATH=stages:tests python tests/benchmarks/spark_growth.py FOLDER [U
 out:   FOLDER/growth.csv, a row per size and stage: users, rows, stage, seconds (wall clock), cpu_s
        (of the JVM and its Python workers together); in a session that is warm
 
-Users and interactions grow, items stay: USERS (2 000 unless given) with 100 interactions each on the
-average, of 400 items, in 8 weeks.
+Users and interactions grow, items stay: USERS (2 000 unless given) with 100 interactions each on
+the average, of 400 items, in 8 weeks.
 """
 
 import contextlib
