@@ -28,10 +28,13 @@ from scipy import sparse
 import movielens_like
 import simulator
 from clone import SMALL, TOP, Clone, make
+from spark.engine import session as sessions
 
 pytest.importorskip("pyspark", reason="pyspark is not installed: requirements-spark.txt")
-if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
-    pytest.skip("no Java is found: Spark needs Java 17", allow_module_level=True)
+try:
+    sessions.check_java()
+except InputError as error:
+    pytest.skip(str(error), allow_module_level=True)
 
 from boosting.examples import read_file
 from families import FeaturesParams, families_of, feature_matrix, load_context, rows_of, serving
@@ -39,7 +42,6 @@ from folds import candidate_lists, factors, tables
 from folds.history import load_fold
 from retrieval import CandidatesParams, Inputs, SourcesParams, fit_all
 from retrieval.source import lists_of
-from spark.engine import session as sessions
 from spark.engine.blocks import block_of
 from spark.engine.candidates import Sources, lists_in
 from spark.engine.context import context_of, ease_name, fold_in, knn_name
