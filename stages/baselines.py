@@ -27,57 +27,18 @@ import pandas as pd
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
+from contenders.filled_lists import as_rows, lists_of
 from evaluation.metrics import average_precision
 from evaluation.top_lists import MODEL_LISTS, EvaluateParams, TopLists, append
 from folds import tables
-from folds.candidate_lists import Retrieved
-from folds.history import History, Target, load_fold
-from retrieval import SOURCES, BaselinesParams, Inputs, TopN
+from folds.history import Target, load_fold
+from retrieval import SOURCES, BaselinesParams, Inputs
 from retrieval.popular import RecentPopularParams, recent_popular
 
 FOLDER = Path("data/baselines")
 USERS_AT_ONCE = 8192
 
 Settings = dict[str, dict[int, Strict]]  # of each model, by number
-
-
-def lists_of(
-    history: History, baseline: TopN, users: np.ndarray, recent: Retrieved, k: int
-) -> Retrieved:
-    """The top k of these rows of users.parquet; items of the history, -1 where there are fewer
-    than k unseen ones. `recent`, for the same users, fills up what the baseline leaves open.
-    """
-    known = history.user_of(users)
-    is_warm = history.n_positives_of(users) > 0
-    found = baseline(known[is_warm], k)
-    item = np.concatenate([np.full((len(users), k), -1), recent.item], axis=1)
-    item[is_warm, :k] = found.item
-    score = np.concatenate([np.zeros((len(users), k)), np.zeros_like(recent.score)], axis=1)
-    score[is_warm, :k] = found.score
-    return first_k(item, score, k)
-
-
-def first_k(item: np.ndarray, score: np.ndarray, k: int) -> Retrieved:
-    """The first k distinct items of each row, -1 skipped."""
-    order = np.argsort(item, axis=1, kind="stable")
-    ordered = np.take_along_axis(item, order, 1)
-    is_first = np.diff(ordered, axis=1, prepend=-2) != 0
-    keep = np.empty_like(is_first)
-    np.put_along_axis(keep, order, is_first & (ordered >= 0), 1)
-    place = np.argsort(~keep, axis=1, kind="stable")[:, :k]
-    item = np.where(np.take_along_axis(keep, place, 1), np.take_along_axis(item, place, 1), -1)
-    return Retrieved(item, np.take_along_axis(score, place, 1))
-
-
-def top_lists(users: np.ndarray, found: Retrieved, items: np.ndarray) -> TopLists:
-    """The same as rows; items int32: rows of items.parquet of the history's items."""
-    row, place = np.nonzero(found.item >= 0)
-    return TopLists(
-        users[row],
-        items[found.item[row, place]],
-        (place + 1).astype(np.int16),
-        found.score[row, place].astype(np.float32),
-    )
 
 
 class SumOfAp:
@@ -115,9 +76,8 @@ def write_fold(
             baseline = SOURCES[name].fit(inputs, settings[name][number])
             total = SumOfAp(target, k)
             for users, popular in blocks:
-                lists = top_lists(
-                    users, lists_of(history, baseline, users, popular, k), history.items
-                )
+                found = lists_of(history, baseline, users, popular, k)
+                lists = as_rows(users, found, history.items)
                 append(file, name, number, lists)
                 total.add(users, lists)
             sums[name, number] = total.total

@@ -23,7 +23,6 @@ out:   metrics/map.json: what `dvc metrics` shows: MAP@k of ALS, the hybrid and 
          item, ascending
 """
 
-import json
 import shutil
 from pathlib import Path
 
@@ -83,22 +82,6 @@ def write_csv(path: Path, frame: pd.DataFrame) -> None:
 def write_picture(path: Path, figure: plt.Figure) -> None:
     with whole(path) as temporary:
         figure.savefig(temporary, format="png", dpi=80, metadata={"Software": None})
-
-
-def baselines_tree(pooled: dict[str, Judged], settings: pd.DataFrame) -> dict:
-    """The content of metrics/baselines.json."""
-    best = settings[settings["is_best"]]
-    tree = {
-        kind: {name: results.five_metrics(of, name) for name in of.baselines}
-        for kind, of in pooled.items()
-    }
-    tree["parameters"] = {row.model: json.loads(row.parameters) for row in best.itertuples()}
-    tree["tried"] = [
-        {"model": row.model, **json.loads(row.parameters), "validation_map": row.map}
-        for row in settings.itertuples()
-        if (settings["model"] == row.model).sum() > 1
-    ]
-    return tree
 
 
 def check_als(judged: Judged) -> None:
@@ -176,7 +159,7 @@ def main() -> None:
     with whole_folder(METRICS / "by_k") as folder:
         for kind, curve in curves.items():
             write_csv(folder / f"{kind}.csv", curve)
-    write_json(METRICS / "baselines.json", baselines_tree(pooled, settings))
+    write_json(METRICS / "baselines.json", results.baselines_tree(pooled, settings))
     write_csv(METRICS / "windows.csv", windows)
     write_csv(METRICS / "slices.csv", every_slice.reset_index())
     for name in ("feature_gain.csv", "learning_curve.csv"):

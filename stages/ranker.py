@@ -16,8 +16,8 @@ out:   data/ranker/FOLD/SEED.txt: a LightGBM text model for each judged FOLD and
 
 from pathlib import Path
 
-from harness.params import SharedParams, section, shared_params
-from harness.script import InputError, report, run_script, whole_folder
+from harness.params import section, shared_params
+from harness.script import report, run_script, whole_folder
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,8 @@ import pandas as pd
 from boosting import examples, models
 from boosting.examples import Examples
 from boosting.lean_lightgbm import lightgbm as lgb
-from boosting.training import RankerParams, dataset, sample_negatives, train
+from boosting.rolling import train_all
+from boosting.training import RankerParams
 from evaluation.metrics import average_precision
 from evaluation.top_lists import top_k
 
@@ -70,73 +71,17 @@ def feature_gain(boosters: list[lgb.Booster]) -> pd.DataFrame:
     return frame.sort_values("gain", ascending=False, kind="stable")
 
 
-def training_sets(
-    group: str, params: RankerParams, shared: SharedParams
-) -> dict[str, list[Examples]]:
-    """For each judged fold, the examples of warm or cold users that its rankers learn from: of the
-    folds before it that have any, negatives sampled.
-    """
-    sampled = {
-        fold: sample_negatives(examples.read(fold, group), params.negatives, shared.seed)
-        for fold in shared.folds
-        if fold != "test"
-    }
-    return {
-        judged: [
-            sampled[fold]
-            for fold in shared.before(judged, params.train_folds)
-            if len(sampled[fold].label)
-        ]
-        for judged in shared.judged
-    }
-
-
-def check_folds(training: dict[str, list[Examples]], n_folds: int, shared: SharedParams) -> None:
-    """InputError where a judged fold has nothing to learn from; reports where it has little."""
-    for judged, found in training.items():
-        earlier = shared.before(judged, n_folds)
-        if len(earlier) < n_folds:
-            report(
-                f"{judged}: learns from {len(earlier)} folds, not from {n_folds} "
-                "(ranker.train_folds): folds has no more before it"
-            )
-        if not found:
-            raise InputError(
-                f"none of {', '.join(earlier)} has a list that holds a relevant item, so the "
-                f"ranker of {judged} has nothing to learn from; add label folds to folds"
-            )
-
-
-def train_group(folder: Path, group: str, params: RankerParams, shared: SharedParams) -> None:
-    """Trains and saves the rankers for warm or for cold users of every judged fold."""
-    training = training_sets(group, params, shared)
-    if group == "warm":
-        check_folds(training, params.train_folds, shared)
-    for judged, found in training.items():
-        n_lists = sum(len(one.group) for one in found)
-        if group == "cold" and n_lists < max(params.cold_min_lists, 1):
-            report(
-                f"{judged}: only {n_lists} lists of cold users to learn from, fewer than "
-                f"{params.cold_min_lists} (ranker.cold_min_lists): cold users get recent popular "
-                "items as they are"
-            )
-            continue
-        data = dataset(found, params, shared)
-        boosters = train(data, params, shared, params.n_seeds)
-        models.save(folder, judged, group, boosters)
-        report(f"{judged}, {group} users: {data.num_data():,} candidates in {n_lists:,} lists")
-        if (judged, group) == ("validation", "warm"):
-            write_plots(folder, boosters, examples.read(judged, group), params.n_estimators)
-
-
 def main() -> None:
     shared = shared_params()
     params = section("ranker", RankerParams)
+
+    def save(judged: str, group: str, boosters: list[lgb.Booster]) -> None:
+        models.save(folder, judged, group, boosters)
+        if (judged, group) == ("validation", "warm"):
+            write_plots(folder, boosters, examples.read(judged, group), params.n_estimators)
+
     with whole_folder(models.FOLDER) as folder:
-        train_group(folder, "warm", params, shared)
-        if params.cold_n_estimators:
-            of_cold = params.model_copy(update={"n_estimators": params.cold_n_estimators})
-            train_group(folder, "cold", of_cold, shared)
+        train_all(examples.read, params, shared, save)
 
 
 def write_plots(

@@ -157,7 +157,8 @@ class Clone:
 
 def make(parent: Path, data: Path, params: dict[str, object] = SMALL) -> Clone:
     """What git would track in the working tree, as it stands now, committed in parent/clone, with
-    these values of dotted keys in params.yaml.
+    these values of dotted keys in params.yaml. Without stages/spark, of which the local pipeline
+    needs nothing, and whose stages `dvc status` would call changed.
     """
     clone = Clone(parent / "clone", data)
     listing = subprocess.run(
@@ -171,7 +172,7 @@ def make(parent: Path, data: Path, params: dict[str, object] = SMALL) -> Clone:
         if (TOP / name).is_file():  # not one that is deleted, but not yet in git
             (clone.folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(TOP / name, clone.folder / name)
-    for old in ("dvc.lock", "stages/extra/dvc.lock", "metrics"):  # of the real data
+    for old in ("dvc.lock", "stages/extra/dvc.lock", "stages/spark", "metrics"):  # of the real data
         path = clone.folder / old
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     clone.set_params({**params, "data.path": str(data)})

@@ -50,15 +50,19 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Workers take the tests one by one: first one that builds what is shared, beside it those that
-    do not need it, then those that take long, so that in the end no worker is left with one.
+    do not need it, then those that take long, so that in the end no worker is left with one. One
+    test begins the run on Spark as soon as it can; all others that need it come last.
     """
     if not IS_WORKER:
         return
     builder = max(items, key=lambda item: len(BUILT_ONCE & {*item.fixturenames}), default=None)
+    on_spark = [item for item in items if "run" in item.fixturenames]
     items.sort(
         key=lambda item: (
             item is not builder,
             "clone" in item.fixturenames,
+            item in on_spark[1:],
+            item not in on_spark,
             not COPIES & {*item.fixturenames},
         )
     )

@@ -108,9 +108,12 @@ def leaves(tree: dict, prefix: str = "") -> Iterator[tuple[str, object]]:
 LEAVES = dict(leaves(VALUES))
 
 
+TEXTS = ("data.path", "data.positive", "spark.master", "spark.folder", "spark.checkpoints")
+
+
 def is_allowed(key: str, text: str) -> bool:
     """Whether this is no wrong value."""
-    is_text = LEAVES[key] == "" or key in ("data.path", "data.positive")
+    is_text = LEAVES[key] == "" or key in TEXTS
     return is_text and text == "many"
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import evaluate
+from evaluation import results
 from evaluation.judge import Judged, pool
 from test_judge import judged_fold
 
@@ -50,7 +51,7 @@ def test_baselines_name_their_settings_and_what_was_tried() -> None:
             "parameters": ["{}", '{"l2": 1.0}', '{"l2": 2.0}'],
         }
     )
-    tree = evaluate.baselines_tree({"validation": judged_fold()}, settings)
+    tree = results.baselines_tree({"validation": judged_fold()}, settings)
     assert tree["parameters"] == {"popular": {}, "ease": {"l2": 2.0}}
     assert tree["tried"] == [
         {"model": "ease", "l2": 1.0, "validation_map": 0.2},

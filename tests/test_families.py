@@ -20,7 +20,7 @@ from factorization import als
 from families import FAMILIES, FeatureMatrix, FeaturesParams, families_of, feature_matrix
 from families.columns import Columns, codes, is_category, z_scores
 from families.context import Context, Rows, Users, metadata, rows_of, serving
-from families.demographics import levels, lowest_of_levels
+from families.levels import levels, lowest_of_levels
 from folds import products
 from folds.candidate_lists import Candidates
 from folds.factors import Factors

@@ -21,6 +21,7 @@ from families import FeaturesParams
 from folds.similarity import ItemKnnParams
 from readers import DataParams
 from retrieval import BaselinesParams, CandidatesParams, SourcesParams
+from spark.engine.settings import SparkParams
 from split import SplitParams
 
 SHIPPED = Path(__file__).parent.parent / "params.yaml"
@@ -34,6 +35,7 @@ MODELS: dict[str, type[Strict]] = {
     "ranker": RankerParams,
     "baselines": BaselinesParams,
     "evaluate": EvaluateParams,
+    "spark": SparkParams,
 }
 GOOD = """\
 seed: 42

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -47,7 +48,12 @@ def schema(names: list[str], categorical: list[str]) -> pa.Schema:
 
 def read(fold: str, group: str) -> Examples:
     """The examples of a fold's warm or cold users, from their file."""
-    table = pq.read_table(FEATURES[group].format(fold=fold))
+    return read_file(Path(FEATURES[group].format(fold=fold)))
+
+
+def read_file(path: Path) -> Examples:
+    """The same from any file of that form."""
+    table = pq.read_table(path)
     names = table.column_names[len(KEYS) :]
     values = np.empty((len(names), table.num_rows), dtype=np.float32)
     for number, name in enumerate(names):

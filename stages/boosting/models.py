@@ -25,11 +25,11 @@ def save(folder: Path, fold: str, group: str, models: list[lgb.Booster]) -> None
         (folder / f"{number}.txt").write_text(text, encoding="utf-8")
 
 
-def load(fold: str, group: str) -> list[lgb.Booster]:
+def load(fold: str, group: str, folder: Path | None = None) -> list[lgb.Booster]:
     """The models of a judged fold for warm or cold users, in the order of their seeds; for cold
     users there may be none.
     """
-    folder = FOLDER / fold / PLACE[group]
+    folder = (folder or FOLDER) / fold / PLACE[group]
     paths = sorted(folder.glob("*.txt"), key=lambda path: int(path.stem))
     return [lgb.Booster(model_str=path.read_text(encoding="utf-8")) for path in paths]
 

@@ -91,16 +91,20 @@ def judge(
     single: list[TopLists],
     counts: CandidateCounts,
     k: int,
+    is_popular: np.ndarray | None = None,
 ) -> Judged:
     """The lists of one fold.
 
     models  the lists of ALS and the hybrid first, then of the baselines; single  those of each
-    single model of the hybrid
+    single model of the hybrid; is_popular  what popular_items() says, where the history is not all
+    of the fold's
     """
     users, n_relevant = np.unique(target.user, return_counts=True)
     row = np.searchsorted(users, target.user)
     item = history.item_of(target.item)
-    is_popular = popular_items(history)[item] & (item >= 0)
+    if is_popular is None:
+        is_popular = popular_items(history)
+    is_popular = is_popular[item] & (item >= 0)
     popular = Target(
         target.users, target.user[is_popular], target.item[is_popular], target.strength[is_popular]
     )
@@ -130,7 +134,11 @@ def judge(
 
 def popular_items(history: History) -> np.ndarray:
     """bool (n_items,): the HEAD of the items with a positive, and those as popular as its last."""
-    popularity = np.bincount(history.positives.indices, minlength=history.n_items)
+    return head(np.bincount(history.positives.indices, minlength=history.n_items))
+
+
+def head(popularity: np.ndarray) -> np.ndarray:
+    """The same, from the number of positives of each item."""
     n_head = max(1, int(HEAD * (popularity > 0).sum()))
     return popularity >= np.sort(popularity)[-n_head]
 
@@ -160,16 +168,23 @@ def als_lists_and_counts(fold: str, target: Target, k: int) -> tuple[TopLists, C
     users = np.unique(target.user)
     tops, counts = [], np.zeros((3, len(users)), dtype=np.int64)
     for lists in candidate_lists.read(fold):
-        als_rank = als_ranks(lists)
         tops.append(als_top(lists, k))
-        row = np.searchsorted(users, lists.user)
-        row[row == len(users)] = 0
-        is_judged = users[row] == lists.user
-        is_relevant = is_judged & (target.strength_of(lists.user, lists.item) > 0)
-        is_early = is_relevant & (als_rank > 0) & (als_rank <= 100)
-        for number, counted in enumerate((is_judged, is_relevant, is_early)):
-            counts[number] += np.bincount(row[counted], minlength=len(users))
+        counts += candidate_counts(lists, target, users)
     return concatenate(tops), CandidateCounts(*counts)
+
+
+def candidate_counts(lists: Candidates, target: Target, users: np.ndarray) -> np.ndarray:
+    """The three fields of CandidateCounts of these users, ascending: int64 (3, n_users)."""
+    als_rank = als_ranks(lists)
+    row = np.searchsorted(users, lists.user)
+    if not len(users):
+        return np.zeros((3, 0), dtype=np.int64)
+    row[row == len(users)] = 0
+    is_judged = users[row] == lists.user
+    is_relevant = is_judged & (target.strength_of(lists.user, lists.item) > 0)
+    is_early = is_relevant & (als_rank > 0) & (als_rank <= 100)
+    counted = (is_judged, is_relevant, is_early)
+    return np.stack([np.bincount(row[rows], minlength=len(users)) for rows in counted])
 
 
 def recommended_lists(fold: str, user_ids: pa.ChunkedArray, item_ids: pa.ChunkedArray) -> TopLists:

@@ -1,5 +1,6 @@
 """The tables of results in metrics/, made of judged lists."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -133,6 +134,24 @@ def one_screen(summary: dict, judged: Judged) -> dict[str, float]:
         "gain_high": summary["uplift"]["ci95_high"],
         "ceiling": summary["candidates"][f"oracle_{key}"],
     }
+
+
+def baselines_tree(pooled: dict[str, Judged], settings: pd.DataFrame) -> dict:
+    """The content of metrics/baselines.json.
+
+    settings  the columns of data/baselines/settings.csv
+    """
+    best = settings[settings["is_best"]]
+    tree = {
+        kind: {name: five_metrics(of, name) for name in of.baselines} for kind, of in pooled.items()
+    }
+    tree["parameters"] = {row.model: json.loads(row.parameters) for row in best.itertuples()}
+    tree["tried"] = [
+        {"model": row.model, **json.loads(row.parameters), "validation_map": row.map}
+        for row in settings.itertuples()
+        if (settings["model"] == row.model).sum() > 1
+    ]
+    return tree
 
 
 def window_row(judged: Judged, params: EvaluateParams, seed: int) -> dict[str, float]:

@@ -21,7 +21,8 @@ import pyarrow.parquet as pq
 from pydantic import Field
 from scipy import sparse
 
-from families.columns import Columns
+from families.columns import Columns, codes, is_category
+from families.levels import levels, lowest_of_levels
 from families.score_models import ScoreModel
 from feedback.channels import Channels
 from folds import factors, tables
@@ -149,6 +150,40 @@ class Context:
         float32 (n_users, n_items).
         """
         return by_recency(self.served.history.positives, self.params.last_items)
+
+    def positives_by_level(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """By a column of the users: the lowest value of each of its levels, and how many positives
+        each level has of each item, float64 (n_levels, n_items); the last level is that of NaN.
+        """
+        values, is_categorical = codes(self.users[name]), is_category(self.users[name])
+        lowest = lowest_of_levels(values, is_categorical)
+        level = levels(values, lowest, is_categorical)
+        counts = counts_by_level(level, len(lowest) + 1, self.history.positives)
+        return lowest, counts.toarray().astype(np.float64)
+
+    def fitted(self, name: str) -> object:
+        """What the model of this name in `features.scores` knows of items."""
+        return self.params.scores[name].fit(self.history, self.n_threads)
+
+    def since(self, window: int) -> "Context":
+        """The same context, as if the windows from this one on were all of the history."""
+        served = self.served
+        return replace(
+            self,
+            history=self.history.since(window),
+            new_users=replace(served, history=served.history.since(window)),
+        )
+
+
+def counts_by_level(
+    level: np.ndarray, n_levels: int, positives: sparse.csr_array
+) -> sparse.csr_array:
+    """How many positives the users of each level have of each item: float32 (n_levels, n_items), of
+    whole numbers, so exact.
+    """
+    ones = np.ones(len(level), dtype=np.float32)
+    size = (n_levels, len(level))
+    return sparse.csr_array((ones, (level, np.arange(len(level)))), shape=size) @ positives
 
 
 def counts(history: History, of: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,5 @@
 """How a user has taken of late to the item's author or genres, and when it last saw one of them."""
 
-from dataclasses import replace
-
 import numpy as np
 from scipy import sparse
 
@@ -16,13 +14,8 @@ def recent_affinity(context: Context) -> FamilyOfFold:
     since the user was last exposed to one of the item's tags, 1 for the latest window.
     """
     first_recent = context.history.n_windows - context.n_recent
-    served, history = context.served, context.served.history
-    recent = replace(
-        context,
-        history=context.history.since(first_recent),
-        new_users=replace(served, history=history.since(first_recent)),
-    )
-    affinity_of = affinity(recent)
+    history = context.served.history
+    affinity_of = affinity(context.since(first_recent))
     windows = sparse.csr_array(
         (history.window + 1, history.exposures.indices, history.exposures.indptr),
         shape=history.exposures.shape,

@@ -13,16 +13,16 @@ def scores(context: Context) -> FamilyOfFold:
     """score_NAME_z for each NAME of `features.scores`: z-score within the list of the score by
     that model, since its scale differs from user to user and from fit to fit.
     """
-    history, served = context.history, context.served.history
+    served = context.served.history
     models = {
-        name: model.fit(history, served, context.n_threads)
+        name: model.scores(context.fitted(name), served)
         for name, model in context.params.scores.items()
     }
 
     def columns(rows: Rows) -> Columns:
         return float32(
             {
-                f"score_{name}_z": z_scores(pair_scores(model, rows, history.n_items), rows.starts)
+                f"score_{name}_z": z_scores(pair_scores(model, rows, served.n_items), rows.starts)
                 for name, model in models.items()
             }
         )

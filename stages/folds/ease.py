@@ -32,7 +32,11 @@ def ease_scores(
     served  what the users are rows of, if not of the matrix it is fitted on
     """
     weights = ease_weights(user_item, l2, n_threads)
-    served = user_item if served is None else served
+    return scores_by(weights, user_item if served is None else served)
+
+
+def scores_by(weights: np.ndarray, served: sparse.csr_array) -> Callable[[np.ndarray], np.ndarray]:
+    """The same by weights of EASE that are fitted already."""
     is_dense = served.nnz > DENSE_SHARE * np.prod(served.shape)
 
     def scores(users: np.ndarray) -> np.ndarray:
@@ -48,7 +52,11 @@ def ease_weights(user_item: sparse.csr_array, l2: float, n_threads: int) -> np.n
 
     float64 (n_items, n_items), on a grid, so that sums of them are exact.
     """
-    gram = co_occurrence(user_item, n_threads)
+    return weights_of_gram(co_occurrence(user_item, n_threads), l2, entry_bits(user_item))
+
+
+def weights_of_gram(gram: np.ndarray, l2: float, n_bits: int) -> np.ndarray:
+    """The same from X'X, which is overwritten; n_bits: those of an entry of X, see entry_bits."""
     gram[np.diag_indices_from(gram)] += l2
     try:
         precision = linalg.inv(gram, overwrite_a=True, check_finite=False, assume_a="pos")
@@ -59,7 +67,7 @@ def ease_weights(user_item: sparse.csr_array, l2: float, n_threads: int) -> np.n
         ) from None
     weights = precision / -np.diag(precision)
     np.fill_diagonal(weights, 0)
-    return on_grid(weights, grid_bits(len(weights)) - entry_bits(user_item), axis=0)
+    return on_grid(weights, grid_bits(len(weights)) - n_bits, axis=0)
 
 
 def co_occurrence(user_item: sparse.csr_array, n_threads: int) -> np.ndarray:

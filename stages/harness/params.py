@@ -26,6 +26,7 @@ SECTIONS = (
     "ranker",
     "baselines",
     "evaluate",
+    "spark",
 )
 
 MOST_COLLECTIONS = 10_000  # lists and mappings; far more of them, nested, would crash the parser

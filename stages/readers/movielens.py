@@ -81,13 +81,8 @@ def read(data: ReaderParams) -> Tables:
     """The tables of the folder data.path; InputError where a file is missing or not in the expected
     layout.
     """
-    edition = EDITIONS[data.source]
-    of_ratings, of_items, of_users = (Path(data.path) / name for name in edition.files)
+    of_ratings = Path(data.path) / EDITIONS[data.source].files[0]
     ratings = _read_ratings(of_ratings, data)
-    items = _read_distinct(of_items, {**ITEM_COLUMNS, edition.genres: pa.string()}, data)
-    items = items.rename_columns([*ITEM_COLUMNS, "genre"])
-    users = _read_distinct(of_users, USER_COLUMNS, data)
-    check_finite(users["age"], f"{of_users}: age")
     ratings = ratings.take(np.argsort(ratings["timestamp"].to_numpy(), kind="stable"))
     user_ids, item_ids = (_distinct(ratings[column]) for column in ("user_id", "item_id"))
     is_positive = Rule.parse(data.positive).evaluate(ratings.select(["rating", "timestamp"]))
@@ -98,12 +93,25 @@ def read(data: ReaderParams) -> Tables:
         "strength": strength(is_positive, ratings),
         "timestamp": ratings[TIME],
     }
+    return with_metadata(pa.table(interactions), user_ids, item_ids, data)
+
+
+def with_metadata(
+    interactions: pa.Table, user_ids: pa.Array, item_ids: pa.Array, data: ReaderParams
+) -> Tables:
+    """All tables, given that of the interactions and the distinct ids that occur in it."""
+    edition = EDITIONS[data.source]
+    _, of_items, of_users = (Path(data.path) / name for name in edition.files)
+    items = _read_distinct(of_items, {**ITEM_COLUMNS, edition.genres: pa.string()}, data)
+    items = items.rename_columns([*ITEM_COLUMNS, "genre"])
+    users = _read_distinct(of_users, USER_COLUMNS, data)
+    check_finite(users["age"], f"{of_users}: age")
     user_rows = _rows_of(user_ids, users["user_id"], of_users)
     item_rows = _rows_of(item_ids, items["item_id"], of_items)
     place = item_rows.fill_null(len(items)).to_numpy()  # what follows the last item is of none
     years = _years(items, of_items)
     return Tables(
-        pa.table(interactions),
+        interactions,
         _user_table(users, user_ids, user_rows),
         pa.table({"item_id": item_ids, "release_year": years.take(item_rows)}),
         sparse.csr_array(_genres(items))[place],

@@ -95,7 +95,7 @@ def _week_number(path: Path) -> int:
 
 def read_embeddings(path: Path, ids: Ids, width: int) -> np.ndarray:
     """float32 (n_items, width), the first `width` columns, all if 0; NaN for an item without."""
-    item_id, embedding = _arrays(path)
+    item_id, embedding = arrays_of(path)
     width = chosen_width(width, embedding.shape[1], path)
     finder = Finder(ids, path, "item_id")
     place, row = finder.find(pa.chunked_array([item_id]))
@@ -106,7 +106,7 @@ def read_embeddings(path: Path, ids: Ids, width: int) -> np.ndarray:
     return usable_embeddings(embeddings, path)
 
 
-def _arrays(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def arrays_of(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """(item_id (n,), embedding (n, width)), ids and numbers; nothing is ever unpickled."""
     names = ("item_id", "embedding")
     errors = (ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError)

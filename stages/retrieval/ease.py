@@ -1,9 +1,12 @@
 """EASE as a source."""
 
+from collections.abc import Callable
+
 from harness.params import Strict
 
 import numpy as np
 from pydantic import Field
+from scipy import sparse
 
 from folds.candidate_lists import Retrieved
 from folds.decay import HalfLife, decayed
@@ -29,11 +32,23 @@ def ease(inputs: Inputs, params: EaseParams) -> TopN:
         decayed(of, "positives", params.half_life) for of in (history, served)
     )
     items = most_popular(positives, params.max_items)
-    exposures = served.exposures[:, items]
     scores = ease_scores(positives[:, items], params.l2, inputs.n_threads, rows_of_users[:, items])
+    return among(items, scores, served.exposures, inputs.n_threads)
+
+
+def among(
+    items: np.ndarray,
+    scores: Callable[[np.ndarray], np.ndarray],
+    exposures: sparse.csr_array,
+    n_threads: int,
+) -> TopN:
+    """The best of some items alone, ascending, by a function from users to their scores, float32
+    (n_users, n); exposures  CSR (n_users, n_items): what the users have seen of all items.
+    """
+    seen = exposures[:, items]
 
     def top_n(users: np.ndarray, n: int) -> Retrieved:
-        found = by_scores(lambda rows: scores(users[rows]), exposures, users, n, inputs.n_threads)
+        found = by_scores(lambda rows: scores(users[rows]), seen, users, n, n_threads)
         item = np.where(found.item < 0, -1, items[found.item]).astype(np.int32)
         return Retrieved(item, found.score)
 

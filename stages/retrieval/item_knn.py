@@ -14,20 +14,30 @@ def item_knn(inputs: Inputs, params: ItemKnnParams) -> TopN:
     """Sum of the similarities between an item and the user's positives, the older the lighter if
     there is a half-life; only items with any.
     """
-    served = inputs.served
-    fitted, of_users = (
-        decayed(of, "positives", params.half_life) for of in (inputs.history, served)
-    )
+    fitted = decayed(inputs.history, "positives", params.half_life)
     similarity = item_knn_similarity(fitted, params, inputs.n_threads)
+    of_users = decayed(inputs.served, "positives", params.half_life)
+    return by_similarity(of_users, similarity, inputs.served.exposures, inputs.n_threads)
+
+
+def by_similarity(
+    of_users: sparse.csr_array,
+    similarity: sparse.csr_matrix,
+    exposures: sparse.csr_array,
+    n_threads: int,
+) -> TopN:
+    """The same by what is given: the users' positives (n_users, n), the similarity to each of these
+    n items (n, n_items), and what the users have seen (n_users, n_items); CSR float32.
+    """
 
     def top_n(users: np.ndarray, n: int) -> Retrieved:
         positives = sparse.csr_matrix(of_users[users])
         return by_scores(
             lambda rows: positives[rows] @ similarity,
-            served.exposures,
+            exposures,
             users,
             n,
-            inputs.n_threads,
+            n_threads,
         )
 
     return top_n

@@ -1,0 +1,1 @@
+"""What the models recommend that the hybrid is held against."""

@@ -1,0 +1,1 @@
+"""What the scripts on Spark share: the session, data sets, blocks of users, the item side."""

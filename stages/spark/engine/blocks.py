@@ -1,0 +1,84 @@
+"""Blocks of users: rows of `logs` as the history and the target of a fold.
+
+A block is to the code of the local pipeline what a fold with these users alone is. What is known of
+items from all users comes from the item side.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from folds.history import Columns, History, Target, cut, history_of, repeats, target_of
+
+Levels = dict[str, list[str] | None]  # of each feature of users: its levels, None for a number
+LOG = ("item", "window", "is_positive", "strength")  # lists, a user's interactions in time order
+
+
+@dataclass(frozen=True)
+class Block:
+    """Users and what they did, before the target window and in it.
+
+    rows      the rows of `logs`, and what is joined to them, ascending by user
+    users     int32 (n_rows,)
+    columns   of all their interactions, as in data/split/interactions.parquet
+    history   of those who have one; target  of those with an interaction in the window
+    """
+
+    rows: pa.Table
+    users: np.ndarray
+    columns: Columns
+    history: History
+    target: Target
+
+    def metadata(self, users: np.ndarray, levels: Levels) -> pd.DataFrame:
+        """The features of these users, in their order: float32, or category."""
+        at = pa.array(np.searchsorted(self.users, users))
+        return pd.DataFrame(
+            {name: _feature(self.rows[name].take(at), of) for name, of in levels.items()}
+        )
+
+
+def _feature(column: pa.ChunkedArray, levels: list[str] | None) -> np.ndarray | pd.Categorical:
+    if levels is None:
+        return column.to_numpy().astype(np.float32)
+    codes = pc.fill_null(column, -1).to_numpy()
+    return pd.Categorical.from_codes(codes, categories=levels)
+
+
+def block_of(rows: pa.Table, window: int, items: np.ndarray) -> Block:
+    """The block of these rows, of a fold with this target window; items int32, ascending: those
+    that the fold's history knows, or more.
+    """
+    rows = rows.combine_chunks().sort_by("user")
+    users = rows["user"].to_numpy().astype(np.int32)
+    log = {name: flat(rows[name]) for name in LOG}
+    sizes = pc.list_value_length(rows["item"]).to_numpy()
+    user = np.repeat(users, sizes)
+    item = log["item"].astype(np.int32)
+    columns = {
+        "user": user,
+        "item": item,
+        "window": log["window"].astype(np.int16),
+        "is_positive": log["is_positive"],
+        "strength": log["strength"].astype(np.uint8),
+        "is_repeat": repeats(user, item) if len(user) else np.zeros(0, dtype=bool),
+    }
+    known, wanted = cut([pa.table(columns)], len(user), window)
+    return Block(rows, users, columns, history_of(known, window, items), target_of(wanted))
+
+
+def flat(column: pa.ChunkedArray) -> np.ndarray:
+    """The values of a column of lists, one list after the other."""
+    values = column.combine_chunks().flatten()
+    return values.to_numpy(zero_copy_only=False)
+
+
+def tables(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """The batches as tables, those without rows left out."""
+    for batch in batches:
+        if batch.num_rows:
+            yield pa.Table.from_batches([batch])

@@ -1,0 +1,182 @@
+"""Tables of Spark as parquet data sets below spark.folder, each with a receipt.
+
+The receipt says how many rows there are and sums up their hashes. DVC tracks the receipts, small
+files below metrics/spark/receipts, in place of the tables, which may stand where DVC cannot reach.
+The same receipt stands in the data set itself as _receipt.json, written last: without it the data
+set is not whole, and with another it is not the one that the earlier stage has made.
+"""
+
+import atexit
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+from harness.script import InputError, check_outputs_may_stay, whole
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812
+
+RECEIPTS = "metrics/spark/receipts/{stage}.json"
+RECEIPT = "_receipt.json"  # Spark's readers pass over names that start with an underscore
+
+Receipt = dict[str, int | str]  # rows and digest of a data set
+
+
+class Files:
+    """Files and folders anywhere that Hadoop reaches: here, s3a://, hdfs://."""
+
+    def __init__(self, spark: SparkSession) -> None:
+        self._context = spark.sparkContext
+        self._jvm = self._context._jvm
+
+    def _at(self, path: str) -> tuple[object, object]:
+        hadoop = self._jvm.org.apache.hadoop.fs.Path(path)
+        return hadoop, hadoop.getFileSystem(self._context._jsc.hadoopConfiguration())
+
+    def absolute(self, path: str) -> str:
+        """The path as a URL."""
+        hadoop, system = self._at(path)
+        return system.makeQualified(hadoop).toString()
+
+    def exists(self, path: str) -> bool:
+        hadoop, system = self._at(path)
+        return system.exists(hadoop)
+
+    def names(self, folder: str) -> list[str]:
+        """The names in a folder, ascending; none where there is no such folder."""
+        hadoop, system = self._at(folder)
+        if not system.exists(hadoop):
+            return []
+        return sorted(status.getPath().getName() for status in system.listStatus(hadoop))
+
+    def delete(self, path: str) -> None:
+        hadoop, system = self._at(path)
+        system.delete(hadoop, True)
+
+    def move(self, source: str, target: str) -> None:
+        """Renames a folder; what stood there is gone."""
+        self.delete(target)
+        hadoop, system = self._at(source)
+        target, _ = self._at(target)
+        system.mkdirs(target.getParent())
+        if not system.rename(hadoop, target):
+            raise InputError(f"{source}: cannot be renamed to {target.toString()}")
+
+    def read_text(self, path: str) -> str:
+        hadoop, system = self._at(path)
+        stream = system.open(hadoop)
+        return self._jvm.org.apache.commons.io.IOUtils.toString(stream, "UTF-8")
+
+    def write_text(self, path: str, text: str) -> None:
+        hadoop, system = self._at(path)
+        stream = system.create(hadoop, True)
+        stream.write(bytearray(text.encode()))
+        stream.close()
+
+    def fetch(self, source: str, target: Path) -> Path:
+        """Copies a file or a folder to this machine."""
+        hadoop, system = self._at(source)
+        local = self._jvm.org.apache.hadoop.fs.Path(target.resolve().as_uri())
+        system.copyToLocalFile(False, hadoop, local, True)
+        return target
+
+    def put(self, source: Path, target: str) -> None:
+        """Copies a folder of this machine there."""
+        hadoop, system = self._at(target)
+        system.mkdirs(hadoop.getParent())
+        local = self._jvm.org.apache.hadoop.fs.Path(source.resolve().as_uri())
+        system.copyFromLocalFile(False, True, local, hadoop)
+
+
+class DataSets:
+    """Reads and writes the data sets of a stage.
+
+    made  receipts of what this stage has written, for save()
+    """
+
+    def __init__(self, spark: SparkSession, folder: str) -> None:
+        self.spark, self.folder, self.files = spark, folder.rstrip("/"), Files(spark)
+        self.made: dict[str, Receipt] = {}
+        self.scratch = _scratch_of(spark.sparkContext.applicationId)
+
+    def path(self, name: str) -> str:
+        return f"{self.folder}/{name}"
+
+    def write(self, name: str, rows: DataFrame) -> Receipt:
+        """Writes a table whole or not at all."""
+        parent, _, own = name.rpartition("/")
+        temporary = self.path(f"{parent}/.{own}.tmp" if parent else f".{own}.tmp")
+        rows.write.mode("overwrite").parquet(temporary)
+        written = self.spark.read.parquet(temporary)
+        return self._finish(name, temporary, digest_of(written))
+
+    def write_folder(self, name: str, fill: Callable[[Path], None]) -> Receipt:
+        """Writes a folder of files, which `fill` makes on this machine."""
+        with tempfile.TemporaryDirectory() as parent:
+            folder = Path(parent) / "folder"
+            folder.mkdir()
+            fill(folder)
+            paths = sorted(path for path in folder.rglob("*") if path.is_file())
+            digest = hashlib.md5(usedforsecurity=False)
+            for path in paths:
+                digest.update(str(path.relative_to(folder)).encode())
+                with path.open("rb") as file:
+                    while part := file.read(2**24):
+                        digest.update(part)
+            temporary = self.path(f"{name}.tmp")
+            self.files.delete(temporary)
+            self.files.put(folder, temporary)
+        return self._finish(name, temporary, {"rows": len(paths), "digest": digest.hexdigest()})
+
+    def _finish(self, name: str, temporary: str, receipt: Receipt) -> Receipt:
+        check_outputs_may_stay()
+        self.files.move(temporary, self.path(name))
+        self.files.write_text(f"{self.path(name)}/{RECEIPT}", json.dumps(receipt))
+        self.made[name] = receipt
+        return receipt
+
+    def save(self, stage: str) -> None:
+        """The receipts of all that was written, for DVC."""
+        with whole(Path(RECEIPTS.format(stage=stage))) as path:
+            path.write_text(json.dumps(self.made, indent=1, sort_keys=True) + "\n")
+
+    def check(self, stage: str, name: str) -> Receipt:
+        """The receipt of a data set; InputError unless the stage's last run has made it."""
+        path = Path(RECEIPTS.format(stage=stage))
+        hint = f"run dvc repro -f -s {stage} of stages/spark/dvc.yaml, and what comes after it"
+        if not path.exists():
+            raise InputError(f"{path}: not found; {hint}")
+        known = json.loads(path.read_text()).get(name)
+        there = f"{self.path(name)}/{RECEIPT}"
+        if not self.files.exists(there):
+            raise InputError(f"{self.path(name)}: not found, or not whole; {hint}")
+        if json.loads(self.files.read_text(there)) != known:
+            raise InputError(f"{self.path(name)}: not what {path} says; {hint}")
+        return known
+
+    def read(self, stage: str, name: str) -> DataFrame:
+        """A table that a stage has written."""
+        self.check(stage, name)
+        return self.read_made(name)
+
+    def read_made(self, name: str) -> DataFrame:
+        """A table that this stage has written."""
+        return self.spark.read.parquet(self.path(name))
+
+
+@lru_cache(maxsize=1)
+def _scratch_of(application: str) -> Path:
+    """A folder of this machine, for the time of one session; Spark's executors read from it."""
+    folder = tempfile.TemporaryDirectory(prefix=f"{application}-")
+    atexit.register(folder.cleanup)
+    return Path(folder.name)
+
+
+def digest_of(rows: DataFrame) -> Receipt:
+    """How many rows, and the sum of their hashes, which no order and no partition changes."""
+    total = F.sum(F.xxhash64(*rows.columns).cast("decimal(38,0)"))
+    n_rows, digest = rows.agg(F.count("*"), total).first()
+    return {"rows": n_rows, "digest": f"{int(digest or 0) % 2**64:016x}"}

@@ -1,0 +1,66 @@
+"""Windows of time, and the logs of users, in Spark SQL."""
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F  # noqa: N812
+
+LOG = ("item", "window", "is_positive", "strength")
+COUNTS = ("window", "n_interactions", "n_positives", "n_users", "n_items")
+EVENT = ("window", "position", "item", "is_positive", "strength")  # in this order they sort
+
+
+def with_windows(interactions: DataFrame, n_parts: int, n_weeks: int) -> tuple[DataFrame, int]:
+    """The rows with `window` smallint, 0 the oldest, and the number of windows.
+
+    Weeks are windows. Otherwise the rows are cut as np.array_split does, into n_parts; the rows of
+    a test file, if the source has one, are one window more.
+    """
+    if "week" in interactions.columns:
+        return interactions.withColumnRenamed("week", "window"), n_weeks
+    has_test = "is_test" in interactions.columns
+    n_rows = interactions.where("not is_test").count() if has_test else interactions.count()
+    size, n_longer = divmod(n_rows, n_parts)
+    position, n_in_longer = F.col("position"), n_longer * (size + 1)
+    in_longer = F.floor(position / (size + 1))
+    window = in_longer
+    if size:
+        in_others = n_longer + F.floor((position - n_in_longer) / size)
+        window = F.when(position < n_in_longer, in_longer).otherwise(in_others)
+    if has_test:
+        window = F.when(F.col("is_test"), n_parts).otherwise(window)
+    return interactions.withColumn("window", window.cast("smallint")), n_parts + has_test
+
+
+def summary(rows: DataFrame, n_windows: int, first_week: int | None) -> DataFrame:
+    """A row per window, without rows too: see windows.py; first_week  None where windows are not
+    weeks.
+    """
+    has_time = "timestamp" in rows.columns
+    times = [F.min("timestamp").alias("start"), F.max("timestamp").alias("end")]
+    found = rows.groupBy("window").agg(
+        F.count("*").alias("n_interactions"),
+        F.sum(F.col("is_positive").cast("long")).alias("n_positives"),
+        F.countDistinct("user").alias("n_users"),
+        F.countDistinct("item").alias("n_items"),
+        *(times if has_time else []),
+    )
+    every = rows.sparkSession.range(n_windows).select(F.col("id").cast("smallint").alias("window"))
+    table = every.join(found, "window", "left").orderBy("window").coalesce(1)
+    if has_time:  # a window without a row starts with the next one and lasts no time
+        onward = Window.orderBy("window").rowsBetween(0, Window.unboundedFollowing)
+        last = F.max("end").over(Window.partitionBy())
+        start = F.coalesce(F.first("start", ignorenulls=True).over(onward), last)
+        n_days = F.bround((F.col("end") - F.col("start")) / 86_400, 2)
+        table = table.select(*COUNTS, start.alias("start"), n_days.alias("n_days"))
+    elif first_week is not None:
+        table = table.withColumn("start", F.col("window") + F.lit(first_week))
+    return table.fillna(0)
+
+
+def logs_of(rows: DataFrame, users: DataFrame, features: list[str]) -> DataFrame:
+    """The logs: see windows.py."""
+    events = F.sort_array(F.collect_list(F.struct(*EVENT)))
+    by_user = rows.groupBy("user").agg(events.alias("events"))
+    columns = [F.col(f"events.{name}") for name in LOG]
+    logs = by_user.join(users.select("user", *features), "user")
+    logs = logs.select("user", *features, *columns)
+    return logs.repartitionByRange("user").sortWithinPartitions("user")

@@ -1,0 +1,1 @@
+"""How each source's files become the tables of ingest, in Spark SQL."""

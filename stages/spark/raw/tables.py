@@ -1,0 +1,111 @@
+"""The tables that every source is turned into, and what their readers share."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.script import InputError
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame, types
+from pyspark.sql import functions as F  # noqa: N812
+
+from readers import DataParams, of_reader
+from readers.positive_rule import Rule
+from spark.engine.numbering import numbered
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What the columns of the tables are.
+
+    users, items  each feature's levels if it is a category, else None for a number
+    n_users, n_items, n_tags, width  sizes; n_weeks  0 where windows are not weeks; first_week  the
+                  source's number of the oldest
+    """
+
+    users: dict[str, list[str] | None]
+    items: dict[str, list[str] | None]
+    n_users: int
+    n_items: int
+    n_tags: int
+    width: int
+    n_weeks: int = 0
+    first_week: int = 0
+
+    def save(self, folder: Path) -> None:
+        (folder / "schema.json").write_text(json.dumps(vars(self)))
+
+    @classmethod
+    def load(cls, text: str) -> "Schema":
+        return cls(**json.loads(text))
+
+
+@dataclass(frozen=True)
+class RawTables:
+    """What a reader returns.
+
+    interactions  user, item int; is_positive boolean; strength tinyint; position bigint, the row's
+                  place in time, within its week if there are weeks; timestamp bigint, week smallint
+                  or is_test boolean where the source has one
+    users         user int; user_id; one column a feature: float, or int: the code of its level
+    items         the same of items; tag array<int>, share array<float>; embedding array<float>, of
+                  NaN for an item without one
+    """
+
+    interactions: DataFrame
+    users: DataFrame
+    items: DataFrame
+    schema: Schema
+
+
+def ids_of(log: DataFrame, name: str, number: str) -> DataFrame:
+    """The distinct ids of a column, ascending, with their row numbers."""
+    ids = numbered(log.select(name).distinct(), [name], number)
+    return ids.select(F.col(number).cast("int"), name)
+
+
+def with_feedback(log: DataFrame, data: DataParams) -> DataFrame:
+    """The log with is_positive and strength in place of the columns of feedback, by the rule and
+    the code of the local readers.
+    """
+    rule = Rule.parse(data.positive)
+    wanted = [*rule.columns, *of_reader(data.source, "STRENGTH_COLUMNS", ())]
+    feedback = [name for name in dict.fromkeys(wanted) if name in log.columns]
+    if absent := [name for name in rule.columns if name not in log.columns]:
+        there = ", ".join(log.columns)
+        raise InputError(
+            f"data.positive is {data.positive!r}: no column {absent[0]}; the columns are {there}"
+        )
+    strength_of = of_reader(data.source, "strength")
+    dropped = {*feedback} - {"timestamp"}  # which a rule may read, and tells the time
+    kept = [field for field in log.schema.fields if field.name not in dropped]
+    schema = types.StructType(list(kept))  # add() changes the list it is given
+    schema = schema.add("is_positive", types.BooleanType()).add("strength", types.ByteType())
+    names = [field.name for field in kept]
+
+    def evaluate(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            table = pa.Table.from_batches([batch])
+            is_positive = rule.evaluate(table)
+            strength = strength_of(is_positive, table).astype(np.int8)
+            columns = [*(table[name] for name in names), is_positive, strength]
+            table = pa.table(columns, names=[*names, "is_positive", "strength"])
+            yield from table.combine_chunks().to_batches()
+
+    return log.mapInArrow(evaluate, schema)
+
+
+def require_ids(log: DataFrame, where: str) -> None:
+    """InputError where an id is missing."""
+    for name in ("user_id", "item_id"):
+        if n_null := log.where(F.col(name).isNull()).count():
+            raise InputError(f"{where}: {name} is null in {n_null:,} rows; must be an id")
+
+
+def joined(log: DataFrame, users: DataFrame, items: DataFrame) -> DataFrame:
+    """The log with row numbers in place of ids."""
+    rows = log.join(users.select("user", "user_id"), "user_id")
+    return rows.join(items.select("item", "item_id"), "item_id").drop("user_id", "item_id")
