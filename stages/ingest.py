@@ -11,12 +11,12 @@ from harness.params import section
 from harness.script import report, run_script
 
 from folds import tables
-from readers import READERS, DataParams
+from readers import DataParams, read
 
 
 def main() -> None:
     data = section("data", DataParams)
-    result = READERS[data.source](data)
+    result = read(data)
     tables.write(result)
     n_positive = result.interactions["is_positive"].to_numpy().sum()
     report(

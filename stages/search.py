@@ -35,6 +35,7 @@ from experiments.workspace import alone, kept
 
 MOVES_LISTS = ("data.", "split.", "folds", "evaluate.")  # then nothing can be compared
 MOVES_ALS = ("als.", "seed", "sources.recent_popular.")
+MOST_DRAWS = 10_000
 
 
 def check_keys(keys: list[str], model: str) -> None:
@@ -101,8 +102,8 @@ def settings_of(arguments: list[str], n_draws: int | None, present: Setting) -> 
         axes[key] = axis
     if n_draws is None:
         return grid(axes)
-    if n_draws < 1:
-        raise InputError(f"--draws {n_draws}: must be at least 1")
+    if not 1 <= n_draws <= MOST_DRAWS:
+        raise InputError(f"--draws {n_draws}: must be at least 1 and at most {MOST_DRAWS:,}")
     return draws(axes, n_draws, present["seed"])
 
 

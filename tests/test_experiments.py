@@ -386,7 +386,7 @@ def test_an_interrupted_search_goes_on(tried: Clone, tried_copy: Clone, number: 
     [
         (("als.factor=1",), "als.factor is not a parameter; did you mean als.factors?"),
         (("als.factors=1..9:log",), "als.factors is a range, to draw from: add --draws N"),
-        (("als.factors=1", "--draws", "0"), "--draws 0: must be at least 1"),
+        (("als.factors=1", "--draws", "0"), "--draws 0: must be at least 1 and at most 10,000"),
         (("als.factors=1", "--draws", "x"), "argument --draws: invalid int value: 'x'; usage"),
         (("als.factors=1", "--metric", "als.map@5"), "--metric als.map@5: must be als or hybrid"),
         (

@@ -6,6 +6,7 @@ from harness.script import InputError
 
 import pytest
 
+import search
 from experiments.settings import Range, Values, draws, grid, name_of, override, parse
 
 KNOWN = {
@@ -83,6 +84,14 @@ def test_draws_are_different() -> None:
     """And end where there are no more."""
     found = draws({"a": Range(1, 3, is_log=False, is_whole=True)}, 10, seed=1)
     assert sorted(one["a"] for one in found) == [1, 2, 3]
+
+
+def test_no_more_draws_than_anybody_can_wait_for() -> None:
+    """Millions take minutes before the first experiment."""
+    argument, present = "als.alpha=1..2", {"als.alpha": 1.0, "seed": 1}
+    assert search.settings_of([argument], 10_000, present)
+    with pytest.raises(InputError, match="--draws 10001: must be at least 1 and at most 10,000"):
+        search.settings_of([argument], 10_001, present)
 
 
 def test_overrides() -> None:

@@ -11,11 +11,13 @@ here, and a line of READERS. The module may have more, of which it may lack any:
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Literal
 
 from folds.tables import Tables
 from readers import movielens, vk_lsvd, vk_notebook
 from readers.params import ReaderParams
+from readers.unchanged import unchanged
 
 READERS: dict[str, Callable[[ReaderParams], Tables]] = {
     "movielens-1m": movielens.read,
@@ -29,6 +31,14 @@ class DataParams(ReaderParams):
     """The section `data` of params.yaml."""
 
     source: Literal[*READERS]  # the layout of the folder
+
+
+def read(data: DataParams) -> Tables:
+    """The tables of data.source; InputError where a file is missing or unfit, or changes before the
+    script has ended.
+    """
+    with unchanged(Path(data.path)):
+        return READERS[data.source](data)
 
 
 def of_reader(source: str, name: str, otherwise: object = None) -> object:
