@@ -63,12 +63,16 @@ STAGES = [
 ]
 FOLD = "validation"
 EASE_KNOWS = 60  # of 150 items, so that there are others
+QUICK_JVM = {  # which compiles less: there are few rows
+    f"spark.{of}.extraJavaOptions": "-XX:TieredStopAtLevel=1" for of in ("driver", "executor")
+}
 
 
 def small(folder: Path) -> dict[str, object]:
     """Values of params.yaml; by absolute paths, since the session started in another folder."""
     return {
         "sources.ease.max_items": EASE_KNOWS,
+        "spark.settings": QUICK_JVM,
         "spark.master": "local[2]",
         "spark.partitions": 2,
         "spark.users_at_once": 64,
@@ -91,7 +95,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
         input="",
         users_at_once=64,
         alive_windows=0,
-        settings={},
+        settings=QUICK_JVM,
         als=SparkAlsParams(alpha=0.3, regularization=0.3),
     )
     from pyspark.sql import SparkSession
