@@ -523,6 +523,15 @@ def test_no_java(tmp_path: Path) -> None:
     assert line.startswith("ingest: /nowhere/bin/java: not found; Spark needs Java 17")
 
 
+def test_an_old_java(tmp_path: Path) -> None:
+    java = tmp_path / "bin/java"
+    java.parent.mkdir()
+    java.write_text("#!/bin/sh\necho 'openjdk version \"11.0.2\"' >&2\n")
+    java.chmod(0o755)
+    line = last_line({}, tmp_path, JAVA_HOME=str(tmp_path))
+    assert line.startswith(f"ingest: {java}: version 11; Spark needs Java 17")
+
+
 def test_no_pyspark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyspark.sql", None)
     with (
