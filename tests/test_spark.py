@@ -48,6 +48,7 @@ from spark.engine.context import context_of, ease_name, fold_in, knn_name
 from spark.engine.item_side import ItemSide
 from spark.engine.settings import SparkAlsParams, SparkParams
 from spark.raw.movielens import read_ratings
+from spark.raw.vk import together, with_features
 
 STAGES = [
     "ingest",
@@ -266,6 +267,23 @@ def test_vk_layouts_are_read_as_locally(source: str, spark: object, tmp_path: Pa
     assert np.concatenate(found["tag"].tolist()).tolist() == tags.indices.tolist()
     embeddings = np.load(folder / "item_embeddings.npy")
     assert np.array_equal(np.stack(found["embedding"].tolist()), embeddings, equal_nan=True)
+
+
+def test_feedback_that_some_files_lack_is_left_out(
+    spark: object, capsys: pytest.CaptureFixture
+) -> None:
+    parts = [spark.createDataFrame(pa.table({"user_id": [1], name: [1]})) for name in ("a", "b")]
+    assert together(parts).columns == ["user_id"]
+    line = "no column a, b in some files; left out as strength of feedback"
+    assert line in capsys.readouterr().out
+
+
+def test_infinite_metadata_is_refused(spark: object, tmp_path: Path) -> None:
+    path = str(tmp_path / "users.parquet")
+    pq.write_table(pa.table({"user_id": [1, 2], "age": [np.inf, np.nan]}), path)
+    ids = spark.createDataFrame(pa.table({"user": [0], "user_id": [2]}))
+    with pytest.raises(InputError, match=r"users.parquet: age is infinite in 1 rows"):
+        with_features(spark, ids, path, "user_id", {"age": "number"})
 
 
 # --- ALS
