@@ -48,6 +48,7 @@ from spark.engine.context import context_of, ease_name, fold_in, knn_name
 from spark.engine.item_side import ItemSide
 from spark.engine.settings import SparkAlsParams, SparkParams
 from spark.raw.movielens import read_ratings
+from spark.raw.vk import together, with_features
 
 STAGES = [
     "ingest",
@@ -63,12 +64,16 @@ STAGES = [
 ]
 FOLD = "validation"
 EASE_KNOWS = 60  # of 150 items, so that there are others
+QUICK_JVM = {  # which compiles less: there are few rows
+    f"spark.{of}.extraJavaOptions": "-XX:TieredStopAtLevel=1" for of in ("driver", "executor")
+}
 
 
 def small(folder: Path) -> dict[str, object]:
     """Values of params.yaml; by absolute paths, since the session started in another folder."""
     return {
         "sources.ease.max_items": EASE_KNOWS,
+        "spark.settings": QUICK_JVM,
         "spark.master": "local[2]",
         "spark.partitions": 2,
         "spark.users_at_once": 64,
@@ -91,7 +96,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
         input="",
         users_at_once=64,
         alive_windows=0,
-        settings={},
+        settings=QUICK_JVM,
         als=SparkAlsParams(alpha=0.3, regularization=0.3),
     )
     from pyspark.sql import SparkSession
@@ -262,6 +267,23 @@ def test_vk_layouts_are_read_as_locally(source: str, spark: object, tmp_path: Pa
     assert np.concatenate(found["tag"].tolist()).tolist() == tags.indices.tolist()
     embeddings = np.load(folder / "item_embeddings.npy")
     assert np.array_equal(np.stack(found["embedding"].tolist()), embeddings, equal_nan=True)
+
+
+def test_feedback_that_some_files_lack_is_left_out(
+    spark: object, capsys: pytest.CaptureFixture
+) -> None:
+    parts = [spark.createDataFrame(pa.table({"user_id": [1], name: [1]})) for name in ("a", "b")]
+    assert together(parts).columns == ["user_id"]
+    line = "no column a, b in some files; left out as strength of feedback"
+    assert line in capsys.readouterr().out
+
+
+def test_infinite_metadata_is_refused(spark: object, tmp_path: Path) -> None:
+    path = str(tmp_path / "users.parquet")
+    pq.write_table(pa.table({"user_id": [1, 2], "age": [np.inf, np.nan]}), path)
+    ids = spark.createDataFrame(pa.table({"user": [0], "user_id": [2]}))
+    with pytest.raises(InputError, match=r"users.parquet: age is infinite in 1 rows"):
+        with_features(spark, ids, path, "user_id", {"age": "number"})
 
 
 # --- ALS
@@ -517,6 +539,15 @@ def last_line(values: dict[str, object], folder: Path, **environment: str) -> st
 def test_no_java(tmp_path: Path) -> None:
     line = last_line({}, tmp_path, JAVA_HOME="/nowhere")
     assert line.startswith("ingest: /nowhere/bin/java: not found; Spark needs Java 17")
+
+
+def test_an_old_java(tmp_path: Path) -> None:
+    java = tmp_path / "bin/java"
+    java.parent.mkdir()
+    java.write_text("#!/bin/sh\necho 'openjdk version \"11.0.2\"' >&2\n")
+    java.chmod(0o755)
+    line = last_line({}, tmp_path, JAVA_HOME=str(tmp_path))
+    assert line.startswith(f"ingest: {java}: version 11; Spark needs Java 17")
 
 
 def test_no_pyspark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
