@@ -93,6 +93,11 @@ LARGEST = {  # allowed values of every number
     "baselines.ease.half_life": 1e6,
     "evaluate.k": 1000,
     "evaluate.n_resamples": 1_000_000,
+    "spark.partitions": 100_000,
+    "spark.users_at_once": 1_000_000,
+    "spark.alive_windows": 1000,
+    "spark.als.alpha": 1e6,
+    "spark.als.regularization": 1e9,
 }
 
 
