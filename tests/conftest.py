@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -25,6 +26,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="write tests/outs.json anew, after a change that is meant to change results",
     )
 
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # a shell has what it runs in the background ignore interrupts, and that is inherited; the tests
+    # interrupt what they start
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 MOST_WORKERS = 8  # each with its copies of the clone in memory
 IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ

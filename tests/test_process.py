@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -99,8 +98,6 @@ def run_als(*options: str, **environment: str) -> subprocess.CompletedProcess:
         text=True,
         check=False,
         timeout=60,
-        # where the tests run in the background of a shell, it is ignored, and so would be here
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
