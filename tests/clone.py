@@ -149,7 +149,7 @@ class Clone:
             path
             for name in names
             for path in ([self.folder / name, *(self.folder / name).rglob("*")])
-            if path.is_file()
+            if path.is_file() and path.suffix != ".pyc"  # a run may have left it, or not
         ]
         assert paths, f"no file is there of {', '.join(names)}"
         return {str(path.relative_to(self.folder)): path.read_bytes() for path in paths}
