@@ -8,10 +8,10 @@ steps   each step of a two-stage recommender as notebooks write it against the p
 shares  what part of every stage's wall time is spent inside library kernels, on simulated
         VK-LSVD of the size of the subsample up0.001_ip0.001 (8 minutes, 3 GB)
 growth  wall time and peak memory of every stage of `dvc repro` on simulated VK-LSVD of 1, 2 and 4
-        times a base size, seven folds and five models (8 minutes)
+        times a base size, seven folds and five models
 large   wall time and peak memory of every stage of `dvc repro` on simulated VK-LSVD of the size
         of the subsample up0.001_ip0.001, with the family `channels`, seven folds and five
-        models (12 minutes)
+        models (20 minutes)
 
 Simulated data is as tests/simulator.py describes it. Linux only.
 """
