@@ -47,12 +47,13 @@ from families import (
 from folds import candidate_lists
 from folds.candidate_lists import CandidateListParams, Candidates
 from folds.history import load_fold, training_users
+from folds.lists import side_by_side
 
 TABLE = Path("metrics/ablation.csv")
 PICTURE = Path("metrics/ablation.png")
 N_SEEDS = 5  # models of the full system whose spread is shown
 NOTEBOOK = ("als", "user", "item", "embedding")
-ROWS_AT_ONCE = 300_000  # of candidates whose features are computed at once
+ROWS_AT_ONCE = 100_000  # of candidates whose features a thread computes at once
 
 
 @dataclass(frozen=True)
@@ -138,15 +139,20 @@ class Fold:
             ]
         )
         context = load_context(fold, self.history, params)
+        self.n_threads = context.n_threads
         self.families = dict(zip(FAMILIES, families_of(context, list(FAMILIES)), strict=True))
 
     def examples(self, sources: tuple[str, ...]) -> Examples:
         """The labelled lists of these sources, with the features of every family."""
         lists = only(self.lists, sources)
-        blocks = [
-            feature_matrix(list(self.families.values()), rows_of(block, self.history))
-            for block in candidate_lists.split(lists, ROWS_AT_ONCE)
-        ]
+        families = list(self.families.values())
+        blocks = list(
+            side_by_side(
+                lambda block: feature_matrix(families, rows_of(block, self.history)),
+                candidate_lists.split(lists, ROWS_AT_ONCE),
+                self.n_threads,
+            )
+        )
         return Examples(
             lists.user,
             lists.item,

@@ -41,8 +41,9 @@ from families import (
 from folds import candidate_lists, tables
 from folds.candidate_lists import CandidateListParams, Candidates
 from folds.history import Target, draw_users, load_fold
+from folds.lists import side_by_side
 
-ROWS_AT_ONCE = 100_000  # what is held in memory grows with this, not with the number of users
+ROWS_AT_ONCE = 50_000  # in each thread: what is held in memory grows with this, not with users
 
 
 def training_lists(
@@ -74,8 +75,12 @@ def write(
     blocks = list(candidate_lists.split(lists, ROWS_AT_ONCE))
     first = 0
     with pq.ParquetWriter(path, columns, compression="none", use_dictionary=False) as file:
-        for block in tqdm(blocks, path.name, disable=None):
-            features = feature_matrix(families, rows_of(block, served))
+        matrices = side_by_side(
+            lambda block: feature_matrix(families, rows_of(block, served)),
+            blocks,
+            context.n_threads,
+        )
+        for block, features in zip(tqdm(blocks, path.name, disable=None), matrices, strict=True):
             rows = slice(first, first + len(block.user))
             values = [block.user, block.item, *(key[rows] for key in keys), *features.values.T]
             arrays = [pa.array(np.ascontiguousarray(column)) for column in values]

@@ -39,12 +39,13 @@ from evaluation.top_lists import (
 from families import FeaturesParams, families_of, load_context, serving
 from families.context import Context
 from folds import candidate_lists, tables
-from folds.candidate_lists import CandidateListParams
+from folds.candidate_lists import CandidateListParams, Candidates
 from folds.history import load_fold
+from folds.lists import side_by_side
 from ranking.scores import Scorer, scores
 
 SINGLE_MODELS = Path("data/single_models")
-ROWS_AT_ONCE = 100_000  # what is held in memory grows with this, not with the number of users
+ROWS_AT_ONCE = 50_000  # in each thread: what is held in memory grows with this, not with users
 
 
 def scorer_of(fold: str, group: str, context: Context, families: list[str]) -> Scorer:
@@ -62,12 +63,13 @@ def recommend(fold: str, k: int, n_threads: int) -> list[TopLists]:
     warm = scorer_of(fold, "warm", context, params.groups)
     for_all = serving(context, target.users, pq.read_table(tables.USERS))
     cold = scorer_of(fold, "cold", for_all, params.cold_groups)
-    blocks = []
-    for lists in tqdm(candidate_lists.read(fold, ROWS_AT_ONCE), fold, disable=None):
-        score = scores(lists, warm, cold, n_threads)
-        blocks.append(
-            [top_k(lists.user, lists.item, one, k) for one in (score.mean(axis=0), *score)]
-        )
+
+    def top_of(lists: Candidates) -> list[TopLists]:
+        score = scores(lists, warm, cold, n_threads=1)
+        return [top_k(lists.user, lists.item, one, k) for one in (score.mean(axis=0), *score)]
+
+    lists = tqdm(candidate_lists.read(fold, ROWS_AT_ONCE), fold, disable=None)
+    blocks = side_by_side(top_of, lists, n_threads)
     return [concatenate(list(parts)) for parts in zip(*blocks, strict=True)]
 
 

@@ -71,7 +71,7 @@ def main(fold: str, marker: Path) -> None:
 
 def retrieval_window(sets: object, fold: str) -> int:
     """The target window of the fold."""
-    return json.loads(sets.files.read_text(sets.path(f"item_side/{fold}.items/fold.json")))[
+    return json.loads(sets.files.read_utf8(sets.path(f"item_side/{fold}.items/fold.json")))[
         "window"
     ]
 

@@ -7,7 +7,13 @@ import pytest
 from scipy import sparse
 
 from folds import ease
-from folds.ease import co_occurrence, ease_scores, ease_weights, most_popular
+from folds.ease import (
+    co_occurrence,
+    ease_scores,
+    ease_weights,
+    most_popular,
+    sparse_co_occurrence,
+)
 
 LIKES = sparse.csr_array(np.array([[1, 0, 1], [1, 1, 0], [0, 0, 0]], dtype=np.float32))
 
@@ -52,3 +58,15 @@ def test_co_occurrence_is_the_product(n_users: int) -> None:
     user_item = sparse.csr_array((rng.random((n_users, 20)) < 0.3).astype(np.float32))
     expected = user_item.toarray().T @ user_item.toarray()
     np.testing.assert_array_equal(co_occurrence(user_item, n_threads=1), expected)
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize("shape", [(30, 50), (5, 3), (4, 1), (0, 4), (6, 0)])
+def test_sparse_co_occurrence_is_the_product(shape: tuple[int, int], n_threads: int) -> None:
+    """Whatever falls into a block: some items have most of the entries, others none."""
+    rng = np.random.default_rng(0)
+    share = np.linspace(0, 1, shape[1]) ** 3
+    dense = (rng.random(shape) < share) * rng.integers(1, 5, shape).astype(np.float64)
+    found = sparse_co_occurrence(sparse.csr_array(dense), n_threads)
+    np.testing.assert_array_equal(found, dense.T @ dense)
+    assert found.shape == (shape[1], shape[1])

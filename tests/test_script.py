@@ -39,10 +39,8 @@ def names(folder: Path) -> list[str]:
 
 
 def test_text_is_utf_8_in_any_locale() -> None:
-    """A feature, an item or a folder can have a name of any letters. What stages/spark writes as
-    text is JSON, in which they are escaped.
-    """
-    for path in {*STAGES.rglob("*.py")} - {*(STAGES / "spark").rglob("*.py")}:
+    """A feature, an item or a folder can have a name of any letters."""
+    for path in STAGES.rglob("*.py"):
         nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         calls = [node for node in nodes if isinstance(node, ast.Call)]
         texts = [call for call in calls if getattr(call.func, "attr", "").endswith("_text")]

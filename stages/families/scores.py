@@ -1,7 +1,5 @@
 """What models say of every candidate, whichever source named it."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 from scipy import sparse
 
@@ -24,9 +22,7 @@ def scores(context: Context) -> FamilyOfFold:
     def columns(rows: Rows) -> Columns:
         return float32(
             {
-                f"score_{name}_z": z_scores(
-                    pair_scores(model, rows, served.n_items, context.n_threads), rows.starts
-                )
+                f"score_{name}_z": z_scores(pair_scores(model, rows, served.n_items), rows.starts)
                 for name, model in models.items()
             }
         )
@@ -34,20 +30,17 @@ def scores(context: Context) -> FamilyOfFold:
     return columns
 
 
-def pair_scores(model: Scores, rows: Rows, n_items: int, n_threads: int) -> np.ndarray:
+def pair_scores(model: Scores, rows: Rows, n_items: int) -> np.ndarray:
     """The model's score of each row, float32 (n_rows,), of so many users at once that the scores of
     all items stay small.
     """
     users, at = np.unique(rows.user, return_inverse=True)
     found = np.empty(len(rows.user), dtype=np.float32)
 
-    def score(block: np.ndarray) -> None:
+    for block in blocks(np.arange(len(users)), n_items):
         scores = model(users[block])
         # dense: to search sorted columns takes longer, where many items have a score
         of_all = scores.toarray() if sparse.issparse(scores) else scores
         is_in = (at >= block[0]) & (at <= block[-1])
         found[is_in] = of_all[at[is_in] - block[0], rows.item[is_in]]
-
-    with ThreadPoolExecutor(n_threads) as threads:
-        list(threads.map(score, blocks(np.arange(len(users)), n_items)))
     return found

@@ -3,6 +3,7 @@ of features need it.
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from harness.script import InputError
 
@@ -14,6 +15,7 @@ from folds.decay import entry_bits
 from folds.products import blocks, grid_bits, on_grid
 
 DENSE_SHARE = 0.1  # BLAS takes about 1/10 of a sparse product's time for an addition
+N_BLOCKS = 8  # of a sparse X'X; more save less and less, up to one half
 
 
 def most_popular(user_item: sparse.csr_array, max_items: int) -> np.ndarray:
@@ -75,16 +77,37 @@ def co_occurrence(user_item: sparse.csr_array, n_threads: int) -> np.ndarray:
     float32 holds counts, and float64 sums of products of weights, which are rounded at the end.
 
     The sparse product's time grows with the squares of the users' numbers of entries, the dense
-    one's with that of the number of items, but each addition takes about 1/200 of the time.
+    one's with that of the number of items, but each addition takes about 1/200 of the time. Of
+    both only one half is computed, since X'X is symmetric.
     """
     n_users, n_items = user_item.shape
     user_item = user_item.astype(np.float32 if entry_bits(user_item) == 1 else np.float64)
     squares = (np.diff(user_item.indptr).astype(np.float64) ** 2).sum()
     if squares < 0.005 * n_users * n_items**2:
-        return (user_item.T @ user_item).toarray().astype(np.float32, copy=False)
+        return sparse_co_occurrence(user_item, n_threads).astype(np.float32, copy=False)
     gram = np.zeros((n_items, n_items), dtype=user_item.dtype)
     with threadpool_limits(n_threads, "blas"):
         for users in blocks(np.arange(n_users), n_items // 8 + 1):  # few: gram is read in each
             block = user_item[users].toarray()
             gram += block.T @ block
     return gram.astype(np.float32, copy=False)
+
+
+def sparse_co_occurrence(user_item: sparse.csr_array, n_threads: int) -> np.ndarray:
+    """X'X by a sparse product, of the matrix's dtype: blocks of rows up to the diagonal, side by
+    side.
+    """
+    n_items = user_item.shape[1]
+    item_user, by_item = user_item.T.tocsr(), user_item.tocsc()
+    entries = np.linspace(0, user_item.nnz, N_BLOCKS + 1)
+    edges = np.unique([0, *np.searchsorted(by_item.indptr, entries[1:-1]), n_items])
+    gram = np.zeros((n_items, n_items), dtype=user_item.dtype)
+
+    def fill(first: int, last: int) -> None:
+        rows = (item_user[first:last] @ by_item[:, :last].tocsr()).toarray()
+        gram[first:last, :last] = rows
+        gram[:last, first:last] = rows.T
+
+    with ThreadPoolExecutor(n_threads) as threads:
+        list(threads.map(fill, edges[:-1], edges[1:]))
+    return gram

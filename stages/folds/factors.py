@@ -3,9 +3,9 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness.script import whole
-
 import numpy as np
+
+from folds.tables import write_npz
 
 FACTORS = "data/als/{fold}.npz"
 
@@ -23,8 +23,7 @@ class Factors:
 
 def save(path: str, factors: Factors) -> None:
     """Writes the file whole or not at all; the same bytes for the same factors."""
-    with whole(Path(path)) as temporary, temporary.open("wb") as file:
-        np.savez(file, **asdict(factors))
+    write_npz(Path(path), asdict(factors))
 
 
 def load(path: str) -> Factors:

@@ -1,6 +1,14 @@
 """Lists as rows: one list a user, the rows of a list contiguous; and the best of many scores."""
 
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
 import numpy as np
+
+Block = TypeVar("Block")
+Result = TypeVar("Result")
 
 
 def starts_of(user: np.ndarray) -> np.ndarray:
@@ -38,6 +46,22 @@ def largest(scores: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray, np.ndar
     place = np.arange(len(row)) - np.searchsorted(row, np.arange(len(scores)))[row]
     is_kept = place < n
     return row[is_kept], place[is_kept], column[is_kept]
+
+
+def side_by_side(
+    function: Callable[[Block], Result], blocks: Iterable[Block], n_threads: int
+) -> Iterator[Result]:
+    """What the function makes of each block, in order; n_threads blocks are worked on at once, and
+    few more are held.
+    """
+    with ThreadPoolExecutor(n_threads) as threads:
+        waiting = deque()
+        for block in blocks:
+            waiting.append(threads.submit(function, block))
+            if len(waiting) > n_threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 class Lists:

@@ -28,6 +28,7 @@ data/item_titles.parquet    title string, a row per item: what people call it. N
 data/recommendations/FOLD.parquet is what `recommend` makes of them: see there.
 """
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,16 +76,36 @@ def write(tables: Tables) -> None:
         (TITLES, pa.table({} if tables.item_titles is None else {"title": tables.item_titles})),
     ):
         write_parquet(path, table)
-    with whole(TAGS) as path, path.open("wb") as file:
-        sparse.save_npz(file, tables.item_tags)
+    write_npz(TAGS, arrays_of(tables.item_tags))
     with whole(EMBEDDINGS) as path, path.open("wb") as file:
         np.save(file, tables.item_embeddings)
+
+
+def arrays_of(matrix: sparse.csr_array) -> dict[str, np.ndarray]:
+    """What scipy.sparse.load_npz takes for this matrix."""
+    parts = {name: getattr(matrix, name) for name in ("data", "indices", "indptr", "shape")}
+    return {"format": np.array(b"csr"), "_is_array": np.array(True), **parts}
 
 
 def write_parquet(path: Path, table: pa.Table) -> None:
     """One parquet file, whole or not at all, the same bytes for the same table."""
     with whole(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")
+
+
+def write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Arrays by name as numpy.load reads them, without pickle; the file whole or not at all, the
+    same bytes for the same arrays from any Python.
+
+    numpy.savez asks for an extension of zip whose headers differ below and above Python 3.11.4, and
+    scipy.sparse.save_npz compresses, by a library that differs between systems.
+    """
+    with whole(path) as temporary, zipfile.ZipFile(temporary, "w") as file:
+        for name, values in arrays.items():
+            entry = zipfile.ZipInfo(f"{name}.npy")
+            entry.file_size = np.asarray(values).nbytes  # beyond 2 GB it takes the extension
+            with file.open(entry, "w") as written:
+                np.lib.format.write_array(written, np.asarray(values), allow_pickle=False)
 
 
 def read_tags(items: np.ndarray) -> sparse.csr_array:

@@ -76,7 +76,7 @@ def main() -> None:
     trees = {"map": screen, **summaries, "baselines": results.baselines_tree(pooled, table)}
     for name, tree in trees.items():
         with whole(METRICS / f"{name}.json") as path:
-            path.write_text(f"{to_json(tree)}\n")
+            path.write_text(f"{to_json(tree)}\n", encoding="utf-8")
     with whole(METRICS / "windows.csv") as path:
         pd.DataFrame(rows).to_csv(path, index=False, lineterminator="\n")
 

@@ -121,7 +121,7 @@ def build(
             "n_tags": schema.n_tags,
             "n_items": len(items),
         }
-        (folder / "fold.json").write_text(json.dumps(fold))
+        (folder / "fold.json").write_text(json.dumps(fold), encoding="utf-8")
 
     return save
 

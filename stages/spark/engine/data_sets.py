@@ -65,12 +65,12 @@ class Files:
         if not system.rename(hadoop, target):
             raise InputError(f"{source}: cannot be renamed to {target.toString()}")
 
-    def read_text(self, path: str) -> str:
+    def read_utf8(self, path: str) -> str:
         hadoop, system = self._at(path)
         stream = system.open(hadoop)
         return self._jvm.org.apache.commons.io.IOUtils.toString(stream, "UTF-8")
 
-    def write_text(self, path: str, text: str) -> None:
+    def write_utf8(self, path: str, text: str) -> None:
         hadoop, system = self._at(path)
         stream = system.create(hadoop, True)
         stream.write(bytearray(text.encode()))
@@ -134,14 +134,16 @@ class DataSets:
     def _finish(self, name: str, temporary: str, receipt: Receipt) -> Receipt:
         check_outputs_may_stay()
         self.files.move(temporary, self.path(name))
-        self.files.write_text(f"{self.path(name)}/{RECEIPT}", json.dumps(receipt))
+        self.files.write_utf8(f"{self.path(name)}/{RECEIPT}", json.dumps(receipt))
         self.made[name] = receipt
         return receipt
 
     def save(self, stage: str) -> None:
         """The receipts of all that was written, for DVC."""
         with whole(Path(RECEIPTS.format(stage=stage))) as path:
-            path.write_text(json.dumps(self.made, indent=1, sort_keys=True) + "\n")
+            path.write_text(
+                json.dumps(self.made, indent=1, sort_keys=True) + "\n", encoding="utf-8"
+            )
 
     def check(self, stage: str, name: str) -> Receipt:
         """The receipt of a data set; InputError unless the stage's last run has made it."""
@@ -149,11 +151,11 @@ class DataSets:
         hint = f"run dvc repro -f -s {stage} of stages/spark/dvc.yaml, and what comes after it"
         if not path.exists():
             raise InputError(f"{path}: not found; {hint}")
-        known = json.loads(path.read_text()).get(name)
+        known = json.loads(path.read_text(encoding="utf-8")).get(name)
         there = f"{self.path(name)}/{RECEIPT}"
         if not self.files.exists(there):
             raise InputError(f"{self.path(name)}: not found, or not whole; {hint}")
-        if json.loads(self.files.read_text(there)) != known:
+        if json.loads(self.files.read_utf8(there)) != known:
             raise InputError(f"{self.path(name)}: not what {path} says; {hint}")
         return known
 

@@ -9,7 +9,7 @@ from spark.raw.tables import Schema
 def schema_of(sets: DataSets) -> Schema:
     """What `ingest` says of the columns."""
     sets.check("ingest", "schema")
-    return Schema.load(sets.files.read_text(sets.path("schema/schema.json")))
+    return Schema.load(sets.files.read_utf8(sets.path("schema/schema.json")))
 
 
 def target_windows(sets: DataSets, shared: SharedParams) -> dict[str, int]:

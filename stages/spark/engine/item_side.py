@@ -56,7 +56,7 @@ class ItemSide:
 
     @cached_property
     def fold(self) -> dict:
-        return json.loads((self.folder / "fold.json").read_text())
+        return json.loads((self.folder / "fold.json").read_text(encoding="utf-8"))
 
     @property
     def window(self) -> int:

@@ -80,7 +80,7 @@ def n_items_of(sets: DataSets, fold: str) -> int:
     """How many items the history of a fold knows."""
     name = f"item_side/{fold}.items"
     sets.check("item_side", name)
-    return json.loads(sets.files.read_text(sets.path(f"{name}/fold.json")))["n_items"]
+    return json.loads(sets.files.read_utf8(sets.path(f"{name}/fold.json")))["n_items"]
 
 
 def tried(collected: dict[str, Collected], folds: list[str], settings: Settings) -> pd.DataFrame:

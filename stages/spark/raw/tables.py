@@ -36,7 +36,7 @@ class Schema:
     first_week: int = 0
 
     def save(self, folder: Path) -> None:
-        (folder / "schema.json").write_text(json.dumps(vars(self)))
+        (folder / "schema.json").write_text(json.dumps(vars(self)), encoding="utf-8")
 
     @classmethod
     def load(cls, text: str) -> "Schema":
