@@ -1,26 +1,30 @@
-"""Fits implicit-feedback ALS (Hu, Koren, Volinsky 2008, conjugate gradient) on the positives of a
-fold's history, by strength and by age if params.yaml says so.
+"""Fits implicit-feedback ALS (Hu, Koren, Volinsky 2008) on the positives of every fold's history,
+weighted by strength and by age if params.yaml says so.
 
-usage: python stages/als.py FOLD
-in:    data/split/interactions.parquet, data/split/folds/FOLD.json
+usage: python stages/als.py [FOLD]      all folds of params.yaml without FOLD
+in:    data/split
 out:   data/als/FOLD.npz: user_factors, item_factors float32 (n_users, factors), (n_items, factors);
        users, items int32 (n_users,), (n_items,): rows in users.parquet and items.parquet, ascending
 """
 
-from harness.params import section, shared_params
-from harness.script import fold_argument, run_script
+from core.factors import FOLDER, save
+from core.folds import outputs_of_folds
+from core.history import load_fold
+from core.params import section, shared_params
+from core.script import run_script
 
-from factorization.als import AlsParams, factors_of
-from folds.factors import FACTORS, save
-from folds.history import load_fold
+from tqdm import tqdm
+
+from models.als import AlsParams, factors_of
 
 
 def main(arguments: list[str]) -> None:
     shared = shared_params()
     params = section("als", AlsParams)
-    fold = fold_argument(arguments, shared.folds)
-    history, _ = load_fold(fold)
-    save(FACTORS.format(fold=fold), factors_of(history, params, shared))
+    with outputs_of_folds(FOLDER, arguments) as (folds, folder):
+        for fold in tqdm(folds, "folds", disable=None):
+            history, _ = load_fold(fold)
+            save(folder / f"{fold}.npz", factors_of(history, params, shared.seed, shared.n_threads))
 
 
 if __name__ == "__main__":

@@ -1,33 +1,39 @@
-"""Retrieves the candidates of a fold's users, with the rank and score of every source that
-retrieved them.
+"""Retrieves the candidates of the users of every fold, and scores each by every model in use.
 
-usage: python stages/candidates.py FOLD
-in:    data/split/interactions.parquet, data/split/folds/FOLD.json, data/als/FOLD.npz,
-       data/item_embeddings.npy, data/item_tags.npz
+usage: python stages/candidates.py [FOLD]      all folds of params.yaml without FOLD
+in:    data/split/interactions.parquet, data/split/folds.json, data/als/FOLD.npz,
+       data/tables/item_embeddings.npy, data/tables/item_tags.npz
 out:   data/candidates/FOLD.parquet, by user, best first (by the best rank any source gave it, then
        in the order of the sources):
          user, item int32: rows in users.parquet and items.parquet
-         SOURCE_rank int16, SOURCE_score float32 for each of candidates.sources: 1 is best; 0 and
-         NaN where the source did not retrieve the item
+         SOURCE_rank int16 for each of candidates.sources: 1 is best, 0 where the source did not
+         retrieve the item
+         MODEL_score float32 for each source and each model of features.scores, whether it retrieved
+         the item or not: NaN where the model does not know the item
 
-The judged folds serve every user of the target window. A cold user (no positive in the history)
-gets recent popular items, all ranks 0. A label fold serves users with a relevant item only, since
-only those can train a ranker: at most candidates.label_users warm ones, and as many cold ones.
+In a judged fold every user of the target window has a list. A cold user (no positive in the
+history) gets recent popular items, all ranks 0. In a label fold only users with a relevant item
+have a list, since only those can train a ranker: at most candidates.label_users warm ones, and as
+many cold ones.
 """
 
-from harness.params import is_judged, section, shared_params
-from harness.script import InputError, fold_argument, run_script, whole
+from pathlib import Path
+
+from core import factors, tables
+from core.candidate_lists import FOLDER, append, schema
+from core.folds import outputs_of_folds
+from core.history import History, Target, load_fold, training_users
+from core.params import SharedParams, is_judged, section, shared_params
+from core.script import InputError, run_script
 
 import numpy as np
+import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from folds import factors, tables
-from folds.candidate_lists import CANDIDATES, append, writer
-from folds.history import load_fold, training_users
-from retrieval import CandidatesParams, Inputs, SourcesParams, fit_all
-from retrieval.source import lists_of
-
-USERS_AT_ONCE = 8192  # what is held in memory grows with this, not with the number of users
+from models.model import Inputs
+from models.popular import recent_popular
+from models.registry import CandidatesParams, ScoresParams, SourcesParams, fit_all
+from models.scoring import Served, candidate_lists, parts_of
 
 
 def check_ease(params: CandidatesParams, settings: SourcesParams, n_items: int) -> None:
@@ -40,34 +46,56 @@ def check_ease(params: CandidatesParams, settings: SourcesParams, n_items: int) 
         )
 
 
+def users_of(
+    fold: str, history: History, target: Target, params: CandidatesParams, seed: int
+) -> np.ndarray:
+    """Return the users who get a list, int32, ascending: rows of users.parquet."""
+    if is_judged(fold):
+        return target.users
+    groups = [
+        training_users(history, target, group, params.label_users, seed)
+        for group in ("warm", "cold")
+    ]
+    return np.union1d(*groups)
+
+
+def write_fold(
+    path: Path,
+    fold: str,
+    params: CandidatesParams,
+    settings: SourcesParams,
+    scores: ScoresParams,
+    shared: SharedParams,
+) -> None:
+    """Write the candidate lists of one fold."""
+    history, target = load_fold(fold)
+    check_ease(params, settings, history.n_items)
+    inputs = Inputs(
+        history,
+        np.load(tables.EMBEDDINGS, mmap_mode="r")[history.items],
+        shared.n_threads,
+        factors.load(fold),
+        tables.read_tags(history.items),
+    )
+    models = fit_all(params, settings, scores, inputs)
+    fallback = recent_popular(inputs, settings.recent_popular)
+    users = users_of(fold, history, target, params, shared.seed)
+    alive = history.alive(params.alive_windows)
+    served = Served(history, models, params.sources, fallback, params.per_source, alive)
+    columns = schema(params.sources, list(models))
+    with pq.ParquetWriter(path, columns, compression="lz4") as file:
+        for part in tqdm(parts_of(users), fold, leave=False, disable=None):
+            append(file, candidate_lists(served, part, shared.n_threads))
+
+
 def main(arguments: list[str]) -> None:
     shared = shared_params()
     params = section("candidates", CandidatesParams)
-    fold = fold_argument(arguments, shared.folds)
-    history, target = load_fold(fold)
     settings = section("sources", SourcesParams)
-    check_ease(params, settings, history.n_items)
-    embeddings = np.load(tables.EMBEDDINGS, mmap_mode="r")[history.items]
-    inputs = Inputs(
-        history,
-        embeddings,
-        shared.n_threads,
-        factors.load(factors.FACTORS.format(fold=fold)),
-        tags=tables.read_tags(history.items),
-    )
-    sources, fallback = fit_all(params.sources, inputs, settings)
-    users = target.users
-    if not is_judged(fold):
-        most = params.label_users
-        warm, cold = (
-            training_users(history, target, group, most, shared.seed) for group in ("warm", "cold")
-        )
-        users = np.union1d(warm, cold)
-    starts = range(0, len(users), USERS_AT_ONCE)
-    with whole(CANDIDATES.format(fold=fold)) as path, writer(path, params.sources) as file:
-        for start in tqdm(starts, fold, disable=None):
-            block = users[start : start + USERS_AT_ONCE]
-            append(file, lists_of(history, sources, fallback, block, params.per_source))
+    scores = section("features.scores", ScoresParams)
+    with outputs_of_folds(FOLDER, arguments) as (folds, folder):
+        for fold in tqdm(folds, "folds", disable=None):
+            write_fold(folder / f"{fold}.parquet", fold, params, settings, scores, shared)
 
 
 if __name__ == "__main__":

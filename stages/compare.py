@@ -2,73 +2,53 @@
 
 usage: python stages/compare.py REV [REV ...] [--fold test] [--model als] [--json | --markdown]
 in:    of each REV (a branch, a commit, an experiment of DVC, or `workspace`): params.yaml,
-       dvc.lock, metrics/validation.json, and from DVC's cache or a remote
-       data/split/folds/FOLD.json and data/per_user/FOLD.parquet, or data/als_alone/FOLD.parquet
-       where only ALS was judged
+       dvc.yaml, dvc.lock, metrics/validation.json, and from DVC's cache or a remote
+       data/split/folds.json and data/per_user/FOLD.parquet
 out:   on stdout, each REV against the first: the difference of MAP@k and NDCG@k on all validation
-       (test) folds, its 95 % interval and p-value by a bootstrap over users, corrected for their
-       number where there are several; the lists won, tied and lost; whether the difference exceeds
-       what other seeds of the ranker give; the same by window; what differs in parameters and code
+       (test) folds with its 95 % interval and p-value, which cover users and seeds of the ranker; p
+       corrected for the number of REVs; lists won, tied and lost; the same by window; what differs
+       in parameters and code
 
-A single REV is held against the workspace. A table on a terminal, text elsewhere, --json for
-programs, --markdown for a pull request.
+A single REV is compared with the workspace. --json is for programs, --markdown for a pull request.
 """
 
 import json
 import math
 
-from harness.script import run_script
+from core.script import run_script
 
-from evaluation.figures import to_json
-from experiments import sheets
 from experiments.arguments import Arguments
 from experiments.outcome import load
-from experiments.paired import compare
+from experiments.paired import SIGNIFICANT, compare
 from experiments.sheets import Sheet, interval, p_text, signed
-
-SIGNIFICANT = 0.05
-
-
-def short(run: dict) -> str:
-    """The name of a revision, with the first digits of its commit."""
-    return f"{run['revision']} ({run['commit'][:7]})" if run["commit"] else run["revision"]
 
 
 def metric_sheet(found: dict, metric: str) -> Sheet:
     """A row per revision, the reference first."""
-    first, runs = found["reference"], found["runs"]
-    has_several = len(runs) > 1
-    columns = ["revision", metric.upper(), "difference", "95 % interval", "p"]
-    rows = []
-    for run in runs:
-        test = run["differences"][metric]
-        p = [p_text(test[key]) for key in ("p_value", "p_holm") if key in test]
-        counts = [str(test[key]) for key in ("wins", "ties", "losses")]
-        row = [short(run), f"{run[metric]:.4f}", signed(test["difference"]), interval(test), *p]
-        rows.append(row + counts)
-    columns += [*(["p, Holm"] if has_several else []), "wins", "ties", "losses"]
-    reference = [short(first), f"{first[metric]:.4f}", *[""] * (len(columns) - 2)]
-    return Sheet(
+    p_keys = {"p_value": "p"} | ({"p_holm": "p, Holm"} if len(found["runs"]) > 1 else {})
+    counts, rows = ["wins", "ties", "losses"], []
+    columns = ["revision", metric.upper(), "difference", "95 % interval", *p_keys.values(), *counts]
+    for run in (found["reference"], *found["runs"]):
+        row = [f"{run['revision']} ({run['commit'][:7]})".removesuffix(" ()")]
+        row.append(f"{run[metric]:.4f}")
+        if "differences" in run:
+            test = run["differences"][metric]
+            row += [signed(test["difference"]), interval(test)]
+            row += [p_text(test[key]) for key in p_keys] + [str(test[key]) for key in counts]
+        rows.append(row + [""] * (len(columns) - len(row)))
+    title = (
         f"{metric.upper()} of {found['model']} on {found['kind']}: {found['n_lists']} lists of "
-        f"{found['n_users']} users in {found['n_windows']} windows",
-        columns,
-        [reference, *rows],
+        f"{found['n_users']} users in {found['n_windows']} windows"
     )
+    return Sheet(title, columns, rows)
 
 
 def window_sheet(found: dict) -> Sheet:
     """A row per revision and window."""
     rows = [
-        [
-            run["revision"],
-            row["fold"],
-            str(row["window"]),
-            str(row["n_lists"]),
-            f"{row['reference']:.4f}",
-            f"{row['map']:.4f}",
-            signed(row["difference"]),
-            interval(row),
-        ]
+        [run["revision"], *(str(row[key]) for key in ("fold", "window", "n_lists"))]
+        + [f"{row[key]:.4f}" for key in ("reference", "map")]
+        + [signed(row["difference"]), interval(row)]
         for run in found["runs"]
         for row in run["windows"]
     ]
@@ -79,6 +59,10 @@ def window_sheet(found: dict) -> Sheet:
 
 def changes_sheet(found: dict) -> Sheet:
     """A row per revision and parameter or code that differs."""
+
+    def text(value: object) -> str:
+        return "" if value is None else value if isinstance(value, str) else json.dumps(value)
+
     rows = []
     for run in found["runs"]:
         changed = [[key, *map(text, values)] for key, values in run["params"].items()]
@@ -88,31 +72,20 @@ def changes_sheet(found: dict) -> Sheet:
     return Sheet("Parameters and code", columns, rows)
 
 
-def text(value: object) -> str:
-    return "" if value is None else json.dumps(value) if isinstance(value, list) else str(value)
-
-
 def verdict(found: dict, run: dict) -> str:
     """One sentence on MAP@k of a revision."""
+    name, first = run["revision"], found["reference"]["revision"]
     metric = f"map@{found['k']}"
-    test, seeds = run["differences"][metric], run["seeds"]
-    p = test.get("p_holm", test["p_value"])
-    word = "better" if test["difference"] > 0 else "worse"
-    if math.isnan(p):
-        return (
-            f"{run['revision']} cannot be told from {found['reference']['revision']} by so few "
-            f"users: {metric.upper()} {signed(test['difference'])}"
-        )
-    is_clear = p < SIGNIFICANT
-    said = f"{word} than" if is_clear else "not significantly different from"
-    line = (
-        f"{run['revision']} is {said} {found['reference']['revision']}: {metric.upper()} "
-        f"{signed(test['difference'])} ({interval(test)}), p = {p_text(p)}".replace("= <", "<")
-    )
-    if seeds["sd"] is None:
-        return line
-    place = "more" if seeds["is_exceeded"] else "no more"
-    return f"{line}; {place} than seeds of the ranker explain (2 x {seeds['sd']:.4f})"
+    test = run["differences"][metric]
+    gain = f"{metric.upper()} {signed(test['difference'])}"
+    if math.isnan(p := test["p_holm"]):
+        return f"{name} and {first}: too few users to compare, {gain}"
+    said = "better than" if test["difference"] > 0 else "worse than"
+    if p >= SIGNIFICANT:
+        said = "not significantly different from"
+    line = f"{name} is {said} {first}: {gain} ({interval(test)}), p = {p_text(p)}"
+    unknown = "; other seeds are not covered (ranker.n_seeds)" if run["seed_sd"] is None else ""
+    return line.replace("= <", "<") + unknown
 
 
 def main(arguments: list[str]) -> None:
@@ -125,23 +98,19 @@ def main(arguments: list[str]) -> None:
     form.add_argument("--markdown", action="store_true", help="for a pull request")
     given = parser.parse_args(arguments)
     names = given.revisions if len(given.revisions) > 1 else [*given.revisions, "workspace"]
-    found = compare(
-        [load(name, given.fold, given.model) for name in names], given.fold, given.model
-    )
+    outcomes = [load(name, given.fold, given.model) for name in names]
+    found = compare(outcomes, given.fold, given.model)
     if given.json:
+        from evaluation.results import to_json  # loads pandas
+
         print(to_json(found))
         return
-    shown = [
-        *(metric_sheet(found, f"{name}@{found['k']}") for name in ("map", "ndcg")),
-        window_sheet(found),
-        changes_sheet(found),
-    ]
-    verdicts = [verdict(found, run) for run in found["runs"]]
-    if given.markdown:
-        print("\n\n".join([*(f"- {line}" for line in verdicts), *map(sheets.markdown, shown)]))
-        return
-    sheets.show(shown)
-    print("\n" + "\n".join(verdicts))
+    sheets = [metric_sheet(found, f"{name}@{found['k']}") for name in ("map", "ndcg")]
+    sheets += [window_sheet(found), changes_sheet(found)]
+    parts = [sheet.text(given.markdown) for sheet in sheets]
+    bullet = "- " if given.markdown else ""
+    verdicts = "\n".join(f"{bullet}{verdict(found, run)}" for run in found["runs"])
+    print("\n\n".join([verdicts, *parts] if given.markdown else [*parts, verdicts]))
 
 
 if __name__ == "__main__":

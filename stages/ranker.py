@@ -2,11 +2,13 @@
 only: of the `ranker.train_folds` folds before its own, so that all are trained alike.
 
 usage: python stages/ranker.py
-in:    data/features/FOLD.parquet, data/features/FOLD_cold.parquet of every fold but test
+in:    data/split/folds.json; data/features/features.json; of every fold but test:
+       data/features/FOLD.parquet, data/features/FOLD_cold.parquet
 out:   data/ranker/FOLD/SEED.txt: a LightGBM text model for each judged FOLD and each SEED of
          0 … n_seeds - 1
        data/ranker/FOLD/cold/SEED.txt: the same for the lists of cold users; none where the folds
          before it have fewer than ranker.cold_min_lists such lists that hold a relevant item
+       data/ranker/features.json: as in data/features
        data/ranker/feature_gain.csv: feature, gain: its share of the total gain in the models of the
          fold validation for warm users
        data/ranker/learning_curve.csv: trees, map: mean AP@10 over the validation fold's lists that
@@ -14,21 +16,24 @@ out:   data/ranker/FOLD/SEED.txt: a LightGBM text model for each judged FOLD and
          where there is no such list
 """
 
+import shutil
 from pathlib import Path
 
-from harness.params import section, shared_params
-from harness.script import report, run_script, whole_folder
+from core import folds
+from core.metrics import average_precision
+from core.params import section, shared_params
+from core.script import report, run_script, whole_folder
+from core.top_lists import top_k
 
 import numpy as np
 import pandas as pd
 
-from boosting import examples, models
-from boosting.examples import Examples
-from boosting.lean_lightgbm import lightgbm as lgb
-from boosting.rolling import train_all
-from boosting.training import RankerParams
-from evaluation.metrics import average_precision
-from evaluation.top_lists import top_k
+from rankers import examples
+from rankers import trained as models
+from rankers.examples import Examples
+from rankers.lean_lightgbm import lightgbm as lgb
+from rankers.rolling import train_all
+from rankers.training import RankerParams
 
 CURVE_POINTS = 20
 CURVE_K = 10
@@ -81,7 +86,8 @@ def main() -> None:
             write_plots(folder, boosters, examples.read(judged, group), params.n_estimators)
 
     with whole_folder(models.FOLDER) as folder:
-        train_all(examples.read, params, shared, save)
+        shutil.copy(examples.FOLDER / "features.json", folder)
+        train_all(examples.read, params, folds.load(), shared, save)
 
 
 def write_plots(

@@ -1,16 +1,13 @@
 """Ranks the candidates of the judged folds and writes every user's top k.
 
 usage: python stages/recommend.py
-in:    data/split/interactions.parquet, data/users.parquet, data/items.parquet, data/item_tags.npz,
-       data/item_embeddings.npy; data/split/channels.parquet, for the family `channels` alone; for
-       each judged FOLD: data/split/folds/FOLD.json, data/candidates/FOLD.parquet,
-       data/als/FOLD.npz, data/ranker/FOLD/SEED.txt, data/ranker/FOLD/cold/SEED.txt
+in:    data/tables, data/split, data/ranker/features.json; for each judged FOLD:
+       data/candidates/FOLD.parquet, data/ranker/FOLD/SEED.txt, data/ranker/FOLD/cold/SEED.txt
 out:   data/recommendations/FOLD.parquet for each judged FOLD, by user, best first: user_id, item_id
          as in the source; rank int16, 1 is best; score float32
-       data/single_models/FOLD.parquet: what each model of the ranker would recommend alone, by
-         which `evaluate` tells what the seeds are worth: model string (hybrid), number int16 (the
-         SEED), user, item int32 (rows in users.parquet and items.parquet), rank int16, score
-         float32
+       data/recommendations/single/FOLD.parquet, the top k by each model of the ranker alone, for
+         the spread over seeds: model string (hybrid), number int16 (the SEED), user, item int32
+         (rows in users.parquet and items.parquet), rank int16, score float32
 
 Every user with an interaction in the target window is served. The lists of cold users, recent
 popular items, have models of their own; where there are none, 1 / place in the list is the score.
@@ -19,15 +16,13 @@ Ties in score keep the order of the candidates.
 
 from pathlib import Path
 
-from harness.params import section, shared_params
-from harness.script import run_script, whole_folder
-
-import pyarrow as pa
-import pyarrow.parquet as pq
-from tqdm import tqdm
-
-from boosting import models
-from evaluation.top_lists import (
+from core import candidate_lists, folds, tables
+from core.candidate_lists import CandidateListParams, Candidates
+from core.history import load_fold
+from core.lists import side_by_side
+from core.params import section, shared_params
+from core.script import run_script, whole_folder
+from core.top_lists import (
     MODEL_LISTS,
     EvaluateParams,
     TopLists,
@@ -36,15 +31,16 @@ from evaluation.top_lists import (
     concatenate,
     top_k,
 )
-from families import FeaturesParams, families_of, load_context, serving
-from families.context import Context
-from folds import candidate_lists, tables
-from folds.candidate_lists import CandidateListParams, Candidates
-from folds.history import load_fold
-from folds.lists import side_by_side
-from ranking.scores import Scorer, scores
 
-SINGLE_MODELS = Path("data/single_models")
+import pyarrow as pa
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+from families import families_of, load_params
+from families.context import Context, load_context, serving
+from rankers import trained as models
+from rankers.scoring import Scorer, scores
+
 ROWS_AT_ONCE = 50_000  # in each thread: what is held in memory grows with this, not with users
 
 
@@ -58,8 +54,8 @@ def recommend(fold: str, k: int, n_threads: int) -> list[TopLists]:
     each model alone.
     """
     history, target = load_fold(fold)
-    params = section("features", FeaturesParams)
-    context = load_context(fold, history, params)
+    params = load_params(models.FOLDER)
+    context = load_context(history, params)
     warm = scorer_of(fold, "warm", context, params.groups)
     for_all = serving(context, target.users, pq.read_table(tables.USERS))
     cold = scorer_of(fold, "cold", for_all, params.cold_groups)
@@ -80,11 +76,9 @@ def main() -> None:
     check_length(k, candidates.per_source)
     user_ids = pq.read_table(tables.USERS, columns=["user_id"])["user_id"]
     item_ids = pq.read_table(tables.ITEMS, columns=["item_id"])["item_id"]
-    with (
-        whole_folder(Path(tables.RECOMMENDATIONS).parent) as recommendations,
-        whole_folder(SINGLE_MODELS) as single_models,
-    ):
-        for fold in shared.judged:
+    with whole_folder(Path(tables.RECOMMENDATIONS).parent) as folder:
+        (folder / "single").mkdir()
+        for fold in folds.load().judged:
             top, *single = recommend(fold, k, shared.n_threads)
             columns = {
                 "user_id": user_ids.take(top.user),
@@ -92,8 +86,8 @@ def main() -> None:
                 "rank": top.rank,
                 "score": top.score,
             }
-            tables.write_parquet(recommendations / f"{fold}.parquet", pa.table(columns))
-            with pq.ParquetWriter(single_models / f"{fold}.parquet", MODEL_LISTS) as file:
+            tables.write_parquet(folder / f"{fold}.parquet", pa.table(columns))
+            with pq.ParquetWriter(folder / f"single/{fold}.parquet", MODEL_LISTS) as file:
                 for number, lists in enumerate(single):
                     append(file, "hybrid", number, lists)
 

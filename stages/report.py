@@ -1,228 +1,162 @@
-"""Writes one page on the whole run: a file that opens offline, for people who were not there.
+"""Writes one page on the whole run, for people who were not there: a file that opens offline.
 
 usage: python stages/report.py
 in:    metrics/validation.json, metrics/test.json, metrics/baselines.json, metrics/windows.csv,
-       metrics/by_k/validation.csv, metrics/by_k/test.csv, metrics/feature_gain.csv,
-       metrics/learning_curve.csv; data/split/windows.csv, data/split/interactions.parquet,
-       data/users.parquet, data/items.parquet, data/item_titles.parquet, data/item_embeddings.npy;
-       for each judged FOLD: data/split/folds/FOLD.json, data/candidates/FOLD.parquet,
-       data/recommendations/FOLD.parquet, data/per_user/FOLD.parquet; for the fold validation, whose
-       ranker and users are looked into: data/als/validation.npz, data/ranker,
-       data/item_tags.npz, data/split/channels.parquet
+       metrics/tables, data/tables, data/split; for each judged FOLD:
+       data/candidates/FOLD.parquet, data/recommendations/FOLD.parquet, data/per_user/FOLD.parquet;
+       for the fold validation, whose ranker and users are shown: data/ranker
 out:   metrics/report.html: the verdict, gains by window, models, slices, the ranker, the data, six
        users, diagnostics. No script, nothing loaded, the same bytes for the same results
 """
 
 from pathlib import Path
 
-from harness.params import SharedParams, kind_of, section, shared_params
-from harness.script import run_script, whole
+from core import folds, tables
+from core.history import WINDOWS, draw_users, load_fold
+from core.params import kind_of, section, shared_params
+from core.products import normalised
+from core.script import report, run_script, whole
+from core.top_lists import EvaluateParams
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from evaluation.figures import from_json
-from evaluation.judge import als_lists_and_counts, recommended_lists
-from evaluation.top_lists import EvaluateParams
-from families import FeaturesParams
-from findings import explanation, ranked_lists, ranker_use, samples
-from findings.diagnostics import Facts, diagnose
-from findings.intervals import Interval, intervals
-from findings.list_table import SHOWN, list_table
-from findings.slices import Slice, slices_of
-from folds import tables
-from folds.history import WINDOWS, load_fold, target_window
-from folds.similarity import normalised
-from page import sections, users
-from page.document import document, paragraph
-from page.markup import Html, join
+from evaluation.bootstrap import intervals
+from evaluation.results import from_json
 from readers import DataParams
+from reporting import ranker, sections, users
+from reporting.diagnostics import Facts, diagnose
+from reporting.list_table import list_table
+from reporting.page import Html, document, join, paragraph
+from reporting.sections import KINDS
+from reporting.slices import slices_of
 
 REPORT = Path("metrics/report.html")
-KINDS = ("validation", "test")
-FOLD = "validation"  # whose ranker and users are looked into
-N_LISTS = 200  # whose candidates are scored; more would tell little more, and take longer
+FOLD = "validation"  # its ranker and its users are examined
+N_USERS = 40  # whose candidates are scored to see what the ranker uses
+MOST_RESAMPLES = 1_000  # for intervals that only this page shows
 
 
 def read_json(name: str) -> dict:
     return from_json(Path(f"metrics/{name}.json").read_text(encoding="utf-8"))
 
 
-def with_differences(lists: pd.DataFrame) -> dict[str, np.ndarray]:
-    """The columns whose means are shown: AP of every model, what the hybrid gains over each, and
-    popularity and diversity with their differences.
+def read_csv(name: str) -> pd.DataFrame:
+    return pd.read_csv(f"metrics/{name}.csv")
+
+
+def maps_of(summary: dict, baselines: dict, k: int) -> dict[str, float]:
+    """Return MAP@k of every model, and of the best order of the candidates."""
+    models = {name: summary[name] for name in ("als", "hybrid")} | baselines
+    maps = {name: of[f"map@{k}"] for name, of in models.items()}
+    return maps | {"best order of the candidates": summary["candidates"][f"oracle_map@{k}"]}
+
+
+def differences(lists: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Return the paired differences of the lists: AP of the hybrid minus that of each other model
+    (by the model's name), popularity and diversity of the hybrid minus those of ALS.
     """
-    names = [name for name in lists.columns if name.startswith("ap_")]
-    names += [f"{of}_{model}" for of in ("popularity", "diversity") for model in SHOWN]
-    columns = {name: lists[name].to_numpy(dtype=np.float64) for name in names}
-    for name in names:
-        if name.startswith("ap_") and name not in ("ap_hybrid", "ap_ceiling"):
-            columns[f"gain over {name[3:]}"] = columns["ap_hybrid"] - columns[name]
+    models = [name[3:] for name in lists.columns if name.startswith("ap_") and name != "ap_hybrid"]
+    columns = {name: lists["ap_hybrid"] - lists[f"ap_{name}"] for name in models}
     for of in ("popularity", "diversity"):
-        columns[f"{of}_difference"] = columns[f"{of}_hybrid"] - columns[f"{of}_als"]
-    return columns
-
-
-def of_prefix(found: dict[str, Interval], prefix: str) -> dict[str, Interval]:
-    return {
-        name.removeprefix(prefix): one for name, one in found.items() if name.startswith(prefix)
-    }
-
-
-def gains_over(found: dict[str, Interval], summary: dict, k: int) -> dict[str, Interval]:
-    """The hybrid's gain over each model. Of the two that evaluate judges too, it is evaluate's, so
-    that the page has one interval for one gain.
-    """
-    best = summary["uplift_over_best_baseline"]["name"]
-    return of_prefix(found, "gain over ") | {
-        "als": sections.gain_of(summary, f"map@{k}"),
-        best: sections.gain_of(summary, f"map@{k}", "uplift_over_best_baseline"),
-    }
+        columns[of] = lists[f"{of}_hybrid"] - lists[f"{of}_als"]
+    return {name: column.to_numpy(dtype=np.float64) for name, column in columns.items()}
 
 
 def inside_the_ranker(
     lists: pd.DataFrame, item_ids: pa.ChunkedArray, user_ids: pa.ChunkedArray, k: int
-) -> dict[str, Html]:
-    """The sections `ranker`, `reliability` and `users`, of the fold validation."""
+) -> tuple[Html, Html]:
+    """Return the sections on the ranker and on sample users, for the fold validation."""
     shared = shared_params()
-    params = section("features", FeaturesParams)
-    n_resamples = section("evaluate", EvaluateParams).n_resamples
     own = lists[(lists["fold"] == FOLD) & ~lists["is_cold"]]
-    history, target = load_fold(FOLD)
-    drawn = ranked_lists.drawn_users(target, history, N_LISTS, shared.seed)
     if not len(own):
         nothing = paragraph(f"The fold {FOLD} has no list of a warm user: the ranker ranks none.")
-        return dict.fromkeys(("ranker", "reliability", "users"), nothing)
+        return nothing, nothing
+    history, target = load_fold(FOLD)
     gain = (own["ap_hybrid"] - own["ap_als"]).to_numpy()
-    chosen = own.iloc[samples.sample_rows(gain, shared.seed)]
-    ranker, users_ = explanation.load(FOLD), np.union1d(drawn, chosen["user"])
-    seen = ranked_lists.ranked_lists(
-        FOLD, history, target, users_, ranker, params, shared.n_threads
-    )
-    sampled = seen.take(np.isin(seen.user, drawn))
-    top = {
-        "als": als_lists_and_counts(FOLD, target, k)[0],
-        "hybrid": recommended_lists(FOLD, user_ids, item_ids),
-    }
-    feature_gain = pd.read_csv("metrics/feature_gain.csv")
+    chosen = own.iloc[users.sample_rows(gain, shared.seed)]
+    drawn = draw_users(own["user"].to_numpy(), N_USERS, shared.seed)
+    ranked = ranker.ranked_lists(FOLD, history, np.union1d(drawn, chosen["user"]), shared.n_threads)
     titles = pq.read_table(tables.TITLES)
-    name_of = titles["title"] if titles.num_columns else item_ids
-    points = None
-    if ranker.has_probability:
-        points = ranker_use.calibration(sampled, n_resamples, shared.seed)
-    return {
-        "ranker": sections.ranker(
-            feature_gain,
-            ranker_use.family_gain(feature_gain, seen.family_of),
-            ranker_use.family_contributions(sampled, ranker, shared.n_threads),
-            pd.read_csv("metrics/learning_curve.csv"),
-        ),
-        "reliability": sections.reliability(points, len(sampled.group), len(sampled.user)),
-        "users": users.users(
-            samples.samples(chosen, history, target, seen, ranker, top, shared.n_threads),
-            gain,
-            lambda item: str(name_of[item].as_py()),
-            lambda user: str(user_ids[user].as_py()),
+    names = titles["title"] if titles.num_columns else item_ids
+    samples = [
+        users.sample(
+            row,
+            history,
+            target,
+            ranked,
+            lambda item: str(names[int(item)].as_py()),
+            str(user_ids[row.user].as_py()),
             k,
-        ),
-    }
-
-
-def kinds_of_windows(shared: SharedParams, n_windows: int) -> list[str]:
-    """What each window is for: test, validation, label or history."""
-    kinds = ["history"] * n_windows
-    for fold in shared.folds:
-        kinds[target_window(fold)] = kind_of(fold)
-    return kinds
-
-
-def facts(summary: dict[str, dict], found: list[Slice], k: int) -> Facts:
-    return Facts(
-        summary,
-        read_json("baselines"),
-        pd.read_csv("metrics/windows.csv"),
-        pd.read_csv("metrics/learning_curve.csv"),
-        found,
-        k,
+        )
+        for row in chosen.itertuples()
+    ]
+    of_ranker = sections.ranker(
+        read_csv("tables/feature_gain"),
+        ranker.family_contributions(ranked, drawn),
+        read_csv("tables/learning_curve"),
     )
+    return of_ranker, join(users.introduction(gain, k), *samples)
+
+
+def kinds_of_windows(n_windows: int) -> list[str]:
+    """Return the use of each window: test, validation, label or history."""
+    kinds = ["history"] * n_windows
+    for fold, window in folds.load().windows.items():
+        kinds[window] = kind_of(fold)
+    return kinds
 
 
 def main() -> None:
     shared = shared_params()
     data = section("data", DataParams)
     params = section("evaluate", EvaluateParams)
-    k, resampling = params.k, (params.n_resamples, shared.seed)
+    k, known = params.k, folds.load()
+    resampling = (min(params.n_resamples, MOST_RESAMPLES), shared.seed, shared.n_threads)
     user_table = pq.read_table(tables.USERS)
+    user_ids = user_table["user_id"]
     item_ids = pq.read_table(tables.ITEMS, columns=["item_id"])["item_id"]
     vectors = normalised(np.load(tables.EMBEDDINGS))
-    lists = {
-        kind: pd.concat(
-            [
-                list_table(fold, user_table["user_id"], item_ids, vectors, k)
-                for fold in shared.of_kind(kind)
-            ],
-            ignore_index=True,
-        )
-        for kind in KINDS
-    }
-    found = {
-        kind: intervals(with_differences(of).items(), of["user"].to_numpy(), *resampling)
-        for kind, of in lists.items()
-    }
+    summary = {kind: read_json(kind) for kind in KINDS}
+    baselines, windows = read_json("baselines"), read_csv("windows")
+    lists, gains = {}, {}
+    for kind, of in summary.items():
+        own = [list_table(fold, user_ids, item_ids, vectors, k) for fold in known.of_kind(kind)]
+        lists[kind] = pd.concat(own, ignore_index=True)
+        columns = differences(lists[kind])
+        gains[kind] = intervals(columns, lists[kind]["user"].to_numpy(), *resampling)
+        best = of["uplift_over_best_baseline"]["name"]
+        gains[kind]["als"] = sections.gain_of(of, f"map@{k}")
+        gains[kind][best] = sections.gain_of(of, f"map@{k}", "uplift_over_best_baseline")
     features = user_table.drop_columns("user_id").to_pandas()
     by_slice = slices_of(lists["validation"], features, *resampling)
-    summary = {kind: read_json(kind) for kind in KINDS}
-    outcomes = diagnose(facts(summary, by_slice, k))
-    window_table = pd.read_csv(WINDOWS)
-    inside = inside_the_ranker(lists["validation"], item_ids, user_table["user_id"], k)
-    n_windows = {kind: len(shared.of_kind(kind)) for kind in KINDS}
+    counts, curve = pd.read_csv(WINDOWS), read_csv("tables/learning_curve")
+    outcomes = diagnose(Facts(summary, baselines, windows, counts, curve, k))
+    if found := [code for code, one in outcomes.items() if one.is_problem]:
+        report(f"{REPORT} describes {len(found)} problem(s): {', '.join(found)}")
+    of_ranker, of_users = inside_the_ranker(lists["validation"], item_ids, user_ids, k)
+    maps = {kind: maps_of(summary[kind], baselines[kind], k) for kind in KINDS}
+    curves = {kind: read_csv(f"tables/by_k_{kind}") for kind in KINDS}
+    n_windows = {kind: len(known.of_kind(kind)) for kind in KINDS}
+    of_data = f"{data.source}, relevant means {data.positive}"
     text = document(
         f"Recommendations of {data.source}: the hybrid against ALS",
-        sections.head(data.source, data.positive, summary, n_windows, outcomes, k),
+        sections.head(of_data, summary, n_windows, outcomes, k),
         {
-            "windows": (
-                "Gain by window",
-                sections.gains(pd.read_csv("metrics/windows.csv"), summary, k),
-            ),
-            "models": (
-                "All models",
-                sections.models(
-                    {kind: of_prefix(of, "ap_") for kind, of in found.items()},
-                    {kind: gains_over(of, summary[kind], k) for kind, of in found.items()},
-                    k,
-                ),
-            ),
-            "by-k": (
-                "By length of the list",
-                sections.by_k({kind: pd.read_csv(f"metrics/by_k/{kind}.csv") for kind in KINDS}),
-            ),
-            "slices": ("For whom", sections.slices(by_slice, k)),
-            "ranker": ("What the ranker uses", inside["ranker"]),
-            "reliability": ("Is the score a probability?", inside["reliability"]),
-            "data": (
-                "The data",
-                sections.windows(window_table, kinds_of_windows(shared, len(window_table))),
-            ),
-            "lists": (
-                "What the lists are like",
-                sections.beyond_accuracy(
-                    found,
-                    {
-                        kind: {model: of[model][f"coverage@{k}"] for model in SHOWN}
-                        for kind, of in summary.items()
-                    },
-                    k,
-                ),
-            ),
-            "users": ("Six users", inside["users"]),
-            "diagnostics": ("Diagnostics", sections.diagnostics(outcomes)),
+            "Gain by window": sections.gains(windows, summary, k),
+            "All models": sections.models(maps, gains, k),
+            "By length of the list": sections.by_k(curves),
+            "For whom": sections.slices(by_slice, k),
+            "What the ranker uses": of_ranker,
+            "The data": sections.windows(counts, kinds_of_windows(len(counts))),
+            "What the lists are like": sections.beyond_accuracy(lists, gains, summary, k),
+            "Six users": of_users,
+            "Diagnostics": sections.diagnostics(outcomes),
         },
-        join(
-            "Written by stages/report.py. The same results give the same bytes. The figures stand "
-            "in metrics/ and data/per_user; metrics/README.md says what they mean."
-        ),
+        "Written by stages/report.py. The same results give the same bytes. The numbers are in "
+        "metrics/ and data/per_user; metrics/README.md explains them.",
     )
     with whole(REPORT) as temporary:
         temporary.write_text(text, encoding="utf-8")

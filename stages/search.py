@@ -1,32 +1,29 @@
-"""Tries settings, each as an experiment of DVC, and ranks them by a metric on the validation folds.
+"""Tries settings of parameters and compares each with the present one on the validation folds.
 
 usage: python stages/search.py KEY=VALUE,VALUE ... [--metric als.map@10] [--name PREFIX]
        python stages/search.py KEY=LOW..HIGH[:log] ... --draws N
-in:    params.yaml and all that `dvc exp run` needs; of experiments that are there already, what
-       stages/compare.py reads
-out:   an experiment PREFIX-... for each setting; on stdout the settings, the best first, each with
-       its difference from the best, and the command that applies the best
+in:    params.yaml and all that `dvc exp run` needs; for als, data/ and what als_alone.py needs
+out:   on stdout the settings, the best first, each with its difference from the present one, and
+       the command that applies the best of those that are better. For hybrid, an experiment
+       PREFIX-... for each setting; for als, a folder .dvc/tmp/search/PREFIX-...
 
-The metric is map@k or ndcg@k of `hybrid` or of `als`. For als only a stage of its own runs, which
-fits ALS on the validation folds and judges it (stages/als_alone.py): seconds a setting. Called
-again, after an interrupt or with more settings, it runs only what is missing. params.yaml, dvc.lock
-and metrics/ are in the end as they were before, whatever happens.
+The metric is map@k or ndcg@k of `hybrid` or of `als`. For als only stages/als_alone.py runs, which
+takes seconds for a setting. Called again, after an interrupt or with more settings, it runs only
+what is missing. params.yaml, dvc.lock and metrics/ are in the end as they were before.
 """
 
+import contextlib
 import re
 import shlex
-import sys
 import time
 
-from harness.script import InputError, report, run_script
-from harness.tree import leaves
+from core.params import leaves
+from core.script import InputError, report, run_script
 
-from tqdm import tqdm
-
-from experiments import sheets, trials
+from experiments import trials
 from experiments.arguments import Arguments
-from experiments.outcome import Outcome, load
-from experiments.paired import METRICS, check_same_lists, difference
+from experiments.outcome import Outcome
+from experiments.paired import METRICS, SIGNIFICANT, against
 from experiments.revision import WORKSPACE, Revision
 from experiments.settings import Setting, draws, grid, parse
 from experiments.sheets import Sheet, interval, p_text, signed
@@ -35,7 +32,6 @@ from experiments.workspace import alone, kept
 
 MOVES_LISTS = ("data.", "split.", "folds", "evaluate.")  # then nothing can be compared
 MOVES_ALS = ("als.", "seed", "sources.recent_popular.")
-MOST_DRAWS = 10_000
 
 
 def check_keys(keys: list[str], model: str) -> None:
@@ -51,89 +47,88 @@ def metric_of(text: str | None, keys: list[str], k: int) -> tuple[str, str]:
     """Model and metric: als or hybrid, map or ndcg; by default MAP@k of what the keys are of."""
     if text is None:
         return ("als" if all(key.startswith("als.") for key in keys) else "hybrid"), "map"
-    match = re.fullmatch(rf"(als|hybrid)\.(map|ndcg)@{k}", text)
-    if not match:
-        raise InputError(f"--metric {text}: must be als or hybrid, a dot, and map@{k} or ndcg@{k}")
-    return match[1], match[2]
-
-
-def run_all(todo: list[Trial], model: str) -> None:
-    """Runs the trials one after the other, and leaves the workspace as it is."""
-    if not todo:
-        return
-    with kept(), tqdm(todo, "trials", disable=None) as bar:
-        for number, trial in enumerate(bar, start=1):
-            bar.set_postfix_str(" ".join(trial.overrides))
-            start = time.monotonic()
-            trials.run(trial, is_als_alone=model == "als")
-            if not sys.stderr.isatty():
-                seconds = time.monotonic() - start
-                report(f"{number} of {len(todo)}: {' '.join(trial.overrides)}, {seconds:.0f} s")
-
-
-def ranking(found: list[tuple[Trial, Outcome]], model: str, metric: str) -> Sheet:
-    """A row per trial, the best first, with the paired difference from the best."""
-    best = found[0][1]
-    reference = best.pooled(METRICS[metric])
-    draw = (best.user, best.params["evaluate.n_resamples"], best.params["seed"])
-    rows = []
-    for trial, outcome in found:
-        check_same_lists(best, outcome)
-        values = outcome.pooled(METRICS[metric])
-        row = [trial.name, *map(str, trial.setting.values()), f"{values.mean():.4f}"]
-        if outcome is not best:
-            test = difference(values, reference, *draw)
-            row += [signed(test["difference"]), interval(test), p_text(test["p_value"])]
-        rows.append(row + [""] * (len(trial.setting) + 5 - len(row)))
-    keys = list(found[0][0].setting)
-    name = f"{metric}@{best.params['evaluate.k']}"
-    columns = ["experiment", *keys, f"{model}.{name}", "from the best", "95 % interval", "p"]
-    title = f"{len(found)} settings on validation, {len(best.user)} lists"
-    return Sheet(title, columns, rows)
+    known = [f"{model}.{metric}@{k}" for model in ("als", "hybrid") for metric in METRICS]
+    if text not in known:
+        raise InputError(f"--metric {text}: must be one of {', '.join(known)}")
+    model, metric = text.split("@")[0].split(".")
+    return model, metric
 
 
 def settings_of(arguments: list[str], n_draws: int | None, present: Setting) -> list[Setting]:
-    """What to try."""
-    axes = {}
-    for argument in arguments:
-        key, axis = parse(argument, present)
-        if key in axes:
-            raise InputError(f"{key} is given twice")
-        axes[key] = axis
-    if n_draws is None:
-        return grid(axes)
-    if not 1 <= n_draws <= MOST_DRAWS:
-        raise InputError(f"--draws {n_draws}: must be at least 1 and at most {MOST_DRAWS:,}")
-    return draws(axes, n_draws, present["seed"])
+    """What to try: the present setting, then those that are asked for."""
+    axes = dict(parse(argument, present) for argument in arguments)
+    asked = grid(axes) if n_draws is None else draws(axes, n_draws, present["seed"])
+    now = {key: present[key] for key in axes}
+    return [now, *(setting for setting in asked if setting != now)]
+
+
+def outcomes_of(every: list[Trial], model: str) -> list[Outcome]:
+    """The outcomes of all trials. Runs those that have none yet, one after the other."""
+    outcome_of, run, keep = trials.experiment_outcome, trials.run_experiment, kept
+    if model == "als":
+        outcome_of, run, keep = trials.als_outcome, trials.run_als, contextlib.nullcontext
+    found = [outcome_of(trial) for trial in every]
+    todo = [trial for trial, outcome in zip(every, found, strict=True) if outcome is None]
+    if not todo:
+        return found
+    if len(todo) < len(every):
+        report(f"{len(every) - len(todo)} of {len(every)} settings ran before")
+    with keep():
+        for number, trial in enumerate(todo, start=1):
+            start, words = time.monotonic(), " ".join(trial.overrides)
+            try:
+                run(trial)
+            except InputError as error:
+                raise InputError(f"{words} failed: {error}") from None
+            report(f"{number} of {len(todo)}: {words}, {time.monotonic() - start:.0f} s")
+    return [outcome or outcome_of(trial) for trial, outcome in zip(every, found, strict=True)]
+
+
+def rows_of(every: list[Trial], outcomes: list[Outcome], tests: list[dict], metric: str) -> list:
+    """A row of the table for each trial, the best first."""
+    rows = []
+    for trial, outcome, test in zip(every, outcomes, [None, *tests], strict=True):
+        mean = outcome.values(METRICS[metric]).mean()
+        row = [trial.name, *map(str, trial.setting.values()), f"{mean:.4f}", "present", "", ""]
+        if test:
+            row[-3:] = signed(test["difference"]), interval(test), p_text(test["p_holm"])
+        rows.append((-mean, row))
+    return [row for _, row in sorted(rows)]
+
+
+def advice(every: list[Trial], tests: list[dict], model: str) -> str:
+    """What to do: apply the best setting that is better than the present one, or keep that."""
+    present, *others = every
+    clear = [
+        (test["difference"], trial)
+        for test, trial in zip(tests, others, strict=True)
+        if test["p_holm"] < SIGNIFICANT
+    ]
+    gain, best = max(clear, key=lambda pair: pair[0], default=(0.0, present))
+    if gain <= 0:
+        values = ", ".join(f"{key} {value}" for key, value in present.setting.items())
+        return f"{'Nothing better' if clear else 'No difference'} found; keep {values}"
+    overrides = " ".join(f"-S {shlex.quote(one)}" for one in best.overrides)
+    return (
+        f"The best of {len(every)} looks better than it is, chosen on the lists that judge it.\n"
+        f"Apply it: dvc exp {f'run {overrides}' if model == 'als' else f'apply {best.name}'}"
+    )
 
 
 def search(arguments: list[str], n_draws: int | None, metric: str | None, name: str) -> None:
-    """Runs the trials that are not experiments yet, and prints the ranking of all."""
-    present = leaves(Revision(WORKSPACE).yaml("params.yaml"))
+    """Run the trials that have no outcome yet, and print the ranking of all."""
+    present = leaves(Revision(WORKSPACE).tree("params.yaml"))
     settings = settings_of(arguments, n_draws, present)
-    keys = list(settings[0])
-    model, metric = metric_of(metric, keys, present["evaluate.k"])
+    keys, k = list(settings[0]), present["evaluate.k"]
+    model, metric = metric_of(metric, keys, k)
     check_keys(keys, model)
-
-    every = trials.trials_of(name, settings)
-    done = trials.finished(every)
-    if done:
-        report(f"{len(done)} of {len(every)} settings are experiments already")
-    run_all([trial for trial in every if trial.name not in done], model)
-    found = [(trial, load(trial.name, "validation", model)) for trial in every]
-    found.sort(key=lambda pair: -pair[1].pooled(METRICS[metric]).mean())
-    sheets.show([ranking(found, model, metric)])
-    print(f"\nThe best of {len(found)} looks better than it is, chosen on the lists that judge it.")
-    print(f"Apply it: {command_of(found[0][0], model)}")
-
-
-def command_of(trial: Trial, model: str) -> str:
-    """The command after which the workspace has the results of a trial; of ALS alone, those of the
-    whole pipeline.
-    """
-    if model == "hybrid":
-        return f"dvc exp apply {trial.name}"
-    return "dvc exp run " + " ".join(f"-S {shlex.quote(one)}" for one in trial.overrides)
+    every = trials.trials_of(name, settings, present)
+    outcomes = outcomes_of(every, model)
+    tests = [tests[metric] for tests in against(outcomes[0], outcomes[1:])]
+    columns = ["trial", *keys, f"{model}.{metric}@{k}", "difference", "95 % interval", "p, Holm"]
+    title = f"{len(every)} settings on validation, {len(outcomes[0].lists)} lists"
+    print(Sheet(title, columns, rows_of(every, outcomes, tests, metric)).text())
+    print(f"\n{advice(every, tests, model)}")
 
 
 def main(arguments: list[str]) -> None:
@@ -141,9 +136,9 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("settings", nargs="+", metavar="KEY=VALUES")
     parser.add_argument("--draws", type=int, help="so many random settings, not the whole grid")
     parser.add_argument("--metric", help="als.map@10, hybrid.map@10, or ndcg@10 of either")
-    parser.add_argument("--name", default="search", help="what the experiments' names begin with")
+    parser.add_argument("--name", default="search", help="what the names of trials begin with")
     given = parser.parse_args(arguments)
-    if not re.fullmatch(r"\w[\w-]*", given.name):
+    if not re.fullmatch(r"\w[\w-]*", given.name):  # it names a folder
         raise InputError(f"--name {given.name}: must be letters, digits, _ and -")
     with alone():
         search(given.settings, given.draws, given.metric, given.name)

@@ -1,158 +1,141 @@
 """Cuts the interactions into numbered windows of time and sorts them by user.
 
 usage: python stages/split.py
-in:    data/interactions.parquet
+in:    data/tables/interactions.parquet
 out:   data/split/interactions.parquet, rows by user, within a user in time order:
          user int32, item int32, window int16 (0 is the oldest), is_positive bool, strength uint8,
          is_repeat bool: an earlier row has the same pair
        data/split/channels.parquet, the same rows: those of tables.CHANNELS that the source has; no
          column where it has none. A file of its own, since few stages read it; the schema's
          metadata as there
-       data/split/folds/FOLD.json for every fold: window, the number of its target window. A file
-         each, so that a fold that is added changes nothing for the others
+       data/split/folds.json: the number of the target window of each fold, by its name
        data/split/windows.csv, a row per window: window, n_interactions, n_positives, n_users,
-         n_items; where the source tells the time, start, the timestamp or week of its first row;
-         with timestamps also n_days, from its first row to its last
+         n_items; if the source has times, start, the timestamp or week of its first row; with
+         timestamps also n_days, from its first row to its last, and n_tied: the interactions on
+         both sides of its start that share the timestamp there, 0 if only one side has it
 """
 
 import json
-from pathlib import Path
 
-from harness.params import Strict, section, shared_params
-from harness.script import InputError, report, run_script, whole, whole_folder
+from core import tables
+from core.feedback import CHANNELS
+from core.folds import FILE, SplitParams, folds_of, save
+from core.history import INTERACTIONS, WINDOWS, order_by_user, repeats
+from core.params import section, shared_params
+from core.script import InputError, report, run_script, whole_folder
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import Field
 
-from feedback.columns import CHANNELS
-from folds import tables
-from folds.history import INTERACTIONS, TARGET_WINDOW, WINDOWS, order_by_user, repeats
-
-
-class SplitParams(Strict):
-    """Parameters of the split."""
-
-    windows: int = Field(ge=3, le=1000)  # parts of equal size, for sources without weeks
+MANY_TIED = 0.01  # of the interactions: fewer change no result much
 
 
 def window_of_rows(interactions: pa.Table, n_parts: int) -> tuple[np.ndarray, int]:
-    """int16 (n_rows,), the window of each row, and the number of windows.
+    """Return the window of each row, int16 (n_rows,), and the number of windows.
 
-    Weeks are windows. Otherwise the rows are cut as np.array_split does, into n_parts; the rows of
-    a test file, if the source has one, are one window more.
+    Weeks are windows. Otherwise the rows are cut into n_parts, as np.array_split does; the rows of
+    a test file, if the source has one, are one more window.
     """
     if "week" in interactions.column_names:
         return interactions["week"].to_numpy(), int(interactions.schema.metadata[b"n_weeks"])
-    n_rows = interactions.num_rows
     has_test = "is_test" in interactions.column_names
     n_test = int(interactions["is_test"].to_numpy().sum()) if has_test else 0
-    sizes = np.full(n_parts, (n_rows - n_test) // n_parts)
-    sizes[: (n_rows - n_test) % n_parts] += 1
+    n_train = interactions.num_rows - n_test
+    sizes = np.full(n_parts, n_train // n_parts)
+    sizes[: n_train % n_parts] += 1
     if has_test:
         sizes = np.append(sizes, n_test)
     return np.repeat(np.arange(len(sizes), dtype=np.int16), sizes), len(sizes)
 
 
 def summary(window: np.ndarray, n_windows: int, interactions: pa.Table) -> pd.DataFrame:
-    """One row per window; see the module's docstring."""
-    user, item, is_positive = (
-        interactions[name].to_numpy() for name in ("user", "item", "is_positive")
-    )
-
-    def distinct(of: np.ndarray) -> np.ndarray:
-        is_there = np.zeros((int(of.max(initial=-1)) + 1, n_windows), dtype=bool)
-        is_there[of, window] = True
-        return is_there.sum(axis=0)
-
+    """Return one row per window; see the module's docstring."""
+    is_positive = interactions["is_positive"].to_numpy()
     table = pd.DataFrame(
         {
             "window": np.arange(n_windows),
             "n_interactions": np.bincount(window, minlength=n_windows),
             "n_positives": np.bincount(window[is_positive], minlength=n_windows),
-            "n_users": distinct(user),
-            "n_items": distinct(item),
         }
     )
+    for name in ("user", "item"):
+        rows = interactions[name].to_numpy()
+        is_there = np.zeros((rows.max() + 1, n_windows), dtype=bool)
+        is_there[rows, window] = True
+        table[f"n_{name}s"] = is_there.sum(axis=0)
     if "timestamp" in interactions.column_names:
         n_rows = table["n_interactions"].to_numpy()
-        return table.assign(**start_and_days(interactions["timestamp"].to_numpy(), n_rows))
-    first_week = (interactions.schema.metadata or {}).get(b"first_week")
-    return table if first_week is None else table.assign(start=int(first_week) + table["window"])
+        return table.assign(**times_of_windows(interactions["timestamp"].to_numpy(), n_rows))
+    weeks = (interactions.schema.metadata or {}).get(b"weeks")
+    return table if weeks is None else table.assign(start=json.loads(weeks))
 
 
-def start_and_days(timestamp: np.ndarray, n_rows: np.ndarray) -> dict[str, np.ndarray]:
-    """start int64 and n_days float64 (n_windows,): the first timestamp of each window, and the days
-    from there to its last. A window without a row starts with the next one and lasts no time.
+def times_of_windows(timestamp: np.ndarray, n_rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Return start int64, n_days float64 and n_tied int64 (n_windows,); see the module's docstring.
 
-    timestamp  int64, seconds, ascending; n_rows  of each window
+    timestamp  int64, seconds, ascending; n_rows  of each window: one without rows starts with the
+    next one, and its n_days is 0
     """
     end = np.cumsum(n_rows)
-    start = timestamp[np.minimum(end - n_rows, len(timestamp) - 1)]
-    last = timestamp[np.maximum(end - 1, 0)]
-    n_days = (last.astype(np.float64) - start) / 86_400  # the difference may be beyond int64
-    return {"start": start, "n_days": np.where(n_rows > 0, n_days, 0).round(2)}
+    first = np.minimum(end - n_rows, len(timestamp) - 1)
+    start, last = timestamp[first], timestamp[np.maximum(end - 1, 0)]
+    n_days = np.where(n_rows > 0, (last - start) / 86_400, 0).round(2)
+    is_tied = (first > 0) & (timestamp[first - 1] == start)
+    values, counts = np.unique(timestamp, return_counts=True)
+    n_tied = np.where(is_tied, counts[np.searchsorted(values, start)], 0)
+    return {"start": start, "n_days": n_days, "n_tied": n_tied}
 
 
-def target_windows(folds: list[str], n_windows: int) -> dict[str, int]:
-    """The number of each fold's target window: the last one for the first of the folds, and so on
-    backwards. InputError where a fold would have no window of history.
-    """
-    if len(folds) >= n_windows:
-        fold = folds[n_windows - 1]
-        raise InputError(
-            f"params.yaml: folds has {fold}, which needs {n_windows + 1} windows or more; "
-            f"the data has {n_windows}"
+def report_ties(counts: pd.DataFrame) -> None:
+    """Report what the windows mean if many interactions share the timestamp of a window's edge."""
+    if "n_tied" not in counts:
+        return
+    tied = counts[counts["n_tied"] > 0]
+    share = tied.groupby("start")["n_tied"].first().sum() / counts["n_interactions"].sum()
+    if share >= MANY_TIED:
+        report(
+            f"{len(tied):,} of {len(counts) - 1:,} window edges fall between equal timestamps, and"
+            f" {share:.0%} of the interactions have one of these; the order of the file decides"
+            " their windows"
         )
-    return {fold: n_windows - behind for behind, fold in enumerate(folds, start=1)}
 
 
-def channels_in_order(names: list[str], order: np.ndarray) -> pa.Table:
-    """The channels of data/interactions.parquet in the order of rows; one at a time is unpacked."""
+def channels_in_order(schema: pa.Schema, order: np.ndarray) -> pa.Table:
+    """Return the channels of the interactions, whose schema is given, with the rows in an order."""
     columns = {}
-    for name in names:
+    for name in tables.channels_of(schema.names):  # only one at a time is held unpacked
         column = pq.read_table(tables.INTERACTIONS, columns=[name])[name]
         columns[name] = pa.array(column.to_numpy()[order])
-    metadata = pq.read_schema(tables.INTERACTIONS).metadata or {}
-    levels = {key: value for key, value in metadata.items() if key == tables.LEVELS}
-    return pa.table(columns, metadata=levels or None)
+    levels = (schema.metadata or {}).get(tables.LEVELS)
+    return pa.table(columns, metadata={tables.LEVELS: levels} if levels else None)
 
 
 def main() -> None:
     params = section("split", SplitParams)
     shared = shared_params()
-    there = pq.read_schema(tables.INTERACTIONS).names
-    channels = [name for name in tables.CHANNELS if name in there]
-    others = [name for name in there if name not in channels]
+    schema = pq.read_schema(tables.INTERACTIONS)
+    others = [name for name in schema.names if name not in tables.CHANNELS]
     interactions = pq.read_table(tables.INTERACTIONS, columns=others)
     window, n_windows = window_of_rows(interactions, params.windows)
-    targets = target_windows(shared.folds, n_windows)
+    folds = folds_of(shared.folds, n_windows)
     counts = summary(window, n_windows, interactions)
+    report_ties(counts)
     if not counts["n_positives"].sum():
-        raise InputError(
-            "data.positive: no interaction is positive; nothing can be learned or judged"
-        )
+        raise InputError("data.positive: no interaction is positive; check the rule")
     order = order_by_user(interactions["user"].to_numpy())
-    columns = {
-        name: interactions[name].to_numpy()[order]
-        for name in ("user", "item", "is_positive", "strength")
-    }
+    names = ("user", "item", "is_positive", "strength")
+    columns = {name: interactions[name].to_numpy()[order] for name in names}
     columns["window"] = window[order]
     columns["is_repeat"] = repeats(columns["user"], columns["item"])
-    if columns["is_repeat"].any():
-        n_repeats = columns["is_repeat"].sum()
+    if n_repeats := columns["is_repeat"].sum():
         report(f"{n_repeats:,} interactions repeat an earlier user-item pair; a pair counts once")
-    tables.write_parquet(INTERACTIONS, pa.table(columns))
-    tables.write_parquet(CHANNELS, channels_in_order(channels, order))
-    with whole_folder(Path(TARGET_WINDOW).parent) as folder:
-        for fold, target in targets.items():
-            (folder / Path(TARGET_WINDOW.format(fold=fold)).name).write_text(
-                json.dumps({"window": target}) + "\n", encoding="utf-8"
-            )
-    with whole(WINDOWS) as path:
-        counts.to_csv(path, index=False)
+    with whole_folder(INTERACTIONS.parent) as folder:
+        tables.write_parquet(folder / INTERACTIONS.name, pa.table(columns))
+        tables.write_parquet(folder / CHANNELS.name, channels_in_order(schema, order))
+        save(folds, folder / FILE.name)
+        counts.to_csv(folder / WINDOWS.name, index=False)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,9 @@ OTHER = {  # values of params.yaml in the clone are none of these
     "candidates.sources": ["als", "popular"],
     "candidates.per_source": 11,
     "candidates.label_users": 3,
+    "candidates.alive_windows": 2,
+    "features.scores": {},
+    "evaluate.n_resamples": 123,
 }
 
 

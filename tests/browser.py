@@ -1,6 +1,5 @@
 """A headless Chromium, spoken to over a pipe by the DevTools protocol: what a page does there."""
 
-import base64
 import json
 import os
 import select
@@ -8,22 +7,13 @@ import shutil
 import subprocess
 import tempfile
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-    "--remote-debugging-pipe",
-)
+FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync")
+FLAGS += ("--disable-background-networking", "--disable-component-update")
+FLAGS += ("--disable-dev-shm-usage", "--remote-debugging-pipe")
+MESSAGES = ("Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown")
 LONGEST_S = 60  # of one answer, on a busy machine
 
 
@@ -32,38 +22,23 @@ def executable() -> str | None:
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
-@dataclass
-class Seen:
-    """What happened while a page was open: its messages, and the addresses it asked for."""
-
-    messages: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
-
-
 class Browser:
-    """To be used in a `with`. One page, which can be given another size and another look."""
+    """One page, used in a `with`: `messages` and `requests` since it was opened."""
 
     def __enter__(self) -> "Browser":
-        self.folder = tempfile.TemporaryDirectory(prefix="browser")
+        self.folder = tempfile.TemporaryDirectory(prefix="browser", ignore_cleanup_errors=True)
         theirs_in, self.write_to = os.pipe()
         self.read_from, theirs_out = os.pipe()
-
-        def take_pipes() -> None:  # the protocol reads 3 and writes 4
-            low, high = os.dup(theirs_in), os.dup(theirs_out)
-            os.dup2(low, 3)
-            os.dup2(high, 4)
-
+        # the protocol reads 3 and writes 4
+        shell = f'exec "$@" 3<&{theirs_in} 4>&{theirs_out} > /dev/null 2>&1'
+        command = [executable(), *FLAGS, f"--user-data-dir={self.folder.name}", "about:blank"]
         self.process = subprocess.Popen(
-            [executable(), *FLAGS, f"--user-data-dir={self.folder.name}", "about:blank"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            close_fds=False,
-            preexec_fn=take_pipes,
+            ["bash", "-c", shell, "bash", *command], pass_fds=(theirs_in, theirs_out)
         )
         os.close(theirs_in)
         os.close(theirs_out)
-        self.buffer, self.number, self.seen, self.session = b"", 0, Seen(), None
+        self.buffer, self.number, self.session = b"", 0, None
+        self.messages, self.requests = [], []
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
         self.session = attached["sessionId"]
@@ -76,12 +51,7 @@ class Browser:
         self.process.wait()
         os.close(self.write_to)
         os.close(self.read_from)
-        for _ in range(20):  # until its helpers are gone too
-            try:
-                self.folder.cleanup()
-                return
-            except OSError:
-                time.sleep(0.1)
+        self.folder.cleanup()
 
     def call(self, method: str, **parameters: object) -> dict:
         """The answer to a command of the protocol."""
@@ -105,37 +75,24 @@ class Browser:
             self.buffer += part
         text, self.buffer = self.buffer.split(b"\0", 1)
         message = json.loads(text)
-        self._note(message.get("method"), message.get("params", {}))
+        if message.get("method") == "Network.requestWillBeSent":
+            self.requests.append(message["params"]["request"]["url"])
+        elif message.get("method") in MESSAGES:
+            self.messages.append(str(message["params"]))
         return message
 
-    def _note(self, method: str | None, parameters: dict) -> None:
-        if method == "Network.requestWillBeSent":
-            self.seen.requests.append(parameters["request"]["url"])
-        elif method == "Log.entryAdded":
-            self.seen.messages.append(parameters["entry"]["text"])
-        elif method == "Runtime.consoleAPICalled":
-            self.seen.messages.append(str(parameters["args"]))
-        elif method == "Runtime.exceptionThrown":
-            self.seen.messages.append(parameters["exceptionDetails"]["text"])
-
-    def open(self, path: Path, width: int = 1280, look: str = "light", media: str = "") -> Seen:
-        """Opens a file; what happened until it was complete."""
-        self.call(
-            "Emulation.setDeviceMetricsOverride",
-            width=width,
-            height=900,
-            deviceScaleFactor=1,
-            mobile=width < 600,
-        )
+    def open(self, path: Path, width: int, look: str, media: str) -> None:
+        """Opens a file, and waits until it is complete."""
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+        self.call("Emulation.setDeviceMetricsOverride", **size)
         features = [{"name": "prefers-color-scheme", "value": look}]
         self.call("Emulation.setEmulatedMedia", media=media, features=features)
-        self.seen = Seen()
+        self.messages, self.requests = [], []
         self.call("Page.navigate", url=path.resolve().as_uri())
         until = time.monotonic() + LONGEST_S
         while self.value("document.readyState + location.protocol") != "completefile:":
             assert time.monotonic() < until, f"{path} does not open"
         self.value("new Promise(done => setTimeout(done, 300))")  # for what comes late
-        return self.seen
 
     def value(self, expression: str) -> object:
         """Of a JavaScript expression, a promise's when it is there."""
@@ -143,8 +100,3 @@ class Browser:
             "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
         )
         return found["result"].get("value")
-
-    def screenshot(self, path: Path) -> None:
-        """The whole page as PNG."""
-        found = self.call("Page.captureScreenshot", captureBeyondViewport=True)
-        path.write_bytes(base64.b64decode(found["data"]))

@@ -10,7 +10,7 @@ import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from harness import process
+from core import process
 
 import psutil
 import pytest

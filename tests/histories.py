@@ -1,19 +1,20 @@
 """Tiny histories for tests, from literal rows."""
 
-import itertools
-from dataclasses import replace
+from dataclasses import fields, replace
+
+from core import history as folds_history
+from core.history import History, Target, order_by_user, repeats
 
 import numpy as np
 import pyarrow as pa
+from scipy import sparse
 
-from folds import history as folds_history
-from folds.history import History, Target, order_by_user, repeats
-
-LIKED, SEEN = 1, 0  # of a row; 2 and more are stronger feedback
+LIKED, SEEN = 1, 0  # strengths of a row; 2 and more are stronger feedback
+Row = tuple[int, int, int, int]  # user, item, window, strength
 
 
-def split_table(rows: list[tuple[int, int, int, int]]) -> pa.Table:
-    """data/split/interactions.parquet for rows of (user, item, window, strength) in time order."""
+def split_table(rows: list[Row]) -> pa.Table:
+    """Return data/split/interactions.parquet for rows in time order."""
     user, item, window, strength = np.array(rows).T
     order = order_by_user(user)
     user, item, window, strength = (values[order] for values in (user, item, window, strength))
@@ -29,33 +30,29 @@ def split_table(rows: list[tuple[int, int, int, int]]) -> pa.Table:
     )
 
 
-def fold_of(table: pa.Table, window: int, n_parts: int = 1) -> tuple[History, Target]:
-    """History and target of the fold that targets `window`, of a table read in parts."""
-    ends = np.linspace(0, table.num_rows, n_parts + 1).astype(int)
-    parts = [table.slice(start, end - start) for start, end in itertools.pairwise(ends.tolist())]
-    known, wanted = folds_history.cut(parts, table.num_rows, window)
+def fold_of(rows: list[Row], window: int) -> tuple[History, Target]:
+    """Return history and target of the fold that targets `window`."""
+    known, wanted = folds_history.cut(split_table(rows), window)
     return folds_history.history_of(known, window), folds_history.target_of(wanted)
 
 
-def history_before(table: pa.Table, window: int) -> History:
-    """What the fold that targets `window` knows."""
-    return fold_of(table, window)[0]
+def history_of(rows: list[Row], window: int) -> History:
+    """Return the history of the fold that targets `window`."""
+    return fold_of(rows, window)[0]
 
 
-def target_of(table: pa.Table, window: int) -> Target:
-    """What the fold that targets `window` is judged by."""
-    return fold_of(table, window)[1]
-
-
-def history_of(rows: list[tuple[int, int, int, int]], window: int) -> History:
-    """What the fold that targets `window` knows of these rows."""
-    return history_before(split_table(rows), window)
+def random_rows(seed: int, windows: range, n_users: int = 9, n_items: int = 7) -> list[Row]:
+    """Return 12 rows a window, so dense that many pairs are repeated."""
+    rng = np.random.default_rng(seed)
+    return [
+        (int(rng.integers(n_users)), int(rng.integers(n_items)), w, int(rng.choice([0, 0, 1, 4])))
+        for w in windows
+        for _ in range(12)
+    ]
 
 
 def part_of(history: History, users: list[int]) -> History:
-    """These users of a history as users of their own, 0, 1, … in this order: of the same items and
-    windows, as if they had come later.
-    """
+    """Return these users of a history as the new users 0, 1, … with the same items and windows."""
     rows = np.concatenate([np.arange(*history.indptr[[u, u + 1]]) for u in users])
     return replace(
         history,
@@ -68,22 +65,13 @@ def part_of(history: History, users: list[int]) -> History:
 
 
 def arrays_of(history: History) -> dict[str, bytes]:
-    """Every array of a history as bytes with its dtype, to compare two of them."""
-    arrays = {
-        "users": history.users,
-        "items": history.items,
-        "indptr": history.indptr,
-        "item": history.item,
-        "window": history.window,
-        "is_positive": history.is_positive,
-        "user": history.user,
-        "n_positives": history.n_positives,
-        "n_windows": np.array(history.n_windows),
-    }
-    for name in ("exposures", "positives"):
-        matrix = getattr(history, name)
-        arrays |= {
-            f"{name}.{part}": getattr(matrix, part) for part in ("indptr", "indices", "data")
-        }
-        arrays[f"{name}.shape"] = np.array(matrix.shape)
-    return {name: str(values.dtype).encode() + values.tobytes() for name, values in arrays.items()}
+    """Return every array of a history as bytes with its dtype, to compare two histories."""
+    names = [field.name for field in fields(history)] + ["exposures", "positives"]
+    found = {}
+    for name in names:
+        value = getattr(history, name)
+        parts = ("indptr", "indices", "data", "shape") if sparse.issparse(value) else (None,)
+        for part in parts:
+            array = np.asarray(getattr(value, part) if part else value)
+            found[f"{name}.{part}"] = str(array.dtype).encode() + array.tobytes()
+    return found

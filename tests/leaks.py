@@ -7,10 +7,10 @@ allows; what is fixed instead stands in stages/README.md.
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
-from harness.params import is_judged, kind_of
+from core.params import is_judged, kind_of
 
 import numpy as np
 import pandas as pd
@@ -27,7 +27,6 @@ LABELS = ["label", "n_relevant"]  # what the target window gives
 FEWEST = {  # users whose lists must be there to compare
     "candidates": 8,  # of a label fold a few are drawn
     "recommendations": 20,
-    "single_models": 20,
     "baselines": 20,
     "features": 0,
 }
@@ -67,9 +66,9 @@ def with_the_levels_of(old: pd.DataFrame, users: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([users, unseen], ignore_index=True)
 
 
-def changed(log: Log, start: int, rng: np.random.Generator) -> Log:
-    """As many rows of the same users, most with other items and feedback; of users whom nobody
-    knew, other metadata.
+def changed(log: Log, start: int, rng: np.random.Generator, *, is_of_items: bool = False) -> Log:
+    """As many rows of the same users, most with other items and feedback; other metadata of users,
+    and if asked of items, that nobody knew.
     """
     known, later = split_at(log, start)
     is_other = rng.random(len(later)) < 0.6
@@ -78,14 +77,8 @@ def changed(log: Log, start: int, rng: np.random.Generator) -> Log:
     for name in feedback_of(later):
         later.loc[is_other, name] = rng.choice(later[name].unique(), np.count_nonzero(is_other))
     users = shuffled(log.users, unknown(log.users, known), rng)
-    rows = pd.concat([known, later])
-    return replace(log, rows=rows, users=with_the_levels_of(log.users, users))
-
-
-def changed_with_items(log: Log, start: int, rng: np.random.Generator) -> Log:
-    """The same with other metadata of items that nobody knew, too."""
-    items = shuffled(log.items, unknown(log.items, split_at(log, start)[0]), rng)
-    return replace(changed(log, start, rng), items=items)
+    items = shuffled(log.items, unknown(log.items, known), rng) if is_of_items else log.items
+    return Log(pd.concat([known, later]), with_the_levels_of(log.users, users), items)
 
 
 def deleted(log: Log, start: int, rng: np.random.Generator) -> Log:
@@ -159,20 +152,26 @@ class Outs:
 
     @cached_property
     def _ids(self) -> dict[str, np.ndarray]:
-        return {
-            name: pq.read_table(self.folder / f"data/{name}s.parquet")[f"{name}_id"].to_numpy()
-            for name in ("user", "item")
-        }
+        path = str(self.folder / "data/tables/{}s.parquet")
+        return {n: pq.read_table(path.format(n))[f"{n}_id"].to_numpy() for n in ("user", "item")}
 
     def table(self, path: str) -> pd.DataFrame:
-        """A parquet file with user_id and item_id."""
+        """Return a parquet file with user_id and item_id."""
         frame = pq.read_table(self.folder / path).to_pandas()
         for name in {"user", "item"} & {*frame.columns}:
             frame[name] = self._ids[name][frame[name]]
         return frame.rename(columns={"user": "user_id", "item": "item_id"})
 
+    def tables(self, *paths: str) -> Content:
+        """Return the bytes of every column of parquet files below data/."""
+        return {
+            key: value
+            for path in paths
+            for key, value in prefixed(path, content(self.table(f"data/{path}.parquet"))).items()
+        }
+
     def history(self, window: int) -> pd.DataFrame:
-        """The rows before a window, as `split` has them."""
+        """Return the rows before a window, as `split` has them."""
         parts = [self.table(f"data/split/{name}.parquet") for name in ("interactions", "channels")]
         rows = pd.concat(parts, axis=1)
         return rows[rows["window"] < window]
@@ -182,25 +181,25 @@ class Outs:
             found = dict(arrays)
         for name, ids in self._ids.items():
             found[f"{name}s"] = ids[found[f"{name}s"]]
-        return {name: as_bytes(values) for name, values in found.items()}
+        return prefixed(f"als/{fold}", {name: as_bytes(of) for name, of in found.items()})
 
     @cached_property
     def metadata(self) -> dict[object, tuple]:
         """Of every user."""
-        frame = self.table("data/users.parquet").astype(str)
+        frame = self.table("data/tables/users.parquet").astype(str)
         columns = frame.drop(columns="user_id").itertuples(index=False, name=None)
         return dict(zip(self._ids["user"], columns, strict=True))
 
     def of_target_users(self, fold: str) -> dict[str, pd.DataFrame]:
         """What is made for the users of the target window, without the labels it gives them."""
-        names = ["candidates/{}", "features/{}", "features/{}_cold"]
+        names = ["candidates/{}"] + ["features/{}", "features/{}_cold"] * (fold != "test")
         if is_judged(fold):
-            names += ["recommendations/{}", "single_models/{}", "baselines/{}"]
+            names += ["recommendations/{}", "recommendations/single/{}", "baselines/{}"]
         tables = {name: self.table(f"data/{name.format(fold)}.parquet") for name in names}
         return {name: table.drop(columns=LABELS, errors="ignore") for name, table in tables.items()}
 
     def files(self, *names: str) -> Content:
-        """The bytes of files, and of all files in folders."""
+        """Return the bytes of files, and of all files in folders."""
         return {
             str(path.relative_to(self.folder)): path.read_bytes()
             for name in names
@@ -210,34 +209,29 @@ class Outs:
 
     def of_the_past(self, fold: str) -> Content:
         """All that may not change with the fold's target window."""
-        found = {
-            **prefixed("history", content(self.history(TARGET[fold]))),
-            **prefixed(f"als/{fold}", self.factors(fold)),
-            **self.files(f"data/ranker/{fold}"),
-        }
-        earlier = FOLDS[FOLDS.index(fold) + 1 :]
-        for name in earlier:
-            found |= prefixed(f"als/{name}", self.factors(name)) | self.files(f"data/ranker/{name}")
-            for path in ("candidates/{}", "features/{}", "features/{}_cold"):
-                table = self.table(f"data/{path.format(name)}.parquet")
-                found |= prefixed(path.format(name), content(table))
+        found = prefixed("history", content(self.history(TARGET[fold])))
+        for name in FOLDS[FOLDS.index(fold) :]:
+            found |= self.factors(name) | self.files(f"data/ranker/{name}")
+            if name != fold:
+                of_fold = (f"candidates/{name}", f"features/{name}", f"features/{name}_cold")
+                found |= self.tables(*of_fold)
         return found | self.of_validation() if fold == EARLIEST_TEST else found
 
     def of_validation(self) -> Content:
-        """What the validation folds are judged by, and say."""
+        """What the validation folds are judged by, and what they show."""
         names = [fold for fold in FOLDS if kind_of(fold) == "validation"]
-        found = self.files(
-            *(f"data/recommendations/{fold}.parquet" for fold in names),
-            *(f"data/per_user/{fold}.parquet" for fold in names),
-            *(f"metrics/{name}" for name in ("validation.json", "by_k/validation.csv")),
+        return self.files(
+            *(
+                f"data/{of}/{fold}.parquet"
+                for fold in names
+                for of in ("recommendations", "per_user")
+            ),
+            *(f"metrics/{name}" for name in ("validation.json", "tables/by_k_validation.csv")),
             *(f"data/ranker/{name}.csv" for name in ("feature_gain", "learning_curve")),
             "data/baselines/settings.csv",
+        ) | self.tables(
+            *(f"{of}/{fold}" for fold in names for of in ("recommendations/single", "baselines"))
         )
-        for path in ("single_models", "baselines"):
-            for fold in names:
-                table = self.table(f"data/{path}/{fold}.parquet")
-                found |= prefixed(f"{path}/{fold}", content(table))
-        return found
 
 
 def as_bytes(values: np.ndarray) -> bytes:
@@ -280,5 +274,5 @@ def differing_lists(one: Outs, other: Outs, fold: str) -> list[str]:
 # Of what the files allow: windows of equal size move with every row more or less
 REWRITES: dict[str, dict[str, Rewrite]] = {
     "movielens-1m": {"changed": changed, "replaced": replaced},
-    "vk-lsvd": {"changed": changed_with_items, "deleted": deleted, "added": added},
+    "vk-lsvd": {"changed": partial(changed, is_of_items=True), "deleted": deleted, "added": added},
 }

@@ -6,7 +6,9 @@ start of Python for each would take most of the time.
 """
 
 import importlib
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Callable
+from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,19 +16,18 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pytest
 from ruamel.yaml import YAML
 
 import movielens_like
 import simulator
 from clone import FOLDS, SMALL, TOP
 from families import FAMILIES
-from retrieval import SOURCES
+from models.registry import MODELS
 
 N_WINDOWS = SMALL["split.windows"]
 TARGET = {fold: N_WINDOWS - behind for behind, fold in enumerate(FOLDS, start=1)}
 EVERYTHING = {
-    "candidates.sources": list(SOURCES),
+    "candidates.sources": list(MODELS),
     "candidates.label_users": 50,  # fewer than there are, so that some are drawn
     "features.groups": list(FAMILIES),
     "features.cold_groups": ["item", "user", "popularity", "demographics", "channels", "embedding"],
@@ -164,20 +165,22 @@ def write_params(folder: Path, values: dict[str, object]) -> None:
     yaml.dump(tree, folder / "params.yaml")
 
 
-def run_stages(folder: Path, source: str, log: Log, commands: Sequence[Sequence[str]]) -> None:
-    """Writes the log into folder/raw, and runs the stages, each a script and its arguments."""
+def run_stages(folder: Path, source: str, log: Log, *more: str) -> None:
+    """Write the log into folder/raw, and run the stages from ingest to baselines, and `more`."""
     layout = LAYOUTS[source]
     layout.write(folder / "raw", log)
     shared = {key: SMALL[key] for key in SMALL if not key.startswith("data.")}
     data = {"data.source": source, "data.path": "raw"}
     write_params(folder, {**shared, **EVERYTHING, **layout.params, **data})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        for script, *arguments in commands:
-            importlib.import_module(script).main(*([arguments] if arguments else []))
+    run_mains(folder, *UP_TO_RECOMMEND, "baselines", *more)
 
 
-def stages_up_to_recommend(folds: Sequence[str]) -> list[tuple[str, ...]]:
-    """ingest to recommend and baselines, with these folds."""
-    of_folds = [(script, fold) for fold in folds for script in ("als", "candidates", "features")]
-    return [("ingest",), ("split",), *of_folds, ("ranker",), ("recommend",), ("baselines",)]
+UP_TO_RECOMMEND = ("ingest", "split", "als", "candidates", "features", "ranker", "recommend")
+
+
+def run_mains(folder: Path, *names: str) -> None:
+    """Run stages in this process."""
+    with chdir(folder):
+        for name in names:
+            main = importlib.import_module(name).main
+            main(*([[]] if inspect.signature(main).parameters else []))

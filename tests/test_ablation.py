@@ -1,18 +1,16 @@
 """Variants of the system, and that the full one is the pipeline itself."""
 
 import json
-from dataclasses import dataclass
 
-from harness.script import InputError
+from core.candidate_lists import Candidates
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from ablation import NOTEBOOK, judged_folds, only, select, training_examples, variants
+from ablation import NOTEBOOK, only, variants, with_relevant
 from clone import Clone
 from families import FAMILIES
-from folds.candidate_lists import Candidates
 from test_ranker import examples_of, params_of
 
 SOURCES = ["als", "item_knn", "content"]
@@ -54,13 +52,6 @@ def test_what_is_the_default_is_no_change() -> None:
     }
 
 
-def test_a_base_comes_before_its_variants() -> None:
-    seen = set()
-    for one in variants(SOURCES, GROUPS, params_of(label="graded")):
-        assert not one.base or one.base in seen
-        seen.add(one.part)
-
-
 def test_only_keeps_what_these_sources_named() -> None:
     rank = {
         "als": np.array([1, 0, 2, 0], np.int16),
@@ -72,21 +63,13 @@ def test_only_keeps_what_these_sources_named() -> None:
     kept = only(lists, ("als", "content"))
     assert kept.item.tolist() == [7, 9, 7]
     assert kept.user.tolist() == [3, 3, 4]
-    assert list(kept.rank) == list(kept.score) == ["als", "content"]
+    assert list(kept.rank) == ["als", "content"]
     assert kept.rank["als"].tolist() == [1, 2, 0]
-
-
-def test_select_keeps_the_columns_by_name() -> None:
-    examples = examples_of([[0, 1], [1, 0, 0]])
-    chosen = select(examples, ["d", "b"])
-    assert (chosen.names, chosen.categorical) == (["d", "b"], ["d"])
-    np.testing.assert_array_equal(chosen.values, examples.values[:, [3, 1]])
-    assert select(examples, ["a"]).categorical == []
 
 
 def test_lists_without_a_relevant_item_do_not_teach() -> None:
     examples = examples_of([[0, 1], [0, 0, 0], [1, 0]])
-    assert training_examples(examples, params_of(), 0).user.tolist() == [0, 0, 2, 2]
+    assert with_relevant(examples).user.tolist() == [0, 0, 2, 2]
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +92,7 @@ def test_the_table_has_every_variant_and_its_interval(clone: Clone, table: pd.Da
         params_of(**params["ranker"]),
     )
     compared = table[table["difference"] != ""]
-    assert len(compared) == sum(bool(one.base) for one in expected)
+    assert len(compared) == len(expected) - 1  # all but the full system
     assert (table["part"] == "one seed").sum() == 5
     assert len(table) == len(expected) + 5
     number = compared[["difference", "ci95_low", "ci95_high"]].astype(float)
@@ -129,17 +112,3 @@ def test_the_notebook_row_is_the_documented_experiment(copied: Clone, table: pd.
     notebook = table[table["part"] == "notebook"].iloc[0]
     warm = metrics["warm"]["hybrid"]["map@10"]
     assert float(notebook["map"]) == pytest.approx(warm, abs=1e-6)
-
-
-@dataclass
-class Users:
-    users: list[int]
-
-
-def test_judged_are_the_validation_folds_with_users() -> None:
-    loaded = {name: Users([1]) for name in ("validation", "validation_2", "label_1", "label_2")}
-    assert judged_folds(loaded) == ["validation", "validation_2"]
-    loaded["validation"] = Users([])
-    assert judged_folds(loaded) == ["validation_2"]
-    with pytest.raises(InputError, match="no validation fold has a warm user"):
-        judged_folds({"validation": Users([]), "label_1": Users([1])})

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from harness.params import section
+from core.history import History, load_fold
+from core.params import section
+from core.tables import FEEDBACK, SETTINGS
 
 import numpy as np
 import pyarrow as pa
@@ -15,11 +17,8 @@ import ingest
 import simulator
 import split
 from clone import TOP
-from families import FeatureMatrix, FeaturesParams, families_of, feature_matrix, load_context
-from families.context import Rows
-from folds.factors import FACTORS, Factors, save
-from folds.history import History, load_fold
-from folds.tables import FEEDBACK, SETTINGS
+from families import FeatureMatrix, FeaturesParams, families_of, feature_matrix
+from families.context import Rows, load_context
 
 FOLD = "validation"
 LAST_KNOWN = "train/week_02"  # of weeks 0 to 4, of which validation targets the last but one
@@ -28,9 +27,7 @@ Change = Callable[[str, pa.Table], pa.Table]  # of a week's name and its rows
 
 def matrix_of(history: History, groups: list[str]) -> FeatureMatrix:
     """The features of every item for every user of the history."""
-    width = np.zeros((history.n_users, 1), np.float32), np.zeros((history.n_items, 1), np.float32)
-    save(FACTORS.format(fold=FOLD), Factors(*width, history.users, history.items))
-    context = load_context(FOLD, history, section("features", FeaturesParams))
+    context = load_context(history, section("features", FeaturesParams))
     user, item = np.divmod(np.arange(history.n_users * history.n_items), history.n_items)
     nothing = np.zeros(len(user), np.int16)
     starts = np.arange(0, len(user), history.n_items)

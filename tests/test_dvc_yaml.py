@@ -19,11 +19,10 @@ from clone import TOP
 
 SCRIPTS = TOP / "stages"
 EXTRA = "stages/extra/dvc.yaml"
-TRIAL = "stages/extra/als_alone.yaml"  # search.py makes a dvc.yaml of it, for its trials alone
-TOOLS = ["compare", "search", "serve", "submit"]  # scripts that people run, and no stage
+TOOLS = ["als_alone", "compare", "search", "serve", "submit"]  # scripts that are no stage
 STAGES: dict[str, dict] = {
     name: entry
-    for path in ("dvc.yaml", EXTRA, TRIAL)
+    for path in ("dvc.yaml", EXTRA)
     for name, entry in YAML(typ="safe").load(TOP / path)["stages"].items()
 }
 # dotted name -> path; the module of a package is its __init__.py
@@ -91,16 +90,15 @@ def code_files(path: str) -> set[str]:
 
 def script_of(stage: str) -> str:
     """The module that the command of a stage runs."""
-    match = re.fullmatch(r"python stages/(\w+)\.py( \$\{item\.fold\})?", STAGES[stage]["cmd"])
+    match = re.fullmatch(r"python stages/(\w+)\.py", STAGES[stage]["cmd"])
     assert match, f"{stage}: {STAGES[stage]['cmd']}"
     return match.group(1)
 
 
 def paths(stage: str, *kinds: str) -> list[str]:
-    """The declared paths of a stage; ${item.fold} is written FOLD."""
+    """The declared paths of a stage."""
     entries = [entry for kind in kinds for entry in STAGES[stage].get(kind, [])]
-    names = [entry if isinstance(entry, str) else next(iter(entry)) for entry in entries]
-    return [name.replace("${item.fold}", "FOLD") for name in names]
+    return [entry if isinstance(entry, str) else next(iter(entry)) for entry in entries]
 
 
 def attributes(modules: set[str], name: str) -> set[str]:
@@ -165,19 +163,18 @@ def test_packages_have_no_circle() -> None:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_code_deps_are_the_imports(stage: str) -> None:
-    """No more and no less, folders expanded. An __init__.py that is a docstring alone changes
-    nothing, so it may be declared or not.
+    """Every module that is imported is declared, as a file or in its package, and nothing is
+    declared of which no module is imported. An __init__.py that is a docstring alone changes
+    nothing, so it need not be declared.
     """
     declared = {
-        file
-        for path in paths(stage, "deps")
-        if path.startswith("stages")
-        for file in code_files(path)
+        path: code_files(path) for path in paths(stage, "deps") if path.startswith("stages")
     }
-    used = closure(script_of(stage))
-    files = {name: str(MODULES[name].relative_to(TOP)) for name in MODULES}
-    idle = {files[name] for name in MODULES if not has_code(name)}
-    assert sorted(declared - idle) == sorted({files[name] for name in used} - idle)
+    used = {
+        str(MODULES[name].relative_to(TOP)) for name in closure(script_of(stage)) if has_code(name)
+    }
+    assert used - set().union(*declared.values()) == set()
+    assert [path for path, files in declared.items() if not files & used] == []
 
 
 @pytest.mark.parametrize("script", NAMES_OF_SCRIPTS)
@@ -185,10 +182,10 @@ def test_scripts_import_no_script(script: str) -> None:
     assert [module for module in closure(script) - {script} if has_main(module)] == []
 
 
-@pytest.mark.parametrize("tool", sorted({*TOOLS} - {"serve"}))
+@pytest.mark.parametrize("tool", sorted({*TOOLS} - {"als_alone", "serve", "submit"}))
 def test_tools_import_little(tool: str) -> None:
-    """So that they answer at once: nothing that fits or ranks, and no pandas; and harness first.
-    serve.py ranks.
+    """So that they answer at once: nothing that fits or ranks, and no pandas; and core first.
+    serve.py ranks, submit.py writes a CSV.
     """
     code = f"import sys, {tool}; print(*sys.modules)"
     loaded = subprocess.run(
@@ -197,7 +194,7 @@ def test_tools_import_little(tool: str) -> None:
     assert (
         set(loaded) & {"sklearn", "lightgbm", "implicit", "pandas", "scipy", "matplotlib"} == set()
     )
-    assert loaded.index("harness.process") < loaded.index("numpy")
+    assert loaded.index("core.process") < loaded.index("numpy")
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -218,23 +215,15 @@ def test_nothing_is_declared_twice(stage: str) -> None:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_params_are_what_the_script_reads(stage: str) -> None:
-    """Sections, and seed and folds of shared_params(). Two that are read change no byte, so they
-    stand nowhere: `threads`; and `folds` where the matrix is made of it, since such a stage only
-    checks that its own fold is one of them.
+    """Sections, and seed and folds of shared_params(). `threads` is read, too, but changes no
+    byte.
     """
-    modules = {name for name in closure(script_of(stage)) if not name.startswith("harness")}
+    modules = {name for name in closure(script_of(stage)) if not name.startswith("core")}
     read = sections_read(modules) | (attributes(modules, "shared") & {"seed", "folds"})
-    if attributes(modules, "shared") & {"judged", "of_kind", "before"}:
-        read.add("folds")
-    if "matrix" in STAGES[stage]:
-        read.discard("folds")
     declared = set(STAGES[stage].get("params", []))
-    for name in read - declared:  # a section of which only some keys are used
-        users = {module for module in modules if not module.startswith("readers")}  # for names only
-        used = {f"{name}.{key}" for key in attributes(users, name)}
-        assert {key for key in declared if key.startswith(f"{name}.")} == used
-        declared -= used
-    assert declared - read == set()
+    partly = {key for key in declared if any(key.startswith(f"{name}.") for name in read)}
+    assert declared - read - partly == set()
+    assert read - declared - {key.rpartition(".")[0] for key in partly} == set()
 
 
 # --- files
@@ -259,7 +248,7 @@ def test_paths_are_named_in_the_code(stage: str) -> None:
 
 def test_extra_stages_run_in_the_top_folder() -> None:
     """So that their paths are those of all other stages."""
-    extra = [YAML(typ="safe").load(TOP / path)["stages"] for path in (EXTRA, TRIAL)]
+    extra = [YAML(typ="safe").load(TOP / EXTRA)["stages"]]
     assert {entry["wdir"] for stages in extra for entry in stages.values()} == {"../.."}
 
 
@@ -275,3 +264,21 @@ def test_paths_of_the_docstring_are_declared(stage: str) -> None:
         assert any(
             name == known or name.startswith(f"{known}/") for name in wanted for known in declared
         ), f"{stage}: {path}"
+
+
+# --- dvc.lock
+
+
+@pytest.mark.parametrize("path", ["dvc.yaml", EXTRA])  # Spark has none until it runs again
+def test_the_committed_lock_has_the_stages_and_outputs_of_dvc_yaml(path: str) -> None:
+    """A stage that is gone would stay in the lock for ever."""
+    declared, locked = (
+        YAML(typ="safe").load((TOP / path).with_suffix(suffix))["stages"]
+        for suffix in (".yaml", ".lock")
+    )
+    assert sorted(locked) == sorted(declared)
+    for name, entry in declared.items():
+        outs = [out for kind in ("outs", "metrics", "plots") for out in entry.get(kind, [])]
+        names = [out if isinstance(out, str) else next(iter(out)) for out in outs]
+        assert sorted(out["path"] for out in locked[name]["outs"]) == sorted(names)
+        assert locked[name]["cmd"] == entry["cmd"]

@@ -40,7 +40,7 @@ def follow(clone: Clone, example: str) -> list[str]:
     return shlex.split(blocks["sh"])
 
 
-@pytest.mark.parametrize("example", ["family", "source", "reader"])
+@pytest.mark.parametrize("example", ["family", "model", "reader"])
 def test_examples_are_short(example: str) -> None:
     lines = [line for line in blocks_of(example)["python"].splitlines() if line.strip()]
     assert (
@@ -48,7 +48,7 @@ def test_examples_are_short(example: str) -> None:
     )
 
 
-def test_all_three_in_one_experiment(copied: Clone, tmp_path: Path) -> None:
+def test_all_in_one_experiment(copied: Clone, tmp_path: Path) -> None:
     """On the ratings the clone has, as a log without timestamps, users or items of any kind."""
     ratings = movielens_like.read_ratings(copied.data / "ml-1m.inter").sort_values("timestamp")
     log = ratings.set_axis(["user", "item", "stars", "timestamp"], axis=1)
@@ -57,15 +57,19 @@ def test_all_three_in_one_experiment(copied: Clone, tmp_path: Path) -> None:
     log.drop(columns="timestamp").to_csv(folder / "log.csv", index=False)
     copied.set_params({"folds": ["test", "validation", "label_1"]})
     arguments = []
-    for example in ("reader", "family", "source"):
-        dvc, exp, run, *own = follow(copied, example)
+    roles = shlex.split(
+        README.split("<!-- example: roles -->")[1].split("```")[1][2:].replace("\\\n", " ")
+    )
+    for words in (*(follow(copied, name) for name in ("reader", "family", "model")), roles):
+        dvc, exp, run, *own = words
         assert [dvc, exp, run] == ["dvc", "exp", "run"]
         arguments += [word.replace("/data/stars", str(folder)) for word in own]
-    copied.dvc("exp", "run", *arguments)
+    arguments = list(dict.fromkeys(arguments))  # the roles repeat a parameter of the source
+    copied.dvc("exp", "run", *(word for one in arguments if one != "-S" for word in ("-S", one)))
     lists = pd.read_parquet(copied.folder / "data/recommendations/test.parquet")
     assert set(lists["user_id"]) <= set(log["user"])
-    gain = pd.read_csv(copied.folder / "metrics/feature_gain.csv")
-    assert {"item_freshness", "item_is_new"} <= set(gain["feature"])
+    gain = pd.read_csv(copied.folder / "metrics/tables/feature_gain.csv")
+    assert {"item_freshness", "item_is_new", "score_age_z"} <= set(gain["feature"])
     lists = pd.read_parquet(copied.folder / "data/candidates/test.parquet")
     assert (lists["newest_rank"] > 0).any()
-    assert "newest" in pd.read_csv(copied.folder / "metrics/slices.csv")
+    assert "newest" in pd.read_csv(copied.folder / "metrics/tables/slices.csv")

@@ -6,8 +6,9 @@ from dataclasses import replace
 from importlib import import_module
 from math import log
 
-from harness.params import SharedParams
-from harness.script import InputError
+from core.candidate_lists import Candidates
+from core.history import History
+from core.script import InputError
 
 import numpy as np
 import pandas as pd
@@ -15,38 +16,27 @@ import pyarrow as pa
 import pytest
 from scipy import sparse
 
-import candidates
-from factorization import als
 from families import FAMILIES, FeatureMatrix, FeaturesParams, families_of, feature_matrix
 from families.columns import Columns, codes, is_category, z_scores
 from families.context import Context, Rows, Users, metadata, rows_of, serving
 from families.levels import levels, lowest_of_levels
-from folds import products
-from folds.candidate_lists import Candidates
-from folds.factors import Factors
-from folds.history import History
-from folds.similarity import ItemKnnParams
-from histories import LIKED, SEEN, history_of, part_of
-from retrieval import SOURCES, Inputs, SourcesParams, fit
-from retrieval.author_top import AuthorTopParams
-from retrieval.ease import EaseParams
-from retrieval.next_item import NextItemParams
-from retrieval.popular import RecentPopularParams
+from histories import LIKED, SEEN, Row, history_of, part_of
+from models.als import AlsParams, factors_of
+from models.model import Inputs
+from models.popular import RecentPopularParams, recent_popular
+from models.registry import MODELS
+from models.scoring import Served, candidate_lists
+from plain_models import SETTINGS
 
 NAN = np.nan
 S = 2  # smoothing
-KNN = ItemKnnParams(neighbours=10, weighting="count", last_items=10, half_life=0)
-SCORES = {
-    "ease": {"model": "ease", "of": "exposures", "l2": 2.0, "max_items": 2, "half_life": 0},
-    "knn": {"model": "item_knn", "of": "positives", **KNN.model_dump()},
-}
 PARAMS = FeaturesParams(
     groups=list(FAMILIES),
     cold_groups=list(FAMILIES),
     recent_windows=2,
     smoothing=S,
     last_items=10,
-    scores=SCORES,
+    scores={},
 )
 
 ROWS = [  # user, item, window, strength; windows 1 and 2 are the recent ones
@@ -64,7 +54,8 @@ CHANNELS = {  # by user: items 0, 1, 2 of user 0, the same of user 1, item 0 of 
     "timespent": np.array([10, 0, 30, 5, 4, 60, 7], dtype=np.uint8),
     "platform": np.array([4, 3, 3, 255, 2, 255, 255], dtype=np.uint8),
 }
-A, B = 0, 1  # tags
+USER_FACTORS = np.array([[1, 0], [0, 2], [0, 0]], dtype=np.float32)
+ITEM_FACTORS = np.array([[3, 4], [0, 1], [1, 1]], dtype=np.float32)
 
 
 def context_of(history: History | None = None, **changed: object) -> Context:
@@ -79,19 +70,12 @@ def context_of(history: History | None = None, **changed: object) -> Context:
     }
     context = Context(
         history_of(ROWS, 3) if history is None else history,
-        Factors(
-            np.array([[1, 0], [0, 2], [0, 0]], dtype=np.float32),
-            np.array([[3, 4], [0, 1], [1, 1]], dtype=np.float32),
-            np.arange(3, dtype=np.int32),
-            np.arange(3, dtype=np.int32),
-        ),
         pd.DataFrame(users),
         pd.DataFrame(items),
         sparse.csr_array(np.array([[1, 0], [1 / 2, 1 / 2], [0, 0]], dtype=np.float32)),
         np.array([[2, 0], [1, 1], [0, 3]], dtype=np.float32),
         CHANNELS,
         PARAMS,
-        KNN,
         n_threads=1,
     )
     return replace(context, **changed)
@@ -101,7 +85,7 @@ def rows(*pairs: tuple[int, int], rank: list[int] | None = None) -> Rows:
     """A list for each run of equal users."""
     user, item = np.array(pairs, dtype=np.int32).reshape(-1, 2).T
     ranks = np.array(rank if rank else [0] * len(pairs), dtype=np.int16)
-    score = np.where(ranks > 0, 10.0 - ranks, NAN).astype(np.float32)
+    score = (USER_FACTORS[user % 3] * ITEM_FACTORS[item % 3]).sum(axis=1)
     starts = np.flatnonzero(np.diff(user, prepend=-1))
     return Rows(user, item, starts, {"als": ranks}, {"als": score})
 
@@ -179,11 +163,8 @@ def test_activity() -> None:
     }
     check("activity", USERS, expected)
     assert set(columns_of("activity", USERS)) == set(expected)
-
-
-def test_a_user_who_begins_in_the_window_where_another_ends() -> None:
-    history = history_of([(0, 0, 0, LIKED), (1, 1, 0, SEEN), (2, 2, 0, SEEN), (1, 0, 1, SEEN)], 2)
-    check("activity", USERS, {"user_active_windows": [1, 2, 1]}, history=history)
+    begins = [(0, 0, 0, LIKED), (1, 1, 0, SEEN), (2, 2, 0, SEEN), (1, 0, 1, SEEN)]
+    check("activity", USERS, {"user_active_windows": [1, 2, 1]}, history=history_of(begins, 2))
 
 
 def test_affinity() -> None:
@@ -286,25 +267,18 @@ def test_demographics() -> None:
     check("demographics", pairs, expected)
 
 
-def levels_of(values: np.ndarray, is_categorical: bool) -> tuple[list[int], int]:
-    """The levels of values of the history, and their number."""
+@pytest.mark.parametrize(
+    ("values", "is_categorical", "expected"),
+    [
+        ([7.5, NAN, -1.0, 7.5], False, [1, 2, 0, 1]),
+        ([*np.arange(80) * 10.0, NAN], False, [*np.repeat(np.arange(8), 10), 8]),  # eighths
+        (np.arange(50.0), True, range(50)),  # categories stay as they are
+    ],
+)
+def test_levels(values: list[float], is_categorical: bool, expected: list[int]) -> None:
+    values = np.array(values)
     lowest = lowest_of_levels(values, is_categorical)
-    return levels(values, lowest, is_categorical).tolist(), len(lowest) + 1
-
-
-def test_levels_of_few_values() -> None:
-    values = np.array([7.5, NAN, -1.0, 7.5])
-    assert levels_of(values, is_categorical=False) == ([1, 2, 0, 1], 2 + 1)
-
-
-def test_levels_of_many_values_are_eighths() -> None:
-    eighths = [*np.repeat(np.arange(8), 10).tolist(), 8]
-    values = np.append(np.arange(80) * 10.0, NAN)
-    assert levels_of(values, is_categorical=False) == (eighths, 8 + 1)
-
-
-def test_levels_of_many_categories_are_the_categories() -> None:
-    assert levels_of(np.arange(50.0), is_categorical=True) == (list(range(50)), 50 + 1)
+    assert levels(values, lowest, is_categorical).tolist() == [*expected]
 
 
 def test_levels_of_values_that_the_history_has_not() -> None:
@@ -328,35 +302,10 @@ def test_a_category_absent_from_the_history_does_not_merge_the_others() -> None:
 
 
 def test_z_scores() -> None:
-    values = np.array([1.0, 3.0, 7.0, 7.0, 5.0])
-    result = z_scores(values, np.array([0, 2, 4]))
-    np.testing.assert_allclose(result, [(1 - 2) / 1, (3 - 2) / 1, 0, 0, 0], atol=1e-9)
-
-
-def test_z_scores_is_the_z_score() -> None:
-    values = np.array([2.0, 3.0, 7.0])
-    np.testing.assert_allclose(
-        z_scores(values, np.array([0])), (values - 4) / ((4 + 1 + 9) / 3) ** 0.5
-    )
+    values = np.array([1.0, 3.0, 7.0, 7.0, 2.0, 3.0, 7.0])
+    expected = [-1, 1, 0, 0, *(np.array([-2, -1, 3]) / ((4 + 1 + 9) / 3) ** 0.5)]
+    np.testing.assert_allclose(z_scores(values, np.array([0, 2, 4])), expected, atol=1e-9)
     assert z_scores(values[:0], np.zeros(0, dtype=np.int64)).tolist() == []
-
-
-LAST = [(0, 2, 0, LIKED), (0, 0, 0, LIKED), (0, 1, 1, SEEN), (0, 3, 1, LIKED), (1, 1, 1, SEEN)]
-
-
-@pytest.mark.parametrize(
-    ("last_items", "expected"),
-    [
-        (10, [[1 / 2, 0, 1 / 3, 1], [0, 0, 0, 0]]),
-        (2, [[1 / 2, 0, 0, 1], [0, 0, 0, 0]]),
-        (1, [[0, 0, 0, 1], [0, 0, 0, 0]]),
-    ],
-)
-def test_last_positives(last_items: int, expected: list[list[float]]) -> None:
-    params = PARAMS.model_copy(update={"last_items": last_items})
-    context = context_of(history=history_of(LAST, 2), params=params)
-    np.testing.assert_allclose(context.last_positives.toarray(), expected, rtol=1e-6)
-    np.testing.assert_array_equal(context.history.positives.data, [1, 1, 1])  # left as it was
 
 
 def test_als() -> None:
@@ -365,15 +314,8 @@ def test_als() -> None:
         "als_score": [1 * 3 + 0 * 4, 1 * 0 + 0 * 1, 0 * 1 + 2 * 1],
         "als_rank": [2, NAN, 1],
         "als_score_z": [(3 - 1.5) / 1.5, (0 - 1.5) / 1.5, 0],
-        "als_cosine": [3 / (1 * 5), 0, 2 / (2 * 2**0.5)],
-        "als_user_norm": [1, 1, 2],
-        "als_item_norm": [5, 1, 2**0.5],
     }
     check("als", of, expected)
-
-
-def test_als_of_a_user_without_factors() -> None:
-    check("als", rows((2, 0)), {"als_score": [0], "als_cosine": [0], "als_user_norm": [0]})
 
 
 def test_user_item_and_embedding() -> None:
@@ -384,28 +326,16 @@ def test_user_item_and_embedding() -> None:
 
 
 def test_similarity() -> None:
-    """User 0 likes 0 and then 2, dislikes 1; user 1 likes 1 and then 2, dislikes 0. S[0, 2] =
-    S[1, 2] = 1; item 2 comes next after 0 and after 1, T = 1 / sqrt(1 * 2)."""
-    pairs = rows((0, 0), (0, 1), (0, 2), (2, 1))
+    """User 0 likes item 0 and then item 2; user 2 likes nothing."""
     last = np.array([1 / 2, 1]) / (1 / 4 + 1) ** 0.5  # of user 0, embeddings
-    factors = np.array([1 + 3 / 2, 1 + 4 / 2])  # of user 0: item 2 and half of item 0
-    factors /= (factors**2).sum() ** 0.5
     expected = {
-        "knn_all": [1, 1, 1, 0],
-        "knn_last": [1 * 1, 1 * 1, 1 / 2 * 1, 0],
-        "knn_disliked": [0, 0, 1, 0],
-        "next_last": [0, 0, 1 / 2 * 1 / (1 * 2) ** 0.5, 0],
         "content_all": [1 / 2**0.5, 1, 1 / 2**0.5, 0],
         "content_last": [last[0], last.sum() / 2**0.5, last[1], 0],
-        "als_last": [factors @ [3, 4], factors @ [0, 1], factors @ [1, 1], 0],
     }
-    for name in ("knn_last", "next_last", "als_last"):
-        expected[f"{name}_z"] = [
-            *(np.array(expected[name][:3]) - np.mean(expected[name][:3]))
-            / np.std(expected[name][:3]),
-            0,
-        ]
-    check("similarity", pairs, expected)
+    for name, values in [*expected.items()]:
+        of_user = np.array(values[:3])
+        expected[f"{name}_z"] = [*(of_user - of_user.mean()) / of_user.std(), 0]
+    check("similarity", rows((0, 0), (0, 1), (0, 2), (2, 1)), expected)
 
 
 def test_channels_of_rare_feedback() -> None:
@@ -506,54 +436,14 @@ def test_channels_in_parts(monkeypatch: pytest.MonkeyPatch, name: str, size: int
     assert (parts.names, parts.values.tobytes()) == (whole.names, whole.values.tobytes())
 
 
-def test_no_channel_is_read_where_the_family_is_not_in_use() -> None:
-    class Unread(dict):
-        def __getitem__(self, name: str) -> None:
-            raise AssertionError(f"{name} is read")
-
-    others = [name for name in FAMILIES if name != "channels"]
-    context = context_of(channels=Unread(CHANNELS))
-    assert matrix_of(ITEMS, others, context).names
-    with pytest.raises(AssertionError, match="like is read"):
-        matrix_of(ITEMS, ["channels"], context)
-
-
 def test_scores() -> None:
-    """EASE knows the two items with most exposures, ties by item: 0 and 1. X'X + 2 I = [[3 + 2, 2],
-    [2, 2 + 2]], its inverse is [[4, -2], [-2, 5]] / 16, so 0 gives 1 a weight of 2 / 5, and 1 gives
-    0 one of 2 / 4. Users 0 and 1 were exposed to both, user 2 to item 0. By positives, user 0 has
-    equally many neighbours of each item, see test_similarity, and user 2 none.
-    """
-    pairs = rows((0, 0), (0, 1), (0, 2), (2, 0), (2, 1), (2, 2))
-    ease = np.array([[2 / 4, 2 / 5, 0], [0, 2 / 5, 0]])
-    z = (ease - ease.mean(axis=1, keepdims=True)) / ease.std(axis=1, keepdims=True)
-    check("scores", pairs, {"score_ease_z": z.ravel().tolist(), "score_knn_z": [0] * 6})
-
-
-def test_scores_of_neighbours() -> None:
-    """Users 0 and 1 both like 0 and 1, so each is similar to the other alone; user 2 likes 1."""
-    liked = [(0, 0), (1, 0), (0, 1), (1, 1), (2, 1), (3, 2)]
-    context = context_of(history=history_of([(*pair, 0, LIKED) for pair in liked], 1))
-    found = columns_of("scores", rows((2, 0), (2, 1), (2, 2)), context)["score_knn_z"]
-    np.testing.assert_allclose(found, np.array([1 - 1 / 3, -1 / 3, -1 / 3]) / (2 / 9) ** 0.5)
-
-
-@pytest.mark.parametrize("name", SCORES)
-def test_scores_by_a_model_with_a_half_life(name: str) -> None:
-    model = {**SCORES[name], "half_life": 1.0}
-    params = FeaturesParams(**{**PARAMS.model_dump(), "scores": {name: model}})
-    history = history_of([(0, 0, 0, LIKED), (0, 1, 0, LIKED), (0, 2, 1, LIKED), *ROWS[1:]], 3)
-    without = columns_of("scores", ITEMS, context_of(history=history))[f"score_{name}_z"]
-    found = columns_of("scores", ITEMS, context_of(history=history, params=params))
-    assert not np.allclose(found[f"score_{name}_z"], without)
-
-
-@pytest.mark.parametrize("name", SCORES)
-def test_scores_in_small_blocks_of_users(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    pairs = rows((0, 0), (0, 2), (1, 1), (2, 0), (2, 1))
-    whole = columns_of("scores", pairs)[f"score_{name}_z"]
-    monkeypatch.setattr(products, "BLOCK", 1)
-    assert columns_of("scores", pairs)[f"score_{name}_z"].tobytes() == whole.tobytes()
+    """Of the models that are no source; an item that a model does not know counts as 0."""
+    of = rows((0, 0), (0, 1), (0, 2), (2, 0), (2, 1))
+    of.score["ease"] = np.float32([2, NAN, 4, 5, 5])
+    columns = columns_of("scores", of)
+    assert [*columns] == ["score_ease_z"]
+    sd = ((0**2 + 2**2 + 2**2) / 3) ** 0.5
+    np.testing.assert_allclose(columns["score_ease_z"], [0, -2 / sd, 2 / sd, 0, 0], rtol=1e-5)
 
 
 def test_sources() -> None:
@@ -561,8 +451,9 @@ def test_sources() -> None:
         rows((0, 0), (0, 1), (0, 2)),
         rank={"als": np.array([2, 1, 0], np.int16), "ease": np.array([1, 0, 3], np.int16)},
         score={
-            "als": np.array([0.5, 0.7, NAN], np.float32),
-            "ease": np.array([4.0, NAN, 2.0], np.float32),
+            "als": np.array([0.5, 0.7, 0.1], np.float32),
+            "ease": np.array([4.0, 1.0, 2.0], np.float32),
+            "no_source": np.array([9.0, 9.0, 9.0], np.float32),
         },
     )
     expected = {
@@ -580,62 +471,48 @@ def test_matrix_is_the_families_in_the_order_of_groups() -> None:
     groups = ["sources", "user", "popularity"]
     of = rows((0, 1), (1, 0), rank=[1, 0])
     matrix = matrix_of(of, groups)
-    assert matrix.names[:6] == [
-        "als_source_rank",
-        "als_source_score",
-        "n_sources",
-        "best_rank",
-        "user_gender",
-        "user_age",
-    ]
+    columns = {name: v for group in groups for name, v in columns_of(group, of).items()}
+    assert matrix.names == [*columns]
+    assert matrix.names[3:6] == ["best_rank", "user_gender", "user_age"]
     assert (matrix.values.shape, matrix.values.dtype) == ((2, len(matrix.names)), np.float32)
     assert matrix.values.flags.f_contiguous
-    columns = {name: v for group in groups for name, v in columns_of(group, of).items()}
-    for number, name in enumerate(matrix.names):
-        np.testing.assert_array_equal(matrix.values[:, number], codes(columns[name]))
+    for number, values in enumerate(columns.values()):
+        np.testing.assert_array_equal(matrix.values[:, number], codes(values))
 
 
-def test_no_two_features_have_one_name() -> None:
-    """The later one would silently replace the other."""
-    of = rows((0, 1), (1, 0), rank=[1, 0])
-    names = [name for family in FAMILIES for name in columns_of(family, of)]
-    assert sorted(set(names)) == sorted(names)
-    assert matrix_of(of, list(FAMILIES)).names == names
-
-
-def test_matrix_of_no_rows_has_the_same_columns() -> None:
-    none, some = (matrix_of(of, list(FAMILIES)) for of in (rows(), ITEMS))
-    assert none.values.shape == (0, len(none.names))
-    assert (none.names, none.categorical) == (some.names, some.categorical)
-
-
-def test_matrix_of_a_block_is_a_block_of_the_matrix() -> None:
+def test_matrix_of_every_family() -> None:
+    """No two features have one name; no rows have the same columns; a block of whole lists is a
+    block of the matrix; and what is a category follows from the dtype.
+    """
     of = rows((0, 0), (0, 1), (0, 2), (1, 0), (1, 2))
-    whole = matrix_of(of, list(FAMILIES)).values
+    whole = matrix_of(of, list(FAMILIES))
+    names = [name for family in FAMILIES for name in columns_of(family, of)]
+    assert whole.names == names
+    assert len({*names}) == len(names)
+    none = matrix_of(rows(), list(FAMILIES))
+    assert (none.values.shape, none.names) == ((0, len(names)), names)
+    assert none.categorical == whole.categorical
+    assert whole.categorical == ["user_gender", "item_author", "user_platform"]
     blocks = [rows((0, 0), (0, 1), (0, 2)), rows((1, 0), (1, 2))]
     parts = [matrix_of(block, list(FAMILIES)).values for block in blocks]
-    assert np.concatenate(parts).tobytes() == whole.tobytes()
+    assert np.concatenate(parts).tobytes() == whole.values.tobytes()
 
 
-def test_what_is_a_category_follows_from_the_dtype() -> None:
-    categorical = matrix_of(ITEMS, list(FAMILIES)).categorical
-    assert categorical == ["user_gender", "item_author", "user_platform"]
-    assert matrix_of(ITEMS, ["item", "als"]).categorical == ["item_author"]
+@pytest.mark.parametrize("groups", [[], ["als", "als"]])
+def test_groups_are_distinct_and_not_empty(groups: list[str]) -> None:
+    with pytest.raises(ValueError, match="at least one family, and each once"):
+        FeaturesParams(**{**PARAMS.model_dump(), "groups": groups})
 
 
-# The future: users 0..11 and items 0..14 exist, 3, 7 and 4, 9 in the future alone.
+# --- the future: users 0..11 and items 0..14 exist, 3, 7 and 4, 9 in the future alone
 
 N_USERS, N_ITEMS, WINDOW = 12, 15, 4
-SOURCES_PARAMS = SourcesParams(
-    item_knn=KNN,
-    recent_popular=RecentPopularParams(windows=2),
-    ease=EaseParams(l2=2.0, max_items=10, half_life=0),
-    next_item=NextItemParams(last_items=3, reach=2),
-    author_top=AuthorTopParams(favourites=1, windows=2),
-)
+ALS = {"factors": 4, "alpha": 1.0, "confidence": "plain", "regularization": 0.1, "iterations": 3}
+MODELS_IN_USE = {f"{of[0]}_{number}": of for number, of in enumerate(SETTINGS)}
+NAMES = ["als", *list(MODELS_IN_USE)[1:]]
 
 
-def random_rows(seed: int, windows: range, is_past: bool) -> list[tuple[int, int, int, int]]:
+def random_rows(seed: int, windows: range, is_past: bool) -> list[Row]:
     rng = np.random.default_rng(seed)
     users = [user for user in range(N_USERS) if not is_past or user not in (3, 7)]
     items = [item for item in range(N_ITEMS) if not is_past or item not in (4, 9)]
@@ -647,8 +524,6 @@ def random_rows(seed: int, windows: range, is_past: bool) -> list[tuple[int, int
 
 
 PAST = random_rows(0, range(WINDOW), is_past=True)
-
-
 AGES = np.random.default_rng(4).integers(18, 60, N_USERS).astype(np.float32)
 USERS_TABLE = pa.table({"user_id": np.arange(N_USERS), "age": AGES})
 
@@ -663,9 +538,10 @@ def channels_of(history: History) -> dict[str, np.ndarray]:
     }
 
 
-def lists_and_context(interactions: list[tuple]) -> tuple[dict, Candidates, Context]:
-    """What the pipeline makes of them for the fold that targets WINDOW: what each source found,
-    the candidates of users 0..11, and what the families may read."""
+def lists_and_context(interactions: list[Row]) -> tuple[Candidates, Context]:
+    """Return what the pipeline makes of them for the fold that targets WINDOW: the candidates of
+    users 0..11 by every model, and what the families may read.
+    """
     rng = np.random.default_rng(5)
     items = pa.table(
         {
@@ -676,102 +552,60 @@ def lists_and_context(interactions: list[tuple]) -> tuple[dict, Candidates, Cont
     )
     tags = sparse.csr_array((rng.random((N_ITEMS, 4)) < 0.5).astype(np.float32) / 2)
     embeddings = rng.normal(size=(N_ITEMS, 3)).astype(np.float32)
-
     history = history_of(interactions, WINDOW)
-    shared = SharedParams(seed=1, threads=1, folds=["test", "validation", "label_1"])
-    params = als.AlsParams(
-        factors=4, alpha=1.0, confidence="plain", regularization=0.1, iterations=3, half_life=0
+    factors = factors_of(history, AlsParams(**ALS, half_life=0), seed=1, n_threads=1)
+    tags, embeddings = tags[history.items], embeddings[history.items]
+    inputs = Inputs(history, embeddings, 1, factors, tags)
+    every = zip(NAMES, MODELS_IN_USE.values(), strict=True)
+    models = {key: MODELS[name].fit(inputs, params) for key, (name, params) in every}
+    fallback = recent_popular(inputs, RecentPopularParams(windows=2))
+    served = Served(history, models, NAMES[:-2], fallback, 6)
+    of_users, of_items = metadata(USERS_TABLE, history.users), metadata(items, history.items)
+    channels = channels_of(history)
+    return candidate_lists(served, np.arange(N_USERS), 1), Context(
+        history, of_users, of_items, tags, embeddings, channels, PARAMS, n_threads=1
     )
-    factors = Factors(*als.fit(history.positives, params, shared), history.users, history.items)
-    inputs = Inputs(history, embeddings[history.items], 1, factors, tags=tags[history.items])
-    sources = {name: fit(name, inputs, SOURCES_PARAMS) for name in SOURCES}
-    known = np.flatnonzero(history.n_positives)
-    found = {name: top_n(known, 5) for name, top_n in sources.items()}
-    fallback = sources["recent_popular"]
-    lists = candidates.lists_of(history, sources, fallback, np.arange(N_USERS), 10)
-    context = Context(
-        history,
-        factors,
-        metadata(USERS_TABLE, history.users),
-        metadata(items, history.items),
-        tags[history.items],
-        embeddings[history.items],
-        channels_of(history),
-        PARAMS,
-        KNN,
-        n_threads=1,
-    )
-    return found, lists, context
 
 
-def everything(
-    interactions: list[tuple], others: list[tuple] | None = None
-) -> tuple[dict, dict, dict]:
-    """Bytes: of what each source found, of the lists, and of each family's columns for warm
-    users' lists, or for those of other interactions."""
-    found, lists, context = lists_and_context(interactions)
-    sources = {name: f.item.tobytes() + f.score.tobytes() for name, f in found.items()}
+def everything(interactions: list[Row], others: list[Row] | None = None) -> dict[str, bytes]:
+    """Return the bytes of every column of the lists, and of each family's columns for the lists of
+    warm and of cold users, or for the lists of other interactions.
+    """
+    lists, context = lists_and_context(interactions)
     columns = lists.table()
-    table = {name: columns[name].to_numpy().tobytes() for name in columns.column_names}
+    found = {name: columns[name].to_numpy().tobytes() for name in columns.column_names}
     if others is not None:
-        lists = lists_and_context(others)[1]
-    warm = lists.take(np.any([rank > 0 for rank in lists.rank.values()], axis=0))
-    of = rows_of(warm, context.history)
-    families = {
-        name: b"".join(codes(v).tobytes() for v in columns_of(name, of, context).values())
-        for name in FAMILIES
-    }
-    matrix = matrix_of(of, list(FAMILIES), context).values.tobytes()
-    return sources, table, families | {"matrix": matrix, "cold": of_cold_users(lists, context)}
+        lists, _ = lists_and_context(others)
+    everyone = serving(context, np.arange(N_USERS), USERS_TABLE)
+    for group, of, is_in in (
+        ("warm", context, lists.is_retrieved),
+        ("cold", everyone, ~lists.is_retrieved),
+    ):
+        of_group = rows_of(lists.take(is_in), of.served.history)
+        assert len(of_group.user)
+        for name in FAMILIES:
+            values = columns_of(name, of_group, of).values()
+            found[f"{group} {name}"] = b"".join(codes(one).tobytes() for one in values)
+    return found
 
 
-def of_cold_users(lists: Candidates, context: Context) -> bytes:
-    """The columns of every family for the lists of users without a positive."""
-    context = serving(context, np.arange(N_USERS), USERS_TABLE)
-    cold = rows_of(lists.take(~lists.is_retrieved), context.served.history)
-    return matrix_of(cold, list(FAMILIES), context).values.tobytes()
+@pytest.mark.parametrize("strength", [1, 2])
+def test_nothing_knows_the_future(strength: int) -> None:
+    """One future or another, in which every pair of the past occurs again."""
+    again = [(user, item, WINDOW, strength) for user, item, *_ in PAST]
+    future = random_rows(strength, range(WINDOW, WINDOW + 2), is_past=False)
+    alone, with_future = everything(PAST), everything(PAST + future + again)
+    assert [name for name in alone if alone[name] != with_future[name]] == []
 
 
-@pytest.fixture(scope="module")
-def alone() -> tuple[dict, dict, dict]:
-    """Of the past, when nothing has happened since."""
-    return everything(PAST)
-
-
-@pytest.fixture(scope="module", params=[1, 2], ids=["one", "other"])
-def with_future(request: pytest.FixtureRequest) -> tuple[dict, dict, dict]:
-    """Of the past, with one future or another, where every pair of the past occurs again."""
-    again = [(user, item, WINDOW, request.param) for user, item, *_ in PAST]
-    future = random_rows(request.param, range(WINDOW, WINDOW + 2), is_past=False)
-    return everything(PAST + future + again)
-
-
-@pytest.fixture(scope="module")
-def other_past() -> tuple[dict, dict, dict]:
-    """Of another past of the same users and items: two rows more. The families get the same
-    candidates as above."""
-    return everything([*PAST, (0, 13, WINDOW - 1, LIKED), (5, 13, WINDOW - 1, LIKED)], PAST)
-
-
-@pytest.mark.parametrize("name", SOURCES)
-def test_no_source_knows_the_future(name: str, alone: tuple, with_future: tuple) -> None:
-    assert with_future[0][name] == alone[0][name]
-
-
-def test_no_candidate_list_knows_the_future(alone: tuple, with_future: tuple) -> None:
-    assert with_future[1] == alone[1]
-
-
-@pytest.mark.parametrize("name", [*FAMILIES, "matrix", "cold"])
-def test_no_family_knows_the_future(name: str, alone: tuple, with_future: tuple) -> None:
-    assert with_future[2][name] == alone[2][name]
-
-
-def test_the_comparison_sees_another_past(alone: tuple, other_past: tuple) -> None:
-    assert {name for name in SOURCES if alone[0][name] == other_past[0][name]} == set()
-    assert alone[1] != other_past[1]
-    same = {name for name in FAMILIES if alone[2][name] == other_past[2][name]}
-    assert same == {"user", "item", "embedding", "sources"}  # functions of the candidates alone
+def test_the_comparison_sees_another_past() -> None:
+    """Two rows more of the same users and items; the families get the same candidates."""
+    alone = everything(PAST)
+    other = everything([*PAST, (0, 13, WINDOW - 1, LIKED), (5, 13, WINDOW - 1, LIKED)], PAST)
+    of_lists = {"als", "user", "item", "embedding", "sources", "scores"}  # of the candidates alone
+    same = {name for name in alone if alone[name] == other[name]}
+    assert {name for name in same if name.startswith("warm")} == {f"warm {of}" for of in of_lists}
+    assert not any(name.endswith("_score") for name in same)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -779,7 +613,7 @@ def test_new_users_have_the_features_of_those_of_the_history(name: str) -> None:
     """To the bit, where they have done the same: what a family says of users, it takes from those
     served, and all else from the history.
     """
-    _, lists, context = lists_and_context(PAST)
+    lists, context = lists_and_context(PAST)
     lists = lists.take(lists.is_retrieved)
     history, chosen = context.history, [4, 9, 2]
     users = part_of(history, chosen)
@@ -789,14 +623,13 @@ def test_new_users_have_the_features_of_those_of_the_history(name: str) -> None:
         context.users.iloc[chosen].reset_index(drop=True),
         {name: values[rows_of_users] for name, values in context.channels.items()},
     )
-    factors = replace(context.factors, user_factors=context.factors.user_factors[chosen])
     found, expected = [], []
     for row, user in enumerate(chosen):
         own = lists.take(lists.user == history.users[user])
         assert len(own.user)
         expected.append(columns_of(name, rows_of(own, history), context))
         own = replace(own, user=np.full_like(own.user, row))
-        served = replace(context, factors=factors, new_users=new_users)
+        served = replace(context, new_users=new_users)
         found.append(columns_of(name, rows_of(own, users), served))
     for one, other in zip(found, expected, strict=True):
         assert list(one) == list(other)
@@ -804,15 +637,9 @@ def test_new_users_have_the_features_of_those_of_the_history(name: str) -> None:
             assert codes(values).tobytes() == codes(other[column]).tobytes(), column
 
 
-@pytest.mark.parametrize("groups", [[], ["als", "als"]])
-def test_groups_are_distinct_and_not_empty(groups: list[str]) -> None:
-    with pytest.raises(ValueError, match="at least one family, and each once"):
-        FeaturesParams(**{**PARAMS.model_dump(), "groups": groups})
-
-
 def test_users_that_the_history_does_not_know() -> None:
     """Their metadata is known; those of the history have the features they had."""
-    _, lists, context = lists_and_context(PAST)
+    lists, context = lists_and_context(PAST)
     everyone = serving(context, np.arange(N_USERS), USERS_TABLE)
     warm = lists.take(lists.is_retrieved)
     for name in FAMILIES:

@@ -1,14 +1,16 @@
-"""Which lists can teach a ranker, and their labels."""
+"""Which lists can train a ranker, and their labels."""
 
 from pathlib import Path
 
+from core import candidate_lists
+from core.candidate_lists import Candidates
+from core.history import Target
+
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from features import training_lists
-from folds import candidate_lists
-from folds.candidate_lists import Candidates
-from folds.history import Target
 
 # user, item, the rank that ALS gives it: users 1, 2 and 6 are warm, 4 and 5 cold
 ROWS = [(1, 7, 1), (1, 8, 2), (2, 7, 1), (4, 7, 0), (4, 9, 0), (5, 8, 0), (6, 9, 1), (6, 7, 2)]
@@ -17,17 +19,15 @@ RELEVANT = [(1, 8, 3), (4, 9, 1), (5, 7, 2), (6, 9, 1), (6, 8, 1)]  # user, item
 
 @pytest.fixture
 def target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Target:
-    """What the target window holds; the candidates stand in their file, a user a row group."""
-    monkeypatch.chdir(tmp_path)
-    path = Path(candidate_lists.CANDIDATES.format(fold="label_1"))
-    path.parent.mkdir(parents=True)
-    with candidate_lists.writer(path, ["als"]) as file:
+    """What the target window holds; the candidates are in their file, a row group per user."""
+    monkeypatch.setattr(candidate_lists, "FOLDER", tmp_path)
+    columns = candidate_lists.schema(["als"], ["als"])
+    with pq.ParquetWriter(tmp_path / "label_1.parquet", columns) as file:
         for user in dict.fromkeys(row[0] for row in ROWS):
-            of_user = np.array([row for row in ROWS if row[0] == user])
-            user, item, rank = of_user[:, 0], of_user[:, 1], of_user[:, 2].astype(np.int16)
-            score = np.where(rank > 0, 0.5, np.nan).astype(np.float32)
-            ids = (values.astype(np.int32) for values in (user, item))
-            candidate_lists.append(file, Candidates(*ids, {"als": rank}, {"als": score}))
+            ids = np.array([row for row in ROWS if row[0] == user], np.int32).T
+            rank = {"als": ids[2].astype(np.int16)}
+            lists = Candidates(ids[0], ids[1], rank, {"als": np.zeros(len(ids[0]), np.float32)})
+            candidate_lists.append(file, lists)
     user, item, strength = np.array(RELEVANT).T
     return Target(np.unique(user), user, item, strength.astype(np.uint8))
 

@@ -3,16 +3,16 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from core import feedback as columns
+from core.feedback import CHANNELS, Channels, strengths
+from core.history import INTERACTIONS, History, order_by_user
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from feedback import columns
-from feedback.channels import Channels
-from feedback.columns import CHANNELS, strengths
-from folds.history import INTERACTIONS, History, order_by_user
-from histories import LIKED, SEEN, history_before, split_table
+from histories import LIKED, SEEN, history_of, random_rows, split_table
 
 ROWS = [  # user, item, window, strength, in time order
     (5, 7, 0, LIKED),
@@ -21,10 +21,6 @@ ROWS = [  # user, item, window, strength, in time order
     (2, 9, 1, 2),
     (5, 9, 2, LIKED),
 ]
-AGAIN = [(5, 7, 1, 3), (2, 7, 1, LIKED), (2, 7, 2, 4), (5, 7, 1, 2)]
-LIKE = [True, False, False, True, True, False, True, True, False]
-SECONDS = [1, 2, 3, 4, 5, 9, 2, 99, 8]
-PLACE = [10, 20, 30, 40, 50, 60, 70, 80, 90]
 
 
 @pytest.fixture
@@ -40,21 +36,20 @@ def history_of_files(
         INTERACTIONS.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(table, INTERACTIONS, row_group_size=size)
         pq.write_table(pa.table(channels).take(order), CHANNELS, row_group_size=size)
-        return history_before(table, window)
+        return history_of(rows, window)
 
     return write
 
 
-def channels_of(n_rows: int) -> dict[str, pa.Array]:
-    bytes_of = {"timespent": SECONDS, "place": PLACE}
-    return {
-        "like": pa.array(LIKE[:n_rows]),
-        **{name: pa.array(values[:n_rows], pa.uint8()) for name, values in bytes_of.items()},
-    }
+CHANNELS_OF_ROWS = {
+    "like": pa.array([True, False, False, True, True]),
+    "timespent": pa.array([1, 2, 3, 4, 5], pa.uint8()),
+    "place": pa.array([10, 20, 30, 40, 50], pa.uint8()),
+}
 
 
 def test_rows_before_the_target_in_the_order_of_the_history(history_of_files: Callable) -> None:
-    history = history_of_files(ROWS, 2, channels_of(5))
+    history = history_of_files(ROWS, 2, CHANNELS_OF_ROWS)
     assert history.items[history.item].tolist() == [7, 9, 7, 3]
     channels = Channels(history)
     assert list(channels) == ["like", "timespent", "place"]
@@ -67,33 +62,6 @@ def test_rows_before_the_target_in_the_order_of_the_history(history_of_files: Ca
     assert strengths(history).dtype == np.uint8
 
 
-def test_repeats_are_merged_as_the_history_merges_them(history_of_files: Callable) -> None:
-    """Items 7, 9 of user 2 and 7, 3 of user 5; what happened in window 2 is not known yet."""
-    history = history_of_files(ROWS + AGAIN, 2, channels_of(9))
-    assert history.is_positive.tolist() == [True, True, True, False]
-    channels = Channels(history)
-    assert channels["like"].tolist() == [True, True, True, False]
-    assert channels["timespent"].tolist() == [2, 4, 9, 3]
-    assert channels["place"].tolist() == [20, 40, 10, 30]  # of the first row
-    assert strengths(history).tolist() == [LIKED, 2, 3, 0]
-
-
-def test_a_source_without_channels(history_of_files: Callable) -> None:
-    history = history_of_files(ROWS, 2, {})
-    assert dict(Channels(history)) == {}
-    assert "like" not in Channels(history)
-
-
-def random_rows(seed: int, windows: range) -> list[tuple[int, int, int, int]]:
-    """Dense, so that many pairs are repeated."""
-    rng = np.random.default_rng(seed)
-    return [
-        (int(rng.integers(9)), int(rng.integers(7)), window, int(rng.choice([0, 0, 1, 4])))
-        for window in windows
-        for _ in range(12)
-    ]
-
-
 def of_rows(rows: list[tuple[int, int, int, int]]) -> dict[str, pa.Array]:
     """Channels that are functions of the row, for any rows."""
     user, item, window, strength = np.array(rows).T
@@ -104,7 +72,7 @@ def of_rows(rows: list[tuple[int, int, int, int]]) -> dict[str, pa.Array]:
     }
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("size", [1_000_000, 7])
 def test_what_a_plain_reading_says(history_of_files: Callable, seed: int, size: int) -> None:
     rows = random_rows(seed, range(4))
@@ -122,23 +90,12 @@ def test_what_a_plain_reading_says(history_of_files: Callable, seed: int, size: 
         merge = (lambda of: of[0]) if name == "agent" else max
         assert found[name].tolist() == [merge([column[i] for i in of]) for of in numbers]
     assert (found["strength"] > 0).tolist() == history.is_positive.tolist()
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_columns_that_are_given_are_as_those_of_files(
-    history_of_files: Callable, seed: int
-) -> None:
-    """With rows of all windows of the history, in which pairs are repeated."""
-    rows = random_rows(seed, range(3))
-    history = history_of_files(rows, 3, of_rows(rows))
+    # the same of new users, whose rows are given
     files = [pq.read_table(path) for path in (INTERACTIONS, CHANNELS)]
     given = {name: table[name].to_numpy() for table in files for name in table.column_names}
-    assert given["is_repeat"].any()
-    found, expected = Channels(history, given), Channels(history)
-    assert list(found) == list(expected)
-    for name in expected:
-        assert found[name].tobytes() == expected[name].tobytes()
-    assert strengths(history, given).tobytes() == strengths(history).tobytes()
+    of_given = {**Channels(history, given), "strength": strengths(history, given)}
+    assert list(of_given) == list(found)
+    assert [of_given[name].tobytes() for name in found] == [v.tobytes() for v in found.values()]
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -159,15 +116,15 @@ def test_the_future_changes_no_byte(history_of_files: Callable, seed: int) -> No
 def test_a_column_is_read_when_it_is_asked_for_and_no_other(
     history_of_files: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    history = history_of_files(ROWS, 2, channels_of(5))
+    history = history_of_files(ROWS, 2, CHANNELS_OF_ROWS)
     read = []
 
     def noted(path: Path, name: str) -> object:
         read.append(name)
         return real(path, name)
 
-    real = columns.read_in_parts
-    monkeypatch.setattr(columns, "read_in_parts", noted)
+    real = columns.read_column
+    monkeypatch.setattr(columns, "read_column", noted)
     channels = Channels(history)
     assert (list(channels), read) == (["like", "timespent", "place"], [])
     assert ("like" in channels, "share" in channels, read) == (True, False, [])

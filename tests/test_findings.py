@@ -1,108 +1,126 @@
-"""What the report says of lists and slices, by hand arithmetic."""
+"""What the report says of lists, slices, users and the ranker, by hand arithmetic."""
+
+from core.lists import Lists
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
-from evaluation.top_lists import TopLists
-from findings.list_table import diversity, popularity
-from findings.ranker_use import centred, family_gain
-from findings.slices import activity, levels, slices_of
+from reporting import ranker
+from reporting.list_table import diversity, popularity
+from reporting.ranker import RankedLists, family_contributions, ranks
+from reporting.slices import levels, slices_of
+from reporting.users import N_SAMPLES, reasons, sample_rows
 
-
-def lists_of(*of_user: tuple[int, list[int]]) -> TopLists:
-    user = [one for one, items in of_user for _ in items]
-    rank = [place for _, items in of_user for place in range(1, len(items) + 1)]
-    item = [thing for _, items in of_user for thing in items]
-    columns = (np.array(of, dtype=np.int32) for of in (user, item, rank))
-    return TopLists(*columns, np.zeros(len(user), dtype=np.float32))
-
-
-LISTS = lists_of((2, [0, 1]), (5, [1, 2, 3]), (9, [0]))
+LISTS = sparse.csr_array(  # of four users, the last one without a list
+    np.array([[1, 1, 0, 0], [0, 1, 1, 1], [1, 0, 0, 0], [0, 0, 0, 0]], dtype=np.float64)
+)
 
 
 def test_popularity_is_the_mean_share_of_the_list() -> None:
-    share = np.array([0.5, 0.1, 0.2, 0.0])
-    found = popularity(LISTS, np.array([2, 5, 7]), share)
-    assert found[:2].tolist() == pytest.approx([(0.5 + 0.1) / 2, (0.1 + 0.2 + 0.0) / 3])
-    assert np.isnan(found[2])  # user 7 has no list
+    found = popularity(LISTS, np.array([0.5, 0.1, 0.2, 0.0]))
+    expected = [(0.5 + 0.1) / 2, (0.1 + 0.2 + 0.0) / 3, 0.5, np.nan]
+    np.testing.assert_allclose(found, expected)
 
 
 def test_diversity_is_one_minus_the_mean_cosine() -> None:
-    """Item 3 has no vector."""
+    """Item 3 has no vector. A list of one item has no pair, and neither has one without vectors."""
     vectors = np.array([[1, 0], [0, 1], [0.6, 0.8], [0, 0]], dtype=np.float32)
-    found = diversity(LISTS, np.array([2, 5, 9]), vectors)
-    assert found[:2].tolist() == pytest.approx([1 - 0, 1 - 0.8])
-    assert np.isnan(found[2])  # of one item there is no pair
+    found = diversity(LISTS, vectors)
+    np.testing.assert_allclose(found, [1 - 0, 1 - 0.8, np.nan, np.nan], rtol=1e-6)
+    assert np.isnan(diversity(LISTS, np.zeros((4, 0), np.float32))).all()
 
 
-def test_diversity_without_embeddings_is_unknown() -> None:
-    assert np.isnan(diversity(LISTS, np.array([2, 5]), np.zeros((4, 0), np.float32))).all()
-
-
-def test_activity_has_the_bounds_of_slices_csv() -> None:
-    found = activity(np.array([0, 1, 9, 10, 199, 200]))
-    assert found.tolist() == [
-        *("none (cold)", "1 to 9", "1 to 9"),
-        *("10 to 49", "50 to 199", "200 +"),
-    ]
+def rows_of(values: pd.Series) -> dict[str, list[int]]:
+    """Return the rows of each level."""
+    return {name: np.flatnonzero(rows).tolist() for name, rows in levels(values).items()}
 
 
 def test_levels_of_categories() -> None:
-    values = pd.Series(pd.Categorical(["b", "a", None, "b"]))
-    found = levels(values)
-    assert found.tolist() == ["b", "a", "unknown", "b"]
-    assert list(found.cat.categories) == ["a", "b", "unknown"]
-
-
-def test_many_categories_end_in_others() -> None:
+    """In alphabetical order; of many, the small ones are merged."""
+    few = pd.Series(pd.Categorical(["b", "a", None, "b"], ["a", "b", "unused"]))
+    assert rows_of(few) == {"a": [1], "b": [0, 3], "unknown": [2]}
     names = [f"{number:02d}" for number in range(12) for _ in range(20 - number)]
-    found = levels(pd.Series(pd.Categorical(names)))
-    assert list(found.cat.categories) == [*(f"{number:02d}" for number in range(7)), "others"]
-    assert (found == "others").sum() == sum(20 - number for number in range(7, 12))
+    many = rows_of(pd.Series(pd.Categorical(names)))
+    assert list(many) == [*(f"{number:02d}" for number in range(8)), "all others"]
+    assert len(many["all others"]) == sum(20 - number for number in range(8, 12))
 
 
 def test_levels_of_numbers() -> None:
-    few = levels(pd.Series([25.0, 18, np.nan]))
-    assert few.tolist() == ["25", "18", "unknown"]
-    many = levels(pd.Series(np.arange(1.0, 101.0)))
-    assert many.value_counts().tolist() == [25, 25, 25, 25]
-    assert many.iloc[[0, 99]].tolist() == ["1 to 25.75", "75.25 to 100"]
+    assert rows_of(pd.Series([25.0, 3, np.nan])) == {"3": [1], "25": [0], "unknown": [2]}
+    many = rows_of(pd.Series([*np.arange(1.0, 101.0), np.nan]))
+    assert list(many) == ["up to 25.75", "up to 50.5", "up to 75.25", "up to 100", "unknown"]
+    assert (many["up to 50.5"][0], len(many["up to 50.5"])) == (25, 25)
 
 
-def test_slices_and_what_is_left_without_them() -> None:
+def test_slices_of_users_and_items() -> None:
     lists = pd.DataFrame(
         {
             "user": [0, 1, 2],
             "n_positives": [0, 5, 5],
             "ap_als": [0.1, 0.2, 0.3],
             "ap_hybrid": [0.1, 0.3, 0.5],
-            **dict.fromkeys(("popular_als", "popular_hybrid"), [np.nan, 0.5, np.nan]),
+            "popular_als": [np.nan, 0.5, np.nan],
+            "popular_hybrid": [np.nan, 0.7, np.nan],
             **dict.fromkeys(("tail_als", "tail_hybrid"), [np.nan] * 3),
         }
     )
     users = pd.DataFrame({"gender": pd.Categorical(["F", "M", "M"]), "same": [1.0, 1.0, 1.0]})
-    found = {(one.dimension, one.level): one for one in slices_of(lists, users, 200, 0)}
-    assert [name for name in found if name[0] != "positives in the history"] == [
-        ("gender", "F"),
-        ("gender", "M"),
-        ("popularity of the item", "most popular tenth"),
-    ]
-    men = found["gender", "M"]
-    assert (men.als, men.hybrid) == pytest.approx(((0.2 + 0.3) / 2, (0.3 + 0.5) / 2))
-    assert men.gain.value == pytest.approx((0.1 + 0.2) / 2)
-    assert (men.gain.n, men.rest.n, men.rest.value) == (2, 1, 0)
-    assert found["popularity of the item", "most popular tenth"].rest is None
+    found = slices_of(lists, users, 200, 0, 1)
+    assert {name: (pytest.approx(one.value), one.n) for name, one in found.items()} == {
+        ("positives in the history", "cold users"): (0, 1),
+        ("positives in the history", "1-9 positives"): ((0.1 + 0.2) / 2, 2),
+        ("gender", "F"): (0, 1),
+        ("gender", "M"): ((0.1 + 0.2) / 2, 2),
+        ("popularity of the item", "most popular tenth"): (0.7 - 0.5, 1),
+    }
 
 
-def test_what_is_alike_in_a_list_is_taken_off() -> None:
-    values = np.array([[1.0, 5], [3, 5], [4, 0]])
-    assert centred(values, np.array([7, 7, 9])).tolist() == [[-1, 0], [1, 0], [0, 0]]
+def test_the_middle_of_each_part_of_the_lists_that_differ_is_shown() -> None:
+    gain = np.concatenate([np.zeros(50), np.arange(1, 19) - 9.5])  # three of 18 to a part
+    assert gain[sample_rows(gain, 0)].tolist() == [-7.5, -4.5, -1.5, 1.5, 4.5, 7.5]
+    few = np.array([0, 0, 0.1, 0, 0, 0, 0, -0.1])  # where few differ, the parts are of all lists
+    rows = sample_rows(few, 0)
+    assert len(set(rows.tolist())) == N_SAMPLES
+    assert (np.diff(few[rows]) >= 0).all()
+    assert sample_rows(np.array([0.2, 0.1]), 0).tolist() == [1, 0]
+    equal = np.ones(1000)  # in an order by the seed
+    assert sample_rows(equal, 1).tolist() == sample_rows(equal, 1).tolist()
+    assert sample_rows(equal, 1).tolist() != sample_rows(equal, 2).tolist()
 
 
-def test_gain_of_a_family_is_that_of_its_features() -> None:
-    gain = pd.DataFrame({"feature": ["a", "b", "c"], "gain": [0.5, 0.3, 0.2]})
-    found = family_gain(gain, {"a": "als", "c": "als", "b": "item"})
-    assert dict(zip(found["family"], found["gain"], strict=True)) == pytest.approx(
-        {"als": 0.5 + 0.2, "item": 0.3}
+@pytest.mark.parametrize(
+    ("sign", "other", "expected"),
+    [
+        (1, 4, ["a", "b"]),  # the hybrid moved it up three places: what speaks for it
+        (-1, 4, ["d"]),  # the hybrid moved it down three places: what speaks against it
+        (1, 3, []),  # moved less
+        (1, 0, ["a", "b"]),  # ALS did not retrieve it
+    ],
+)
+def test_an_item_that_moved_has_reasons(sign: int, other: int, expected: list[str]) -> None:
+    added = pd.Series({"b": 0.1, "a": 0.4, "c": 0.0, "d": -0.3})
+    found = reasons(added, own=1, other=other, sign=sign)
+    assert found.to_dict() == {name: added[name] for name in expected}
+
+
+def test_contributions_of_families_to_the_order_of_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The two best candidates of user 1 count. User 2 is not one of the users."""
+    user, hybrid = np.array([1, 1, 1, 2]), np.array([3, 1, 2, 1])
+    values = np.array([[9, 9, 9], [1, 2, 5], [3, 2, 5], [9, 9, 9]], dtype=np.float32)
+    family_of = {"a": "als", "b": "als", "c": "user"}
+    lists = RankedLists(user, user, {"hybrid": hybrid}, values, family_of, [], 1)
+    monkeypatch.setattr(ranker, "CONTENDERS", 2)
+    monkeypatch.setattr(
+        RankedLists, "contributions", lambda self, rows: pd.DataFrame(values[rows], None, family_of)
     )
+    # 1 + 2 and 3 + 2 are one from their mean; 5 and 5 are equal
+    assert family_contributions(lists, np.array([1])).to_dict() == {"als": 1.0, "user": 0.0}
+
+
+def test_equal_scores_keep_the_order_of_the_candidates() -> None:
+    lists = Lists()
+    lists.user = np.array([1, 1, 1, 2])
+    assert ranks(np.array([0.1, 0.3, 0.2, 0.0]), lists).tolist() == [3, 1, 2, 1]
+    assert ranks(np.zeros(4), lists).tolist() == [1, 2, 3, 1]

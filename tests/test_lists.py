@@ -3,10 +3,10 @@
 import threading
 from collections.abc import Iterator
 
+from core.lists import largest, side_by_side
+
 import numpy as np
 import pytest
-
-from folds.lists import largest, side_by_side
 
 
 def rows_of(scores: np.ndarray, n: int) -> list[list[int]]:

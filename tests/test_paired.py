@@ -2,30 +2,37 @@
 
 from dataclasses import replace
 
-from harness.script import InputError
+from core.script import InputError
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 import compare as script
-from experiments import paired, sheets
-from experiments.outcome import FoldLists, Outcome, stale
+from experiments import paired
+from experiments.outcome import Outcome
 from experiments.paired import compare, difference, holm
-from experiments.sheets import Sheet
+from experiments.sheets import Sheet, interval, p_text, signed
 
-USERS = pa.chunked_array([list("abcdefghijkl")])
 PARAMS = {"evaluate.k": 10, "evaluate.n_resamples": 400, "seed": 1, "als.factors": 8}
 
 
-def lists(ap: list[float], window: int = 5, n_relevant: int = 2) -> FoldLists:
-    counts = np.full(len(ap), n_relevant, dtype=np.int32)
-    return FoldLists(window, USERS.slice(0, len(ap)), counts, np.array(ap), np.array(ap) / 2)
-
-
 def outcome(name: str, late: list[float], early: list[float]) -> Outcome:
-    folds = {"validation": lists(late, 5), "validation_2": lists(early, 4)}
-    return Outcome(name, "", PARAMS, {"stages/als.py": "1"}, "md5", folds, True, 0.01)
+    """Users a, b, … have a list in each of two windows, with two relevant items."""
+    folds = {"validation": (5, late), "validation_2": (4, early)}
+    rows = [
+        {"user_id": chr(97 + at), "n_relevant": 2, "ap": ap, "ndcg": ap / 2, "fold": fold}
+        | {"window": window}
+        for fold, (window, values) in folds.items()
+        for at, ap in enumerate(values)
+    ]
+    lists = pa.Table.from_pylist(rows)
+    return Outcome(name, "", PARAMS, {"stages/als.py": "1"}, "md5", lists, 0.01)
+
+
+def with_column(lists: pa.Table, name: str, value: object) -> pa.Table:
+    at = lists.column_names.index(name)
+    return lists.set_column(at, name, pa.repeat(value, len(lists)))
 
 
 FIRST = outcome("first", [0.0, 0.5, 1.0], [0.2, 0.4])
@@ -35,8 +42,10 @@ LONG_OTHER = outcome("other", [0.5, 0.5, 0.5, 0.0] * 3, [0.2, 1.0])
 
 
 def test_differences() -> None:
-    (run,) = compare([FIRST, OTHER], "validation", "hybrid")["runs"]
+    found = compare([FIRST, OTHER], "validation", "hybrid")
+    (run,) = found["runs"]
     test = run["differences"]["map@10"]
+    assert (found["n_lists"], found["n_users"], found["n_windows"]) == (5, 3, 2)
     assert test["difference"] == pytest.approx((0.5 + 0 - 0.5 + 0 + 0.6) / 5)
     assert (test["wins"], test["ties"], test["losses"]) == (2, 2, 1)
     assert run["map@10"] == pytest.approx((0.5 + 0.5 + 0.5 + 0.2 + 1.0) / 5)
@@ -45,17 +54,11 @@ def test_differences() -> None:
     assert [row["difference"] for row in run["windows"]] == pytest.approx([0.6 / 2, 0])
 
 
-def test_users_are_the_same_in_all_folds() -> None:
-    found = compare([FIRST, OTHER], "validation", "hybrid")
-    assert FIRST.user.tolist() == [0, 1, 2, 0, 1]
-    assert (found["n_lists"], found["n_users"], found["n_windows"]) == (5, 3, 2)
-
-
 def test_swapped_runs_give_mirrored_figures() -> None:
     rng = np.random.default_rng(0)
     new, old = rng.random(200), rng.random(200)
     user = rng.integers(0, 90, 200)
-    one, other = difference(new, old, user, 500, 1), difference(old, new, user, 500, 1)
+    one, other = (difference(*pair, user, 500, 1, 0.02) for pair in ((new, old), (old, new)))
     assert one["difference"] == -other["difference"]
     assert (one["ci95_low"], one["ci95_high"]) == (-other["ci95_high"], -other["ci95_low"])
     assert (one["wins"], one["ties"], one["losses"]) == (other["losses"], 0, other["wins"])
@@ -64,117 +67,114 @@ def test_swapped_runs_give_mirrored_figures() -> None:
 
 
 def test_a_run_against_itself() -> None:
+    """Equal lists differ by nothing, whatever the seeds are worth."""
     (run,) = compare([LONG_FIRST, LONG_FIRST], "validation", "hybrid")["runs"]
-    for test in run["differences"].values():
+    for test in (*run["differences"].values(), run["windows"][1]):
         assert test["difference"] == test["ci95_low"] == test["ci95_high"] == 0
         assert (test["p_value"], test["wins"], test["losses"]) == (1, 0, 0)
-    assert run["seeds"]["is_exceeded"] is False
     assert run["params"] == {}
     assert run["code"] == []
+
+
+@pytest.mark.parametrize(("own_sd", "least", "most"), [(0.01, 0.02, 0.08), (0.2, 0.0, 0.05)])
+def test_seeds_alone_make_no_difference(own_sd: float, least: float, most: float) -> None:
+    """Runs of one system differ by what their seeds do to all users (standard deviation 0.01), and
+    to each. About 5 % of pairs are called different, fewer where seeds act on each user by itself.
+    """
+    rng, n_users, n_pairs, sd = np.random.default_rng(0), 400, 300, 0.01
+    total_sd = np.sqrt(2) * np.hypot(sd, own_sd / np.sqrt(n_users))
+    p_values = []
+    for seed in range(n_pairs):
+        runs = sd * rng.normal(size=(2, 1)) + own_sd * rng.normal(size=(2, n_users))
+        tests = [difference(*runs, np.arange(n_users), 500, seed, of) for of in (0.0, total_sd)]
+        p_values.append([test["p_value"] for test in tests])
+    of_users_alone, with_seeds = (np.array(p_values) < 0.05).mean(axis=0)
+    assert least <= with_seeds <= most
+    assert of_users_alone > 0.12
+
+
+def test_seeds_widen_the_intervals_of_hybrids() -> None:
+    """Both runs' deviations add up as squares. Of another model there is none to add."""
+    known = [replace(one, seed_sd=sd) for one, sd in ((LONG_FIRST, 0.3), (LONG_OTHER, 0.4))]
+    alone = [replace(one, seed_sd=0.0) for one in known]
+    assert paired.seed_sd_of(*known) == pytest.approx(0.5)
+    assert paired.seed_sd_of(known[0], replace(OTHER, seed_sd=None)) is None
+    (wide,), (narrow,) = (compare(pair, "validation", "hybrid")["runs"] for pair in (known, alone))
+    sd = {
+        metric: [run["differences"][metric]["min_detectable"] / 2.8 for run in (wide, narrow)]
+        for metric in ("map@10", "ndcg@10")
+    }
+    assert sd["map@10"][0] == pytest.approx(np.hypot(sd["map@10"][1], 0.5), rel=0.1)
+    assert sd["ndcg@10"] == pytest.approx(np.array(sd["map@10"]) / 2, rel=0.1)  # as the lists are
+    of_fold = wide["windows"][1]["min_detectable"] / 2.8  # 12 of the 14 lists
+    assert of_fold == pytest.approx(0.5 * 14 / np.hypot(12, 2), rel=0.1)
 
 
 def test_holm() -> None:
     """The smallest times 3, the next times 2, the largest times 1, in rising order."""
     assert holm([0.04, 0.01, 0.03]) == pytest.approx([2 * 0.03, 3 * 0.01, 2 * 0.03])
     assert holm([0.6, 0.7]) == [1, 1]
-
-
-def test_holm_from_three_runs_on() -> None:
-    runs = compare([FIRST, OTHER], "validation", "hybrid")["runs"]
-    assert "p_holm" not in runs[0]["differences"]["map@10"]
     runs = compare([LONG_FIRST, LONG_OTHER, LONG_FIRST], "validation", "hybrid")["runs"]
-    p = [run["differences"]["map@10"]["p_value"] for run in runs]
-    assert [run["differences"]["map@10"]["p_holm"] for run in runs] == holm(p)
-
-
-def test_seeds() -> None:
-    """Both runs' deviations add up as squares; twice that is what a difference has to exceed."""
-    other = replace(OTHER, seed_sd=0.03)
-    assert paired.seeds_of(FIRST, other, 0.05)["sd"] == pytest.approx((0.01**2 + 0.03**2) ** 0.5)
-    assert [paired.seeds_of(FIRST, other, gain)["is_exceeded"] for gain in (-0.07, 0.06)] == [
-        True,
-        False,
-    ]
-    assert paired.seeds_of(FIRST, replace(OTHER, seed_sd=None), 1.0)["is_exceeded"] is None
+    tests = [run["differences"]["map@10"] for run in runs]
+    assert [test["p_holm"] for test in tests] == holm([test["p_value"] for test in tests])
 
 
 def test_what_differs() -> None:
-    other = replace(
-        OTHER, params=PARAMS | {"als.factors": 16, "new": 1}, code={"stages/als.py": "2"}
-    )
+    changed = {"als.factors": 16, "new": 1}
+    other = replace(OTHER, params=PARAMS | changed, code={"stages/als.py": "2"})
     (run,) = compare([FIRST, other], "validation", "hybrid")["runs"]
     assert run["params"] == {"als.factors": [8, 16], "new": [None, 1]}
     assert run["code"] == ["stages/als.py"]
-    (run,) = compare([FIRST, replace(other, is_whole=False)], "validation", "hybrid")["runs"]
-    assert run["params"] == {"als.factors": [8, 16]}
 
 
 @pytest.mark.parametrize(
     ("other", "reason"),
     [
-        (replace(OTHER, params=PARAMS | {"evaluate.k": 5}), "evaluate.k is 10 and 5"),
-        (replace(OTHER, data="other"), "interactions differ"),
-        (
-            replace(OTHER, folds={"validation": lists([1, 1, 1], 5)}),
-            r"windows are \[5, 4\] and \[5\]",
-        ),
-        (
-            replace(OTHER, folds=OTHER.folds | {"validation_2": lists([1, 1], 4, n_relevant=1)}),
-            "lists of fold validation_2",
-        ),
-        (
-            replace(OTHER, folds=OTHER.folds | {"validation_2": lists([1, 1, 1], 4)}),
-            "lists of fold validation_2",
-        ),
+        (replace(OTHER, params=PARAMS | {"evaluate.k": 5}), "evaluate.k"),
+        (replace(OTHER, data="other"), "interactions"),
+        (replace(OTHER, lists=with_column(OTHER.lists, "window", 5)), "target windows"),
+        (replace(OTHER, lists=with_column(OTHER.lists, "n_relevant", 1)), "relevant items"),
+        (outcome("other", [1, 1, 1], [1, 1, 1]), "users"),
     ],
 )
 def test_other_lists_are_refused(other: Outcome, reason: str) -> None:
-    with pytest.raises(InputError, match=f"first and other cannot be compared: .*{reason}"):
+    with pytest.raises(InputError, match=f"first and other cannot be compared: other {reason}"):
         compare([FIRST, other], "validation", "hybrid")
 
 
-def test_few_users_are_told_in_words() -> None:
+def test_verdicts() -> None:
     found = compare([FIRST, OTHER], "validation", "hybrid")
     (run,) = found["runs"]
     test = run["differences"]["map@10"]
-    assert np.isnan([test[key] for key in ("ci95_low", "ci95_high", "p_value")]).all()
-    assert (sheets.interval(test), sheets.p_text(test["p_value"])) == ("too few users", "none")
+    assert (interval(test), p_text(test["p_value"])) == ("too few users", "none")
     assert script.verdict(found, run) == (
-        "other cannot be told from first by so few users: MAP@10 +0.1200"
+        "other and first: too few users to compare, MAP@10 +0.1200"
+    )
+    worst, best = (
+        replace(
+            LONG_FIRST,
+            name=name,
+            lists=with_column(LONG_FIRST.lists, "ap", ap),
+            params=PARAMS | {"evaluate.n_resamples": 4000},
+            seed_sd=None,
+        )
+        for name, ap in (("worst", 0.1), ("best", 0.2))
+    )
+    found = compare([worst, best], "validation", "hybrid")
+    assert script.verdict(found, found["runs"][0]) == (
+        "best is better than worst: MAP@10 +0.1000 (+0.1000 to +0.1000), p < 0.001; other seeds "
+        "are not covered (ranker.n_seeds)"
     )
 
 
-def test_stale_parameters() -> None:
-    ran = {"als": {"factors": 8, "alpha": 1.0}, "data.path": "here"}
-    now = {"als": {"factors": 8, "alpha": 1}, "data": {"path": "here", "source": "any"}}
-    assert stale(ran, now) == []
-    now["als"] |= {"factors": 16, "new": True}
-    assert stale(ran, now) == ["als.factors is 16, not 8", "als.new is True, not None"]
-
-
-def test_signs() -> None:
+def test_sheets() -> None:
     values = (0.00124, -0.00124, 0.0, -0.00001)
-    assert [sheets.signed(value) for value in values] == ["+0.0012", "-0.0012", "0.0000", "0.0000"]
-
-
-SHEET = Sheet("Title", ["name", "value"], [["a|b", "1"], ["c", "22"]])
-
-
-def test_plain_text() -> None:
-    assert sheets.plain(SHEET).splitlines() == [
+    assert [signed(value) for value in values] == ["+0.0012", "-0.0012", "0.0000", "0.0000"]
+    sheet = Sheet("Title", ["name", "value"], [["a", "1"], ["c", ""]])
+    assert [line.rstrip() for line in sheet.text().splitlines()] == [
         "Title",
         "name  value",
-        "a|b       1",
-        "c        22",
+        "a         1",
+        "c",
     ]
-
-
-def test_markdown() -> None:
-    assert sheets.markdown(SHEET).splitlines() == [
-        "**Title**",
-        "",
-        "| name | value |",
-        "| --- | ---: |",
-        "| a\\|b | 1 |",
-        "| c | 22 |",
-    ]
+    assert sheet.text(is_markdown=True).splitlines()[0:3:2] == ["**Title**", "| name   |   value |"]

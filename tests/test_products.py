@@ -2,11 +2,11 @@
 
 from fractions import Fraction
 
+from core import products
+from core.products import blocks, grid_bits, normalised, on_grid, vector_scores
+
 import numpy as np
 import pytest
-
-from folds import products
-from folds.products import blocks, grid_bits, on_grid
 
 
 def test_blocks_are_the_users_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,13 +18,14 @@ def test_blocks_are_the_users_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def exact_sum(left: np.ndarray, right: np.ndarray) -> float:
-    """The dot product in rational numbers, rounded once."""
-    return float(sum(Fraction(a) * Fraction(b) for a, b in zip(left, right, strict=True)))
+    """Return the dot product in rational numbers, rounded once."""
+    pairs = zip(left.tolist(), right.tolist(), strict=True)
+    return float(sum(Fraction(a) * Fraction(b) for a, b in pairs))
 
 
 @pytest.mark.parametrize("width", [1, 3, 32, 33, 500])
-def test_products_on_a_grid_are_exact(width: int) -> None:
-    """Factors of very different sizes, and a row of zeros: BLAS gives the exact sum."""
+def test_scores_of_vectors_are_exact_sums_on_a_fine_grid(width: int) -> None:
+    """Vectors of very different sizes, one of zeros; whichever users are asked for at once."""
     rng = np.random.default_rng(width)
     left, right = (
         (rng.normal(size=(20, width)) * 10.0 ** rng.integers(-6, 6, size=(20, width))).astype("f4")
@@ -32,17 +33,25 @@ def test_products_on_a_grid_are_exact(width: int) -> None:
     )
     left[0] = 0
     n_bits = grid_bits(width) // 2
-    left, right = on_grid(left, n_bits), on_grid(right, n_bits)
-    product = left @ right.T
-    for row, column in np.ndindex(product.shape):
-        assert product[row, column] == exact_sum(left[row].tolist(), right[column].tolist())
+    scores = vector_scores(left.__getitem__, right)
+    whole = scores(np.arange(20))
+    assert whole.dtype == np.float32
+    for user, item in np.ndindex(whole.shape):
+        expected = exact_sum(on_grid(left[[user]], n_bits)[0], on_grid(right[[item]], n_bits)[0])
+        assert whole[user, item] == np.float32(expected)
+    for users in ([7, 2, 11], [3], []):
+        assert scores(np.array(users, int)).tobytes() == whole[users].tobytes()
+    assert 2 * n_bits + np.log2(width) <= 53  # no sum of products is ever rounded
+    for vectors in (left, right):
+        largest = np.abs(vectors).max(axis=1, keepdims=True)
+        steps = np.ldexp(on_grid(vectors, n_bits), n_bits - np.frexp(largest)[1])
+        np.testing.assert_array_equal(steps, np.rint(steps))
+    moved = np.abs(on_grid(left, n_bits) - left).max(axis=1)
+    assert (moved <= np.abs(left).max(axis=1) * 2.0**-n_bits).all()
+    np.testing.assert_array_equal(on_grid(left.T, n_bits, axis=0), on_grid(left, n_bits).T)
 
 
-@pytest.mark.parametrize("width", [1, 32, 500])
-def test_the_grid_is_fine(width: int) -> None:
-    """It moves no factor by more than half a unit of the last of n_bits bits of the largest."""
-    values = np.random.default_rng(0).normal(size=(50, width)).astype(np.float32)
-    n_bits = grid_bits(width) // 2
-    moved = np.abs(on_grid(values, n_bits) - values).max(axis=1)
-    assert (moved <= np.abs(values).max(axis=1) * 2.0**-n_bits).all()
-    np.testing.assert_array_equal(on_grid(values.T, n_bits, axis=0), on_grid(values, n_bits).T)
+def test_normalised() -> None:
+    result = normalised(np.array([[3.0, 4.0], [0.0, 0.0], [np.nan, 1.0]], dtype=np.float32))
+    np.testing.assert_allclose(result, [[3 / 5, 4 / 5], [0, 0], [0, 0]], rtol=1e-6)
+    assert result.dtype == np.float32

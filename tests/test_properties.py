@@ -5,13 +5,14 @@ takes it or says in one line why not, every row is accounted for, and no metric 
 import contextlib
 import io
 import json
-import operator
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from harness import params
-from harness.script import InputError
+from core import metrics, params
+from core.script import InputError
+from core.tables import Tables
+from core.top_lists import EvaluateParams, top_k
 
 import numpy as np
 import pyarrow as pa
@@ -22,15 +23,12 @@ from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir
 
 import test_vk_notebook as notebook
-from evaluation import metrics, results
-from evaluation.judge import CandidateCounts, judge
-from evaluation.top_lists import EvaluateParams, top_k
+from evaluation import results
+from evaluation.bootstrap import bootstrap
+from evaluation.judged import judge
 from experiments.paired import difference, holm
-from folds.tables import Tables
-from histories import LIKED, fold_of, split_table
+from histories import LIKED, fold_of
 from readers import READERS
-from readers.positive_rule import Rule
-from split import target_windows, window_of_rows
 from test_movielens import params_of
 from test_params import MODELS
 
@@ -97,7 +95,7 @@ def test_an_interval_lies_within_the_values_and_mirrors(data: st.DataObject) -> 
     more = data.draw(st.lists(st.integers(0, 30), max_size=30))
     user = np.array([*range(10), *more])
     delta = np.array(data.draw(st.lists(SHARES, min_size=len(user), max_size=len(user))))
-    found = metrics.bootstrap(delta, user, 100, seed=1)
+    found = bootstrap(delta, user, 100, seed=1)
     assert np.isfinite(list(found.values())).all()
     assert delta.min() - 1e-9 <= found["ci95_low"] <= found["ci95_high"] <= delta.max() + 1e-9
     assert 0 < found["p_value"] <= 1
@@ -123,62 +121,6 @@ def test_corrected_p_values_are_no_smaller_and_keep_the_order(p_values: list[flo
     assert (np.diff(np.array(corrected)[order]) >= 0).all()
 
 
-@cases(150)
-@given(
-    n_rows=st.integers(0, 60),
-    n_test=st.integers(0, 9),
-    n_parts=st.integers(3, 30),
-    has=st.booleans(),
-)
-def test_windows_hold_every_row_once_in_order(
-    n_rows: int, n_test: int, n_parts: int, has: bool
-) -> None:
-    columns = {"user": np.zeros(n_rows + n_test, dtype=np.int32)}
-    if has:
-        columns["is_test"] = np.repeat([False, True], [n_rows, n_test])
-    window, n_windows = window_of_rows(pa.table(columns), n_parts)
-    assert len(window) == n_rows + n_test
-    assert n_windows == n_parts + has
-    assert (np.diff(window) >= 0).all()
-    sizes = np.bincount(window, minlength=n_windows)
-    assert sizes[:n_parts].max() - sizes[:n_parts].min() <= 1
-    if has:
-        assert sizes[-1] == n_test
-
-
-@cases(60)
-@given(st.lists(st.integers(1, 6), min_size=3, max_size=3), st.integers(1, 25))
-def test_folds_have_windows_of_their_own_or_are_refused(numbers: list[int], n: int) -> None:
-    kinds = zip(("test", "validation", "label"), numbers, strict=True)
-    folds = [f"{kind}_{number}" for kind, of in kinds for number in range(1, of + 1)]
-    if len(folds) >= n:
-        with pytest.raises(InputError, match="windows or more; the data has"):
-            target_windows(folds, n)
-        return
-    targets = list(target_windows(folds, n).values())
-    assert targets == list(range(n - 1, n - 1 - len(folds), -1))
-    assert min(targets) >= 1
-
-
-ROW = st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(0, 3), st.integers(0, 4))
-
-
-@cases(150)
-@given(st.lists(ROW, min_size=1, max_size=40), st.integers(0, 4))
-def test_history_and_target_are_what_sets_say(rows: list[tuple], window: int) -> None:
-    rows = sorted(rows, key=lambda row: row[2])
-    history, target = fold_of(split_table(rows), window, n_parts=3)
-    exposed = {(u, i) for u, i, w, _ in rows if w < window}
-    liked = {(u, i) for u, i, w, s in rows if w < window and s}
-    wanted = {(u, i) for u, i, w, s in rows if w == window and s} - exposed
-    pairs = list(zip(history.users[history.user], history.items[history.item], strict=True))
-    assert sorted(pairs) == sorted(exposed)
-    assert {pair for pair, is_in in zip(pairs, history.is_positive, strict=True) if is_in} == liked
-    assert sorted(zip(target.user, target.item, strict=True)) == sorted(wanted)
-    assert set(target.users) == {u for u, _, w, _ in rows if w == window}
-    assert (target.strength > 0).all()
-
-
 @cases(40)
 @given(st.data())
 def test_no_metric_of_any_lists_is_nan(data: st.DataObject) -> None:
@@ -189,7 +131,7 @@ def test_no_metric_of_any_lists_is_nan(data: st.DataObject) -> None:
     rows = [(u, i, 0, s) for (u, i), s in data.draw(st.lists(st.tuples(pair, st.integers(0, 2))))]
     now = [(u, i, 1, LIKED) for u, i in data.draw(st.lists(pair, max_size=30))]
     new = [(user, n_items, 1, LIKED) for user in range(n_users)]  # so that everybody is judged
-    history, target = fold_of(split_table([*history_rows, *rows, *now, *new]), 1)
+    history, target = fold_of([*history_rows, *rows, *now, *new], 1)
 
     def lists() -> object:
         places = sorted(data.draw(st.sets(pair, max_size=30)))
@@ -198,7 +140,7 @@ def test_no_metric_of_any_lists_is_nan(data: st.DataObject) -> None:
         return top_k(user, item, score.reshape(len(user)), 3)
 
     models = {name: lists() for name in ("als", "hybrid", "popular")}
-    counts = CandidateCounts(*np.zeros((3, n_users), dtype=np.int64))
+    counts = np.zeros((3, n_users), dtype=np.int64)
     judged = judge(history, target, models, [models["hybrid"]], counts, 3)
     tree = results.summary(judged, EvaluateParams(k=3, n_resamples=100), seed=1, n_threads=1)
     groups = [tree, *(tree[name] for name in ("warm", "cold") if name in tree)]
@@ -212,81 +154,6 @@ def test_no_metric_of_any_lists_is_nan(data: st.DataObject) -> None:
     assert np.isfinite(list(tree["candidates"].values())).all()
 
 
-FEEDBACK = {"a": [1.5, None, 3.0, float("nan")], "b": [True, None, False, True], "n": [0, 1, 2, 3]}
-OPERATORS = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "!=": operator.ne,
-}
-Stated = tuple[str, Callable[[dict], bool]]  # a rule, and what it means for a row
-
-
-def is_given(value: object) -> bool:
-    return value is not None and value == value
-
-
-def compared(column: str, symbol: str, number: float) -> Stated:
-    def holds(row: dict) -> bool:
-        return is_given(row[column]) and OPERATORS[symbol](row[column], number)
-
-    return f"{column} {symbol} {number}", holds
-
-
-COMPARISONS = st.one_of(
-    st.just(("b", lambda row: is_given(row["b"]) and row["b"])),
-    st.builds(
-        compared, st.sampled_from("an"), st.sampled_from([*OPERATORS]), st.sampled_from([0, 1.5, 3])
-    ),
-)
-RULES = st.recursive(
-    COMPARISONS,
-    lambda parts: st.one_of(
-        parts.map(lambda one: (f"not ({one[0]})", lambda row: not one[1](row))),
-        st.tuples(parts, parts).map(
-            lambda two: (
-                f"({two[0][0]}) and ({two[1][0]})",
-                lambda row: two[0][1](row) and two[1][1](row),
-            )
-        ),
-        st.tuples(parts, parts).map(
-            lambda two: (
-                f"({two[0][0]}) or ({two[1][0]})",
-                lambda row: two[0][1](row) or two[1][1](row),
-            )
-        ),
-    ),
-    max_leaves=8,
-)
-
-
-@cases(150)
-@given(RULES)
-def test_a_rule_holds_where_it_says_so(rule: Stated) -> None:
-    text, holds = rule
-    rows = [dict(zip(FEEDBACK, row, strict=True)) for row in zip(*FEEDBACK.values(), strict=True)]
-    found = Rule.parse(text).evaluate(pa.table(FEEDBACK))
-    assert found.tolist() == [bool(holds(row)) for row in rows]
-
-
-WORDS = "a b n x and or not ( ) < > = == != 1 -2.5 1e999 True . , [ lambda import __ # é f' ' \\ :="
-PIECES = st.sampled_from([*WORDS.split(), "\n", "\0", "\ud800"])
-
-
-@cases(300)
-@given(st.one_of(st.text(max_size=30), st.lists(PIECES, max_size=12).map(" ".join)))
-def test_any_text_is_a_rule_or_one_line(text: str) -> None:
-    try:
-        found = Rule.parse(text).evaluate(pa.table(FEEDBACK))
-    except InputError as error:
-        assert len(str(error).splitlines()) == 1  # noqa: PT017
-        assert str(error).startswith(f"data.positive is {text!r}: ")  # noqa: PT017
-    else:
-        assert (found.dtype, len(found)) == (bool, 4)
-
-
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5)),
     lambda part: st.one_of(
@@ -296,7 +163,7 @@ JSON = st.recursive(
 )
 
 
-@cases(200)
+@cases(100)
 @given(data=st.data())
 def test_any_section_is_read_or_a_line_for_each_finding(
     data: st.DataObject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -305,7 +172,10 @@ def test_any_section_is_read_or_a_line_for_each_finding(
     keys = st.sampled_from([*MODELS[name].model_fields])
     section = data.draw(st.one_of(JSON, st.dictionaries(keys, JSON, max_size=4)))
     monkeypatch.chdir(tmp_path)
-    params.FILE.write_text(json.dumps({name: section}), encoding="utf-8")
+    tree = section
+    for part in reversed(name.split(".")):
+        tree = {part: tree}
+    params.FILE.write_text(json.dumps(tree), encoding="utf-8")
     try:
         params.section(name, MODELS[name])
     except InputError as error:
@@ -339,7 +209,7 @@ def films(n_items: int = 45, n_users: int = 6) -> dict[str, list[list[str]]]:
     return {"inter": ratings, "item": items, "user": users}
 
 
-@cases(150)
+@cases(70)
 @given(
     st.lists(
         st.tuples(st.sampled_from([*HEADS]), st.integers(0, 999), st.integers(0, 3), NASTY),
@@ -404,7 +274,7 @@ PLACES = [(name, column) for name, columns in notebook.FILES.items() for column 
 PLACES += 9 * [EMBEDDING]  # it can be wrong in most ways
 
 
-@cases(200)
+@cases(90)
 @given(st.data())
 def test_any_column_of_the_vk_layout_is_read_or_one_line(data: st.DataObject) -> None:
     """And no interaction is lost."""

@@ -4,7 +4,7 @@ threads.
 
 from pathlib import Path
 
-from harness.params import SharedParams
+from core.params import SharedParams
 
 import lightgbm as lgb
 import numpy as np
@@ -12,10 +12,10 @@ import pytest
 from pydantic import ValidationError
 
 import ranker
-from boosting import models
-from boosting.examples import Examples
-from boosting.models import load, predict, save
-from boosting.training import RankerParams, dataset, list_weights, sample_negatives, train
+from rankers import trained as models
+from rankers.examples import Examples
+from rankers.trained import load, predict, save
+from rankers.training import RankerParams, dataset, list_weights, sample_negatives, train
 
 SETTINGS = {
     "objective": "lambdarank",
@@ -85,37 +85,31 @@ def test_all_positives_and_n_negatives_of_each_list_in_order(most: int) -> None:
     assert (sampled.names, sampled.categorical) == (examples.names, examples.categorical)
 
 
-def test_zero_negatives_are_all() -> None:
-    examples = examples_of(LISTS)
-    assert sample_negatives(examples, 0, seed=3) is examples
-
-
-def test_the_draw_follows_the_seed() -> None:
+def test_the_draw_of_negatives() -> None:
+    """It follows the seed, and can draw any; 0 are all, and of nothing there is nothing."""
     examples = examples_of([[0] * 50 + [1]])
     first, again, other = (sample_negatives(examples, 5, seed).item.tolist() for seed in (1, 1, 2))
     assert first == again != other
-
-
-def test_every_negative_can_be_drawn() -> None:
-    examples = examples_of([[0, 1, 0, 0]])
-    drawn = {int(item) for seed in range(40) for item in sample_negatives(examples, 1, seed).item}
+    few = examples_of([[0, 1, 0, 0]])
+    drawn = {int(item) for seed in range(40) for item in sample_negatives(few, 1, seed).item}
     assert drawn == {0, 1, 2, 3}
-
-
-def test_sampling_nothing() -> None:
-    nothing = examples_of([[1]]).take(np.zeros(1, dtype=bool))
-    assert len(sample_negatives(nothing, 3, seed=0).label) == 0
+    assert sample_negatives(few, 0, seed=3) is few
+    assert len(sample_negatives(few.take(few.label > 1), 3, seed=0).label) == 0
 
 
 def test_dataset_has_the_lists_of_every_fold() -> None:
     folds = [examples_of(LISTS), examples_of([[1, 0, 0], [0, 1]], first_user=3)]
-    data = dataset(folds, params_of(), SHARED).construct()
+    data = dataset(folds, params_of(list_weight=1.0), SHARED).construct()
     assert data.get_group().tolist() == [6, 2, 4, 3, 3, 2]  # user 3 ends the first, begins the next
     assert data.get_group().sum() == data.num_data() == 20
     assert data.get_label().tolist() == [
         float(value > 0) for fold in folds for value in fold.label.tolist()
     ]
     assert data.get_feature_name() == ["a", "b", "c", "d"]
+    n = np.repeat([2, 1, 1, 2, 1, 1], [6, 2, 4, 3, 3, 2])
+    np.testing.assert_allclose(data.get_weight(), (1 / n) / (1 / n).mean(), rtol=1e-6)
+    graded = dataset(folds, params_of(label="graded", objective="lambdarank"), SHARED).construct()
+    assert graded.get_label().tolist() == [float(v) for fold in folds for v in fold.label]
 
 
 def test_rows_weigh_by_the_relevant_rows_of_their_list() -> None:
@@ -127,18 +121,6 @@ def test_rows_weigh_by_the_relevant_rows_of_their_list() -> None:
     assert list_weights(label, group, 0).tolist() == [1] * 9
     by_list = np.add.reduceat(np.where(label > 0, list_weights(label, group, 1), 0), [0, 2, 7])
     np.testing.assert_allclose(by_list, by_list[0])  # every user's relevant items count the same
-
-
-def test_dataset_weighs_the_rows_of_all_folds() -> None:
-    folds = [examples_of(LISTS), examples_of([[1, 0, 0], [1, 1]], first_user=3)]
-    data = dataset(folds, params_of(list_weight=1.0), SHARED).construct()
-    n = np.repeat([2, 1, 1, 2, 1, 2], [6, 2, 4, 3, 3, 2])
-    np.testing.assert_allclose(data.get_weight(), (1 / n) / (1 / n).mean(), rtol=1e-6)
-
-
-def test_graded_labels_are_the_strength() -> None:
-    data = dataset([examples_of(LISTS)], params_of(label="graded"), SHARED).construct()
-    assert data.get_label().tolist() == [value for labels in LISTS for value in labels]
 
 
 def fold_of(seed: int, n_lists: int = 30) -> Examples:
@@ -183,7 +165,7 @@ def test_many_rows_give_the_same_model_at_any_number_of_threads() -> None:
     for threads in (1, 2):
         shared = SharedParams(seed=5, threads=threads, folds=FOLDS)
         found = train(dataset([examples], params, shared), params, shared, 3)
-        scores.append([m.predict(examples.values[:1000], num_threads=1).tobytes() for m in found])
+        scores.append(predict(found, examples.values[:1000], threads).tobytes())
     assert scores[0] == scores[1]
 
 
@@ -214,24 +196,16 @@ def test_models_are_read_in_the_order_of_their_seeds(
     np.testing.assert_allclose(predict(loaded, values, 1), expected, rtol=1e-12)
 
 
-def test_the_mean_score_is_the_same_at_any_number_of_threads() -> None:
-    models, values = [trained(1, number) for number in (0, 1)], fold_of(3).values
-    one, two = (predict(models, values, threads) for threads in (1, 2))
-    assert one.tobytes() == two.tobytes()
-
-
 def test_mean_average_precision_by_hand() -> None:
-    """List 0 is ranked 1 0 1 with 2 + 1 relevant items, list 1 is ranked 0 1 with 1 + 1."""
+    """List 0 is ranked 1 0 1 with 2 + 1 relevant items, list 1 is ranked 0 1 with 1 + 1; ties keep
+    the order of the candidates.
+    """
     examples = examples_of([[0, 1, 1], [1, 0]])
     score = np.array([2.0, 3.0, 1.0, 0.0, 9.0])
     expected = ((1 / 1 + 2 / 3) / 3 + (1 / 2) / 2) / 2
     assert ranker.mean_average_precision(examples, score) == pytest.approx(expected)
-
-
-def test_ties_keep_the_order_of_the_candidates() -> None:
-    examples = examples_of([[0, 1, 1]])
-    expected = (1 / 2 + 2 / 3) / 3
-    assert ranker.mean_average_precision(examples, np.zeros(3)) == pytest.approx(expected)
+    expected = ((1 / 2 + 2 / 3) / 3 + (1 / 1) / 2) / 2
+    assert ranker.mean_average_precision(examples, np.zeros(5)) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("n_trees", [6, 45])
@@ -276,12 +250,8 @@ def test_feature_gain_is_a_share_the_largest_first() -> None:
     assert frame["gain"].is_monotonic_decreasing
 
 
-def test_graded_labels_with_binary_are_refused() -> None:
+@pytest.mark.parametrize("objective", ["lambdarank", "rank_xendcg"])
+def test_graded_labels_need_a_ranking_objective(objective: str) -> None:
+    assert trained(1, label="graded", objective=objective).num_trees() == 6
     with pytest.raises(ValidationError, match="needs the objective lambdarank or rank_xendcg"):
         params_of(label="graded", objective="binary")
-
-
-@pytest.mark.parametrize("objective", ["lambdarank", "rank_xendcg"])
-def test_graded_labels_with_a_ranking_objective(objective: str) -> None:
-    assert params_of(label="graded", objective=objective).label == "graded"
-    assert trained(1, label="graded", objective=objective).num_trees() == 6

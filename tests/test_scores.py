@@ -1,13 +1,14 @@
 """What scores the lists of warm and of cold users."""
 
+from core.candidate_lists import Candidates
+
 import numpy as np
 
-from boosting.lean_lightgbm import lightgbm as lgb
 from families.columns import float32
 from families.context import Rows
-from folds.candidate_lists import Candidates
 from histories import LIKED, SEEN, history_of
-from ranking.scores import Scorer, scores
+from rankers.lean_lightgbm import lightgbm as lgb
+from rankers.scoring import Scorer, scores
 
 HISTORY = history_of([(0, 0, 0, LIKED), (0, 1, 0, SEEN), (1, 2, 0, SEEN)], 1)
 LISTS = Candidates(  # user 0 is warm, 1 only watched, 2 has no history

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from harness.script import InputError
+from core.script import InputError
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import split
-from split import order_by_user, repeats, start_and_days, summary, window_of_rows
+from split import order_by_user, repeats, report_ties, summary, window_of_rows
 
 
 def interactions(n_rows: int, **columns: list) -> pa.Table:
@@ -50,16 +50,7 @@ def test_order_by_user_is_stable(seed: int) -> None:
     np.testing.assert_array_equal(order_by_user(user), np.argsort(user, kind="stable"))
 
 
-def test_order_by_user_of_one_row() -> None:
-    assert order_by_user(np.array([4], dtype=np.int32)).tolist() == [0]
-
-
 NO, YES = False, True
-
-
-def test_a_pair_repeats_after_its_first_row() -> None:
-    user, item = np.array([0, 0, 0, 1, 1], np.int32), np.array([4, 5, 4, 4, 4], np.int32)
-    assert repeats(user, item).tolist() == [NO, NO, YES, NO, YES]
 
 
 def test_pairs_of_large_numbers_are_not_confused() -> None:
@@ -102,16 +93,35 @@ def test_summary_has_the_days_where_the_source_tells_the_time() -> None:
     assert frame["start"].tolist() == [100, day_5, day_5, day_9, day_9]  # 1 and 4 are empty
 
 
-def test_days_beyond_the_integers_are_counted() -> None:
-    times = np.array([-(2**62), 2**62 + 2**61])
-    days = start_and_days(times, np.array([2]))["n_days"].tolist()
-    assert days == [round((2**63 + 2**61) / 86_400, 2)]
+@pytest.mark.parametrize(
+    ("timestamp", "n_tied", "line"),
+    [
+        ([1, 2, 3, 4, 5, 6, 7, 8], [0, 0, 0, 0], ""),
+        ([9] * 8, [0, 8, 8, 8], "3 of 3 window edges fall between equal timestamps, and 100% of"),
+        (
+            [1, 2, 2, 3, 4, 4, 5, 6],
+            [0, 2, 0, 0],
+            "1 of 3 window edges fall between equal timestamps, and 25% of the interactions have"
+            " one of these; the order of the file decides their windows\n",
+        ),
+    ],
+)
+def test_ties_over_the_edges_of_windows_are_told(
+    timestamp: list, n_tied: list, line: str, capsys: pytest.CaptureFixture
+) -> None:
+    columns = {"user": [0] * 8, "item": [0] * 8, "is_positive": [YES] * 8, "timestamp": timestamp}
+    counts = summary(np.repeat(np.arange(4), 2), 4, pa.table(columns))
+    assert counts["n_tied"].tolist() == n_tied
+    report_ties(counts)
+    out = capsys.readouterr().out
+    assert line in out
+    assert out.count("\n") == bool(line)
 
 
 def test_windows_that_are_weeks_start_with_their_number() -> None:
     table = pa.table({"user": [0], "item": [5], "is_positive": [YES]})
-    weeks = table.replace_schema_metadata({"n_weeks": "2", "first_week": "7"})
-    assert summary(np.array([1]), 2, weeks)["start"].tolist() == [7, 8]
+    weeks = table.replace_schema_metadata({"n_weeks": "2", "weeks": "[7, 9]"})
+    assert summary(np.array([1]), 2, weeks)["start"].tolist() == [7, 9]
     assert "start" not in summary(np.array([1]), 2, table)
 
 
@@ -119,14 +129,14 @@ def write_interactions(folder: Path, strength: list[int], **channels: pa.Array) 
     (folder / "params.yaml").write_text(
         "seed: 1\nthreads: 1\nfolds: [test, validation, label_1]\nsplit:\n  windows: 4\n"
     )
-    (folder / "data").mkdir()
+    (folder / "data/tables").mkdir(parents=True)
     columns = {
         "user": pa.array([1, 0, 1, 1, 0, 1], pa.int32()),
         "item": pa.array([4, 4, 5, 4, 6, 4], pa.int32()),
         "is_positive": [value > 0 for value in strength],
         "strength": pa.array(strength, pa.uint8()),
     }
-    pq.write_table(pa.table(columns | channels), folder / "data/interactions.parquet")
+    pq.write_table(pa.table(columns | channels), folder / "data/tables/interactions.parquet")
 
 
 def test_main(
@@ -136,8 +146,8 @@ def test_main(
     monkeypatch.chdir(tmp_path)
     write_interactions(tmp_path, [0, 1, 0, 2, 0, 1])
     split.main()
-    for fold, window in (("test", 3), ("validation", 2), ("label_1", 1)):
-        assert json.loads(Path(f"data/split/folds/{fold}.json").read_text()) == {"window": window}
+    windows = json.loads(Path("data/split/folds.json").read_text())
+    assert windows == {"test": 3, "validation": 2, "label_1": 1}
     table = pq.read_table("data/split/interactions.parquet")
     assert table.to_pydict() == {
         "user": [0, 0, 1, 1, 1, 1],
@@ -185,23 +195,3 @@ def test_nothing_positive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(InputError, match="data.positive: no interaction is positive"):
         split.main()
     assert not (tmp_path / "data/split").exists()
-
-
-FOLDS = ["test", "test_2", "validation", "label_1", "label_2"]
-
-
-def test_folds_target_consecutive_windows_backwards() -> None:
-    windows = split.target_windows(FOLDS, 10)
-    assert windows == {"test": 9, "test_2": 8, "validation": 7, "label_1": 6, "label_2": 5}
-
-
-@pytest.mark.parametrize(("n_windows", "fold"), [(5, "label_2"), (3, "validation")])
-def test_too_few_windows(n_windows: int, fold: str) -> None:
-    """The earliest fold has one window of history at least."""
-    assert split.target_windows(FOLDS, 6)["label_2"] == 1
-    with pytest.raises(InputError) as error:
-        split.target_windows(FOLDS, n_windows)
-    assert str(error.value) == (
-        f"params.yaml: folds has {fold}, which needs {n_windows + 1} windows or more; "
-        f"the data has {n_windows}"
-    )

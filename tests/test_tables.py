@@ -4,10 +4,10 @@ import hashlib
 import struct
 from pathlib import Path
 
+from core.tables import arrays_of, write_npz
+
 import numpy as np
 from scipy import sparse
-
-from folds.tables import arrays_of, write_npz
 
 
 def test_arrays_come_back(tmp_path: Path) -> None:

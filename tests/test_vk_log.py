@@ -1,44 +1,175 @@
-"""The log of both layouts, where the layouts' own tests do not reach."""
+"""The log of both layouts: its rows, their order, and its feedback channels."""
 
+import json
 from pathlib import Path
+
+from core.script import InputError
+from core.tables import CHANNELS, LEVELS
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from readers import parquet, vk_log
+from readers import vk_log
 from readers.positive_rule import Rule
+from readers.vk_log import Channels
+
+NAN = float("nan")
+ALL = {
+    "like": [True, False, None],
+    "share": pa.array([2, 0, None], pa.int8()),
+    "bookmark": [0.5, NAN, 0.0],
+    "dislike": [None, None, None],
+    "click_on_author": [False, True, True],
+    "open_comments": [True, True, False],
+    "timespent": pa.array([3, 255, 0], pa.uint8()),
+    "place": pa.array([7, 4, 7], pa.uint8()),
+    "platform": ["web", None, "app"],
+    "agent": [2.0, NAN, 1.0],
+}
 
 
-def test_strength_is_at_most_4() -> None:
-    feedback = pa.table(
-        {
-            "like": [True, True, False, None],
-            "share": pa.array([2, 1, 0, None], pa.int8()),
-            "bookmark": [1.0, 1.0, 0.0, np.nan],
-            "dislike": [True, True, True, True],
-        }
-    )
-    is_positive = np.array([True, False, True, True])
-    result = vk_log.strength(is_positive, feedback)
-    assert result.tolist() == [1 + 3, 0, 1, 1]
-    assert result.dtype == np.uint8
-    assert vk_log.strength(is_positive, feedback.select([])).tolist() == [1, 0, 1, 1]
+def read(folder: Path, *files: dict, by_time: bool = False) -> dict[str, list]:
+    """The log of files with these columns beside ids and a rating, and the ids."""
+    paths = []
+    for number, columns in enumerate(files):
+        rows = np.arange(len(next(iter(columns.values()))))
+        paths.append(folder / f"{number}.parquet")
+        table = {"user_id": rows, "item_id": rows, "rating": rows + 1, **columns}
+        pq.write_table(pa.table(table), paths[-1])
+    number, rule = np.arange(len(files)), Rule.parse("rating > 0")
+    log, users, items = vk_log.read_log(paths, rule, "number", number, by_time=by_time)
+    ids = {"users": users.values.to_pylist(), "items": items.values.to_pylist()}
+    return log.to_pydict() | ids
 
 
-def test_a_log_in_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet, "BATCH_ROWS", 2)
+def channels_of(log: dict[str, list]) -> dict[str, list]:
+    return {name: values for name, values in log.items() if name in CHANNELS}
+
+
+def test_a_log_of_several_files(tmp_path: Path) -> None:
     device = pa.array(["x", "y", "z", "x", "y"]).dictionary_encode()
-    first = {"user_id": device, "item_id": [3, 1, 2, 3, 3], "rating": [5, 1, 1, 5, 1]}
-    second = {"user_id": ["y", "w"], "item_id": [4, 1], "rating": [1, 5]}
-    paths = [tmp_path / "first.parquet", tmp_path / "second.parquet"]
-    for path, columns in zip(paths, (first, second), strict=True):
-        pq.write_table(pa.table(columns), path)
-    log = vk_log.read_log(paths, Rule.parse("rating > 4"))
-    assert log.users.values.to_pylist() == ["w", "x", "y", "z"]
-    assert log.items.values.to_pylist() == [1, 2, 3, 4]
-    assert log.columns["user"].tolist() == [1, 2, 3, 1, 2, 2, 0]
-    assert log.columns["item"].tolist() == [2, 0, 1, 2, 2, 3, 0]
-    assert log.columns["is_positive"].tolist() == [True, False, False, True, False, False, True]
-    assert log.n_rows == [5, 2]
+    first = {"user_id": device, "item_id": [3, 1, 2, 3, 3], "rating": [5, 0, 0, 5, 0]}
+    second = {"user_id": ["y", "w"], "item_id": [4, 1], "rating": [0, 5]}
+    log = read(tmp_path, first, second)
+    assert log == {
+        "users": ["w", "x", "y", "z"],
+        "items": [1, 2, 3, 4],
+        "user": [1, 2, 3, 1, 2, 2, 0],
+        "item": [2, 0, 1, 2, 2, 3, 0],
+        "is_positive": [True, False, False, True, False, False, True],
+        "strength": [1, 0, 0, 1, 0, 0, 1],
+        "number": [0, 0, 0, 0, 0, 1, 1],
+    }
+
+
+def test_rows_shuffled_within_their_file_give_the_same_log(tmp_path: Path) -> None:
+    """Also the codes of settings, which follow the order of time; files stay one after another."""
+    time = np.arange(956_703_932, 956_703_932 + 12)
+    files = [
+        {"user_id": [5, 6, 7, 8], "place": [3, 1, 3, 2], "like": [0, 1, 0, 1], "timestamp": of}
+        for of in (time[:4], time[4:8] - 2)
+    ]
+    expected = read(tmp_path, *files, by_time=True)
+    assert expected["timestamp"] == [*time[:4], *time[2:6]]
+    order = [2, 0, 3, 1]
+    shuffled = [{name: np.array(of)[order] for name, of in columns.items()} for columns in files]
+    shuffled[1]["timestamp"] = shuffled[1]["timestamp"] * 1000
+    ids = {"item_id": np.array(order), "rating": np.array(order) + 1}
+    result = read(tmp_path, *(columns | ids for columns in shuffled), by_time=True)
+    assert result == expected
+    assert result["place"] == [0, 1, 0, 2] * 2
+
+
+def test_time_in_some_files_only_orders_none(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    log = read(tmp_path, {"timestamp": [2, 1]}, {"user_id": [1]}, by_time=True)
+    assert "timestamp" not in log
+    assert log["user"] == [0, 1, 1]
+    assert f"{tmp_path}/1.parquet: no column timestamp, as other files" in capsys.readouterr().out
+
+
+def test_every_channel_of_any_type_becomes_a_bit_or_a_byte(tmp_path: Path) -> None:
+    channels = Channels(CHANNELS)
+    channels.add(pa.table(ALL))
+    table = pa.table(channels.columns())
+    assert table.to_pydict() == {
+        "like": [True, False, False],
+        "share": [True, False, False],
+        "bookmark": [True, False, False],
+        "dislike": [False, False, False],
+        "click_on_author": [False, True, True],
+        "open_comments": [True, True, False],
+        "timespent": [3, 255, 0],
+        "place": [0, 1, 0],
+        "platform": [0, 255, 1],
+        "agent": [0, 255, 1],
+    }
+    assert table.schema.types == [pa.bool_()] * 6 + [pa.uint8()] * 4
+    assert channels_of(read(tmp_path, ALL | {"watched": [1, 2, 3]})) == table.to_pydict()
+
+
+def test_codes_of_settings_go_on_from_file_to_file(tmp_path: Path) -> None:
+    """Also of another width; so no code depends on what comes later."""
+    first = {"place": pa.array([9, 8, 7], pa.uint8())}
+    second = {"place": pa.array([7, 6, 9], pa.int64())}
+    assert channels_of(read(tmp_path, first, second)) == {"place": [0, 1, 2, 2, 3, 0]}
+
+
+def test_seconds_are_at_most_255(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    watched = [255.9, 256.0, NAN, -1.0, 7.9, float("inf")]
+    assert channels_of(read(tmp_path, {"timespent": watched})) == {
+        "timespent": [255, 255, 0, 0, 7, 255]
+    }
+    line = "timespent is above 255 s in 3 rows, which count as 255 s in the family channels\n"
+    assert line in capsys.readouterr().out
+
+
+def test_what_some_files_lack_is_left_out_with_a_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    files = {"like": [True], "share": [True], "place": [1]}, {"share": [True]}, {"share": [False]}
+    log = read(tmp_path, *files)
+    assert channels_of(log) == {"share": [True, True, False]}
+    assert log["strength"] == [1 + 1, 1 + 1, 1]  # of share alone
+    out = capsys.readouterr().out
+    for number in (1, 2):
+        assert f"{number}.parquet: no column like, place, as other files have; not used in" in out
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ({"dislike": ["no"]}, "dislike is string; must be true/false or numbers"),
+        ({"open_comments": [[1]]}, "open_comments is list<element: int64>; must be true/false or"),
+        ({"timespent": [True]}, "timespent is bool; must be numbers"),
+        ({"agent": [[1]]}, "agent is list<element: int64>; must be numbers, strings or true/false"),
+        ({"timestamp": [True]}, "timestamp is bool; must be numbers or timestamps"),
+    ],
+)
+def test_a_column_of_another_kind_is_one_line(tmp_path: Path, columns: dict, expected: str) -> None:
+    good = {name: [1] for name in columns}
+    with pytest.raises(InputError) as error:
+        read(tmp_path, good, columns, by_time=True)
+    assert str(error.value).startswith(f"{tmp_path}/1.parquet: {expected}")
+    assert "\n" not in str(error.value)
+
+
+def test_codes_of_known_values_go_to_no_others() -> None:
+    """By way of the JSON that the tables keep of them."""
+    channels = Channels(["like", "place"])
+    channels.add(pa.table({"like": [True, False, True], "place": ["b", None, "c"]}))
+    known = json.loads(channels.metadata()[LEVELS])
+    assert known == {"place": ["b", "c"]}
+    again = Channels(["place"], known)
+    again.add(pa.table({"place": ["c", "a", "b", None]}))
+    assert again.columns()["place"].to_pylist() == [1, 255, 0, 255]
+    assert Channels(["like"]).metadata() is None
+
+
+def test_values_after_the_first_255_are_unknown() -> None:
+    channels = Channels(["place"])
+    channels.add(pa.table({"place": np.arange(258)}))
+    channels.add(pa.table({"place": [255, 254, 0]}))
+    codes = channels.columns()["place"].to_pylist()
+    assert codes == [*range(255), 255, 255, 255, 255, 254, 0]

@@ -8,43 +8,56 @@ import pytest
 from experiments import workspace
 
 
-@pytest.fixture
-def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository of git with parameters, a lock file and an out; `dvc checkout` fails in it."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(workspace, "dvc", lambda *_: ["false"])
-    files = {"params.yaml": "seed: 1\n", "dvc.lock": "of seed 1\n", "data/als/test.npz": "factors"}
-    for name, text in files.items():
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    author = ("-c", "user.name=a", "-c", "user.email=a@b")
-    for command in (("init", "-q"), ("add", "-A"), (*author, "commit", "-qm", "first")):
-        subprocess.run(["git", *command], check=True)
-    return tmp_path
+def run(*command: str) -> str:
+    return subprocess.run(["git", *command], check=True, capture_output=True, text=True).stdout
 
 
-def run_a_trial(repository: Path) -> None:
-    (repository / "params.yaml").write_text("seed: 2\n")
-    (repository / "dvc.lock").write_text("of seed 2\n")
-
-
-def test_outs_that_were_never_here_are_not_missed(
-    repository: Path, capsys: pytest.CaptureFixture
+@pytest.mark.parametrize("has_edits", [True, False])
+@pytest.mark.parametrize("is_detached", [True, False])
+def test_a_record_restores_everything(
+    has_edits: bool,
+    is_detached: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
 ) -> None:
-    """dvc.lock of a fresh clone names outs that are nowhere."""
-    workspace.put_aside()
-    run_a_trial(repository)
-    workspace.put_back()
-    assert (repository / "params.yaml").read_text() == "seed: 1\n"
-    assert (repository / "dvc.lock").read_text() == "of seed 1\n"
-    assert capsys.readouterr().out == ""
-
-
-def test_outs_that_were_here_are_missed(repository: Path, capsys: pytest.CaptureFixture) -> None:
-    workspace.put_aside()
-    run_a_trial(repository)
-    (repository / "data/als/test.npz").unlink()
-    workspace.put_back()
-    said = capsys.readouterr().out
-    assert "1 files of data/ could not be restored (data/als/test.npz among them)" in said
+    """But files without edits that were edited since, and what git does not track. `dvc checkout`
+    fails here, which is said.
+    """
+    monkeypatch.chdir(tmp_path)
+    for who in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{who}_NAME", "a")
+        monkeypatch.setenv(f"GIT_{who}_EMAIL", "a@b")
+    paths = [Path(name) for name in ("params.yaml", "staged", "edited", "gone", "later")]
+    for path in paths:
+        path.write_text("first")
+    run("init", "--quiet")
+    run("add", "--all")
+    run("commit", "--quiet", "--message", "first")
+    if is_detached:
+        run("checkout", "--quiet", "--detach")
+    if has_edits:
+        Path("staged").write_text("mine")
+        Path("new").write_text("mine")
+        run("add", "staged", "new")
+        Path("edited").write_text("mine")
+        Path("gone").unlink()
+    status = ("status", "--porcelain", "--branch")
+    before = run(*status)
+    workspace.record()
+    changed = paths if has_edits else paths[:1]  # DVC touches no other file
+    for path in (*changed, Path("metrics/new")):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("of a trial")
+    run("add", "--all")
+    run("checkout", "--quiet", "--detach")
+    Path("later").write_text("mine")
+    workspace.restore()
+    workspace.record()  # and again
+    workspace.restore()
+    Path("later").write_text("first")
+    assert run(*status) == before
+    assert [path.read_text() for path in paths if path.exists()] == (
+        ["first", "mine", "mine", "first"] if has_edits else ["first"] * 5
+    )
+    assert "run dvc repro" in capsys.readouterr().out

@@ -1,106 +1,155 @@
-"""Draws the results for the READMEs."""
+"""Pictures of results, for metrics/ and for the report."""
 
-import matplotlib.pyplot as plt
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from core.params import kind_of
+
+import matplotlib
+import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from evaluation import canvas
-from evaluation.labels import spread
+from evaluation.bootstrap import Interval
 
-N_FEATURES = 15
-COLOURS = {"hybrid": "#c1121f", "als": "#003049"}  # the two that matter; baselines are grey
-GREY, DARK_GREY = "#9aa0a6", "#5f6368"
-LINE_HEIGHT = 0.055  # of a label, as a share of the axis
+PALETTE = {  # the style sheet of the report has these names, and other values for a dark screen
+    "ink": "#1a1f26",
+    "soft": "#56606c",
+    "edge": "#d5dbe2",
+    "als": "#0b62ae",
+    "hybrid": "#b93a05",
+    "baseline": "#6d7681",
+    "history": "#bcc5cf",
+    "page": "#ffffff",
+}
+MARKERS = {"als": "o", "hybrid": "D"}  # shapes, for readers who do not see the colours
+STYLE = {
+    "axes.edgecolor": PALETTE["soft"],
+    "axes.labelcolor": PALETTE["soft"],
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so the layout is the same everywhere
+    "grid.color": PALETTE["edge"],
+    "text.color": PALETTE["ink"],
+    "text.parse_math": False,
+    "xtick.color": PALETTE["soft"],
+    "ytick.color": PALETTE["soft"],
+}
+WIDTH = 5  # inches: 360 units of the SVG, the width of a phone
 
 
-def draw_by_k(axes: plt.Axes, frame: pd.DataFrame) -> None:
-    """A line per model, named at its right end."""
-    models = frame.columns[1:]
-    for name in models:
-        width = 2.4 if name in COLOURS else 1.3
-        axes.plot(frame["k"], frame[name], color=COLOURS.get(name, GREY), linewidth=width)
-    axes.set(title="MAP@k, test", xlabel="k", ylabel="MAP@k", ylim=0)
+class Row(NamedTuple):
+    """A row of a forest plot. kind: als, hybrid or baseline, for its colour and marker."""
+
+    label: str
+    interval: Interval
+    kind: str = "baseline"
+
+
+def prepare() -> None:
+    """Make pictures independent of the screen and of a matplotlibrc of the user or the folder."""
+    matplotlib.use("Agg")
+    matplotlib.rcdefaults()
+
+
+def canvas(height: float, left: float = 0.1, right: float = 0.1) -> Axes:
+    """Return axes of this height and with these margins, in inches, with room for the labels of x.
+
+    We do not use the layout engines of matplotlib because they take three times as long.
+    """
+    prepare()
+    matplotlib.rcParams.update(STYLE)
+    figure = Figure((WIDTH, height))
+    figure.subplots_adjust(left / WIDTH, 0.55 / height, 1 - right / WIDTH, 1 - 0.1 / height)
+    return figure.add_subplot()
+
+
+def interval_text(one: Interval) -> str:
+    """Return the value with its interval, both signed."""
+    if not one.is_known:
+        return f"{signed(one.value)} (too few users)"
+    return f"{signed(one.value)} ({signed(one.low)} to {signed(one.high)})"
+
+
+def signed(value: float) -> str:
+    """Return a number with its sign, a typographic minus."""
+    return f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
+
+
+def forest(rows: Sequence[Row], label: str) -> Axes:
+    """Draw a line for each interval of differences, with its label and figures above it."""
+    axes = canvas(0.6 + 0.42 * len(rows))
+    for y, row in enumerate(rows):
+        one, colour = row.interval, PALETTE[row.kind]
+        axes.plot([one.low, one.high], [y, y], color=colour, linewidth=2)
+        axes.plot(one.value, y, MARKERS.get(row.kind, "s"), color=colour, markersize=6)
+        style = {
+            "transform": axes.get_yaxis_transform(),
+            "va": "center",
+            "weight": "bold" if row.kind == "hybrid" else "normal",
+            "bbox": {"facecolor": PALETTE["page"], "edgecolor": "none", "pad": 0.5},
+        }
+        axes.text(0, y - 0.4, row.label, **style)
+        axes.text(1, y - 0.4, interval_text(one), ha="right", **style)
+    axes.axvline(0, color=PALETTE["ink"], linewidth=1, zorder=0)
+    axes.set(ylim=(len(rows) - 0.6, -0.8), yticks=[], xlabel=label)
+    axes.locator_params(axis="x", nbins=5)
+    axes.spines["left"].set_visible(False)
+    return axes
+
+
+def spread(values: np.ndarray, distance: float) -> np.ndarray:
+    """Return positions near the values, in their order and at least `distance` apart."""
+    order = np.argsort(values, kind="stable")
+    steps = np.arange(len(values)) * distance
+    positions = np.empty(len(values))
+    positions[order] = np.maximum.accumulate(values[order] - steps) + steps
+    return positions
+
+
+def lines(frame: pd.DataFrame) -> Axes:
+    """Draw a line for each column after the first, which is x, with its name at the right end."""
+    axes = canvas(3.2, left=0.55, right=1.35)
+    x, names = frame.iloc[:, 0], frame.columns[1:]
+    colours = [PALETTE.get(name, PALETTE["baseline"]) for name in names]
+    for name, colour in zip(names, colours, strict=True):
+        axes.plot(x, frame[name], color=colour, linewidth=2.4 if name in MARKERS else 1.3)
+    axes.set_xlabel(frame.columns[0])
+    axes.locator_params(axis="x", nbins=6, integer=True)
+    axes.grid(axis="y")
     axes.margins(x=0)
-    ends = frame[models].iloc[-1].to_numpy()
-    heights = spread(ends, LINE_HEIGHT * axes.get_ylim()[1])
-    for name, end, height in zip(models, ends, heights, strict=True):
-        axes.annotate(
-            name.replace("_", " "),
-            (frame["k"].iloc[-1], end),
-            (1.03, height),
-            textcoords=("axes fraction", "data"),
-            color=COLOURS.get(name, DARK_GREY),
-            va="center",
-            fontsize=9,
-            arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.6},
-        )
+    ends = frame[names].iloc[-1].to_numpy()
+    height = axes.get_position().height * axes.figure.get_figheight()
+    heights = spread(ends, 0.19 * np.ptp(axes.get_ylim()) / height)
+    arrow = {"arrowstyle": "-", "color": PALETTE["edge"], "linewidth": 0.8}
+    style = {"textcoords": ("axes fraction", "data"), "va": "center", "arrowprops": arrow}
+    for name, colour, end, place in zip(names, colours, ends, heights, strict=True):
+        axes.annotate(name, (x.iloc[-1], end), (1.05, place), color=colour, **style)
+    return axes
 
 
-def draw_slices(axes: plt.Axes, frame: pd.DataFrame) -> None:
-    """Two bars per slice of users."""
-    users = frame[~frame["slice"].str.endswith("items")]
-    labels = [f"{row.slice}\n({row.n_lists} lists)" for row in users.itertuples()]
-    users.set_axis(labels).plot.barh(y=["als", "hybrid"], ax=axes, color=COLOURS, width=0.75)
-    axes.invert_yaxis()
-    axes.set(title="MAP@k by history of the user, test", xlabel="MAP@k", ylabel="")
-    axes.legend(frameon=False, fontsize=8)
+def bars(values: pd.Series, label: str) -> Axes:
+    """Draw horizontal bars, the first on top, each labelled with its index."""
+    left = 0.2 + 0.075 * max(map(len, values.index))
+    axes = canvas(0.65 + 0.24 * len(values), left=min(left, 2.5), right=0.25)
+    axes.barh(values.index, values, 0.75, color=PALETTE["hybrid"])
+    axes.set(xlabel=label, ylim=(len(values) - 0.4, -0.6))
+    axes.locator_params(axis="x", nbins=5)
+    return axes
 
 
-def draw_gain(axes: plt.Axes, frame: pd.DataFrame) -> None:
-    """A bar per feature, the largest on top."""
-    top = frame.head(N_FEATURES)
-    axes.barh(top["feature"], top["gain"], color=GREY)
-    axes.invert_yaxis()
-    axes.tick_params(axis="y", labelsize=8)
-    axes.set(title="Share of the ranker's gain", xlabel="share")
+def gain_rows(windows: pd.DataFrame, pooled: Mapping[str, Interval]) -> list[Row]:
+    """Return the rows of the gain over ALS: every window of each kind of folds, and all of them.
 
-
-def results(by_k: pd.DataFrame, slices: pd.DataFrame, gain: pd.DataFrame) -> plt.Figure:
-    """MAP@k of every model by k, MAP@k by slice of users, and the features that gain most, from the
-    tables of these names in metrics/, for one kind of folds.
+    windows  metrics/windows.csv; pooled  validation and test -> gain over all lists of the kind
     """
-    canvas.prepare()
-    figure, axes = plt.subplots(1, 3, figsize=(16, 4.8), layout="constrained")
-    draw_by_k(axes[0], by_k)
-    draw_slices(axes[1], slices)
-    draw_gain(axes[2], gain)
-    return figure
-
-
-def gain_by_window(windows: pd.DataFrame, pooled: dict[str, dict[str, float]]) -> plt.Figure:
-    """A forest plot of the gain over ALS: a row per judged window, oldest first, and a diamond for
-    all windows of a kind together; test and validation apart.
-
-    windows  metrics/windows.csv; pooled  metrics/map.json
-    """
-    canvas.prepare()
-    rows = []  # label, gain, low, high, whether pooled
-    for kind, all_of_it in pooled.items():
-        own = windows[windows["fold"].str.split("_").str[0] == kind]
+    rows = []
+    for kind, gain in pooled.items():
+        own = windows[windows["fold"].map(kind_of) == kind]
         for row in own.itertuples():
-            label = f"{row.fold.replace('_', ' ')}: window {row.window}, {row.n_lists} lists"
-            rows.append((label, row.gain, row.gain_low, row.gain_high, False))
-        label = f"{kind}, pooled: {own['n_lists'].sum()} lists"
-        rows.append((label, *(all_of_it[key] for key in ("gain", "gain_low", "gain_high")), True))
-    figure, axes = plt.subplots(figsize=(9, 0.8 + 0.38 * len(rows)), layout="constrained")
-    for height, (_, gain, low, high, is_pooled) in enumerate(rows):
-        colour, marker = (COLOURS["hybrid"], "D") if is_pooled else (COLOURS["als"], "o")
-        axes.plot([low, high], [height, height], color=colour, linewidth=2.4 if is_pooled else 1.4)
-        axes.plot(gain, height, marker, color=colour, markersize=7 if is_pooled else 5)
-        interval = f"{low:+.4f} to {high:+.4f}" if low <= high else "too few users"  # NaN
-        text = f"{gain:+.4f} ({interval})"
-        axes.annotate(
-            text,
-            (1.02, height),
-            xycoords=("axes fraction", "data"),
-            va="center",
-            fontsize=9,
-            weight="bold" if is_pooled else "normal",
-        )
-    axes.set_yticks(range(len(rows)), [label for label, *_ in rows])
-    for tick, (*_, is_pooled) in zip(axes.get_yticklabels(), rows, strict=True):
-        tick.set_weight("bold" if is_pooled else "normal")
-    axes.axvline(0, color=DARK_GREY, linewidth=0.8)
-    axes.invert_yaxis()
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.set(xlabel="gain of the hybrid over ALS, MAP@k, with its 95 % interval")
-    return figure
+            label = f"{row.fold.replace('_', ' ')}: window {row.window}, {row.n_lists:,} lists"
+            one = Interval(row.gain, row.gain_low, row.gain_high, row.n_lists)
+            rows.append(Row(label, one, "als"))
+        rows.append(Row(f"{kind}, all: {own['n_lists'].sum():,} lists", gain, "hybrid"))
+    return rows

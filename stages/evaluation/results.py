@@ -1,22 +1,53 @@
-"""The tables of results in metrics/, made of judged lists."""
+"""The tables of results in metrics/ and data/per_user, computed from judged lists."""
 
 import json
+import math
 from concurrent.futures import ThreadPoolExecutor
+
+from core import metrics
+from core.folds import Folds
+from core.params import SharedParams
+from core.top_lists import EvaluateParams
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from evaluation import metrics
-from evaluation.judge import Judged
-from evaluation.top_lists import EvaluateParams
+from evaluation.bootstrap import bootstrap
+from evaluation.judged import Judged
 
-# Warm users by number of positives in the history, half-open
-SLICES = ((1, 10), (10, 50), (50, 200), (200, None))
+SLICES = ((1, 10), (10, 50), (50, 200), (200, None))  # warm users by positives, half-open
 GAIN = ("gain", "gain_low", "gain_high")
 
 
+def to_json(tree: dict) -> str:
+    """Return the text of a JSON file: NaN becomes null, an infinite number is a KeyError."""
+    constants = {"NaN": None}
+    return json.dumps(json.loads(json.dumps(tree), parse_constant=constants.__getitem__), indent=2)
+
+
+def from_json(text: str) -> dict:
+    """Read what to_json wrote; null becomes NaN."""
+    return json.loads(
+        text, object_hook=lambda tree: {k: math.nan if v is None else v for k, v in tree.items()}
+    )
+
+
+def per_user(judged: Judged, user_ids: pa.ChunkedArray) -> pa.Table:
+    """Return the content of data/per_user/FOLD.parquet, see stages/evaluate.py."""
+    columns = {
+        "user_id": user_ids.take(judged.user),
+        "is_cold": judged.is_cold,
+        "n_relevant": judged.n_relevant.astype(np.int32),
+    }
+    columns |= {f"ap_{model}": judged.ap(model) for model in judged.hits}
+    for model, hits in judged.hits.items():
+        columns[f"ndcg_{model}"] = metrics.ndcg(hits, judged.n_relevant)
+    return pa.table(columns)
+
+
 def five_metrics(judged: Judged, model: str) -> dict[str, float]:
-    """The metrics of a model, means over the lists."""
+    """Return the metrics of a model: means over the lists."""
     hits, n_relevant = judged.hits[model], judged.n_relevant
     k = hits.shape[1]
     return {
@@ -29,49 +60,37 @@ def five_metrics(judged: Judged, model: str) -> dict[str, float]:
 
 
 def best_baseline(judged: Judged) -> str:
-    """The baseline with the largest MAP@k on these very lists, in hindsight."""
+    """Return the baseline with the largest MAP@k on these lists, which is known in hindsight."""
     return max(judged.baselines, key=lambda name: judged.ap(name).mean())
 
 
-def much_stronger_than_als(maps: dict[str, float]) -> dict[str, float]:
-    """The best baseline and the popular items with their MAP@k, where ALS is so weak that a gain
-    over it says little: below nine tenths of the former, or below the latter. Else nothing.
-    """
-    baselines = {name: value for name, value in maps.items() if name not in ("als", "hybrid")}
-    best = max(baselines, key=baselines.get)
-    shown = {best: baselines[best]} | {name: maps[name] for name in ("popular",) if name in maps}
-    is_weak = maps["als"] < max(0.9 * maps[best], maps.get("popular", 0.0))
-    return shown if is_weak else {}
-
-
 def uplift(judged: Judged, base: str, params: EvaluateParams, seed: int) -> dict[str, float]:
-    """MAP@k of the hybrid minus that of another model, with the interval of the paired bootstrap;
-    relative to the other's, 0 where that is 0.
+    """Return MAP@k of the hybrid minus that of another model, with the interval of the paired
+    bootstrap; `relative` to the other's MAP@k, 0 where that is 0.
     """
     better, other = judged.ap("hybrid"), judged.ap(base)
     difference = float(better.mean() - other.mean())
     return {
         f"map@{params.k}": difference,
         "relative": difference / float(other.mean()) if other.any() else 0.0,
-        **metrics.bootstrap(better - other, judged.user, params.n_resamples, seed),
+        **bootstrap(better - other, judged.user, params.n_resamples, seed),
     }
 
 
 def seed_sd(judged: Judged) -> float:
-    """An estimate, from one run, of the standard deviation that other seeds of the ranker give the
-    hybrid's MAP@k: that of its single models over the root of their number, since their scores are
-    averaged; 0 for one model. It is too low where the models have something in common that a seed
-    changes: they share their draw of negatives.
+    """Estimate the standard deviation of the hybrid's MAP@k over seeds of the ranker: that of its
+    single models over the root of their number, because their scores are averaged; 0 for one model.
+    It is too low, because the single models share the sample of negatives.
     """
-    means = [
-        metrics.average_precision(hits, judged.n_relevant).mean()
-        for hits in judged.single_hits.values()
+    of = [
+        metrics.average_precision(hits, judged.n_relevant) for hits in judged.single_hits.values()
     ]
+    means = [ap.mean() for ap in of]
     return float(np.std(means, ddof=1) / np.sqrt(len(means))) if len(means) > 1 else 0.0
 
 
 def candidate_metrics(judged: Judged) -> dict[str, float]:
-    """What the candidates hold and what their best order would give: means over the lists."""
+    """Return means over the lists: what the candidates contain, and MAP@k of their best order."""
     k = judged.hits["als"].shape[1]
     oracle = metrics.oracle_average_precision(judged.n_found, judged.n_relevant, k)
     return {
@@ -84,14 +103,11 @@ def candidate_metrics(judged: Judged) -> dict[str, float]:
 
 
 def summary(judged: Judged, params: EvaluateParams, seed: int, n_threads: int) -> dict:
-    """The content of metrics/validation.json and metrics/test.json."""
+    """Return the content of metrics/validation.json or metrics/test.json."""
     best = best_baseline(judged)
-    groups = {"all": judged}
-    for name, is_in in (("warm", ~judged.is_cold), ("cold", judged.is_cold)):
-        if is_in.any():
-            groups[name] = judged.of_users(name)
+    groups = {"all": judged, **judged.warm_and_cold()}
     pairs = [(group, base) for group in groups for base in ("als", best)]
-    with ThreadPoolExecutor(n_threads) as threads:  # the bootstrap is most of the stage
+    with ThreadPoolExecutor(n_threads) as threads:
         found = threads.map(lambda pair: uplift(groups[pair[0]], pair[1], params, seed), pairs)
         gain = dict(zip(pairs, found, strict=True))
 
@@ -102,6 +118,7 @@ def summary(judged: Judged, params: EvaluateParams, seed: int, n_threads: int) -
             "uplift_over_best_baseline": {"name": best, **gain[group, best]},
         }
 
+    notebook = metrics.notebook_average_precision
     result = {
         "n_lists": len(judged.user),
         "n_users": len(np.unique(judged.user)),
@@ -110,9 +127,7 @@ def summary(judged: Judged, params: EvaluateParams, seed: int, n_threads: int) -
         **compared("all"),
         "candidates": candidate_metrics(judged),
         "notebook": {
-            f"{name}_map@{params.k}": float(
-                metrics.notebook_average_precision(judged.hits[name]).mean()
-            )
+            f"{name}_map@{params.k}": float(notebook(judged.hits[name]).mean())
             for name in ("als", "hybrid")
         },
     }
@@ -123,7 +138,7 @@ def summary(judged: Judged, params: EvaluateParams, seed: int, n_threads: int) -
 
 
 def one_screen(summary: dict, judged: Judged) -> dict[str, float]:
-    """The part of metrics/map.json for one kind of folds: MAP@k, and the gain over ALS."""
+    """Return the part of metrics/map.json for one kind of folds: MAP@k, and the gain over ALS."""
     (key,) = [key for key in summary["als"] if key.startswith("map@")]
     return {
         "als": summary["als"][key],
@@ -136,16 +151,23 @@ def one_screen(summary: dict, judged: Judged) -> dict[str, float]:
     }
 
 
-def baselines_tree(pooled: dict[str, Judged], settings: pd.DataFrame) -> dict:
-    """The content of metrics/baselines.json.
+def summaries(
+    pooled: dict[str, Judged], params: EvaluateParams, shared: SharedParams
+) -> tuple[dict[str, dict], dict[str, dict]]:
+    """Return, by kind of folds, the content of metrics/KIND.json, and that of metrics/map.json."""
+    draw = (params, shared.seed, shared.n_threads)
+    found = {kind: summary(of, *draw) for kind, of in pooled.items()}
+    return found, {kind: one_screen(found[kind], of) for kind, of in pooled.items()}
 
-    settings  the columns of data/baselines/settings.csv
-    """
-    best = settings[settings["is_best"]]
+
+def baselines_tree(pooled: dict[str, Judged], settings: pd.DataFrame) -> dict:
+    """Return the content of metrics/baselines.json. settings: data/baselines/settings.csv"""
     tree = {
         kind: {name: five_metrics(of, name) for name in of.baselines} for kind, of in pooled.items()
     }
-    tree["parameters"] = {row.model: json.loads(row.parameters) for row in best.itertuples()}
+    tree["parameters"] = {
+        row.model: json.loads(row.parameters) for row in settings[settings["is_best"]].itertuples()
+    }
     tree["tried"] = [
         {"model": row.model, **json.loads(row.parameters), "validation_map": row.map}
         for row in settings.itertuples()
@@ -154,70 +176,72 @@ def baselines_tree(pooled: dict[str, Judged], settings: pd.DataFrame) -> dict:
     return tree
 
 
-def window_row(judged: Judged, params: EvaluateParams, seed: int) -> dict[str, float]:
-    """The columns of metrics/windows.csv for the lists of one fold; NaN where it has none."""
-    row = {"n_lists": len(judged.user)}
-    row |= {model: judged.ap(model).mean() for model in judged.hits}
-    row |= gain_over_als(judged, params, seed)
-    for group, is_in in (("warm", ~judged.is_cold), ("cold", judged.is_cold)):
-        row[f"{group}_n_lists"] = int(is_in.sum())
-        lists = judged.of_users(group) if is_in.any() else None
-        for model in ("als", "hybrid"):
-            row[f"{group}_{model}"] = lists.ap(model).mean() if lists else np.nan
-        gain = gain_over_als(lists, params, seed) if lists else dict.fromkeys(GAIN, np.nan)
-        row |= {f"{group}_{key}": value for key, value in gain.items()}
-    return row
+def windows_table(
+    judged: dict[str, Judged], folds: Folds, params: EvaluateParams, seed: int
+) -> pd.DataFrame:
+    """Return the content of metrics/windows.csv: a row per judged fold, the oldest first."""
+    rows = []
+    for fold in reversed(folds.judged):
+        of, groups = judged[fold], judged[fold].warm_and_cold()
+        row = {"fold": fold, "window": folds.windows[fold]}
+        row |= columns_of(of, list(of.hits), params, seed)
+        for group in ("warm", "cold"):
+            own = columns_of(groups.get(group), ["als", "hybrid"], params, seed)
+            row |= {f"{group}_{key}": value for key, value in own.items()}
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
-def gain_over_als(judged: Judged, params: EvaluateParams, seed: int) -> dict[str, float]:
-    """gain, gain_low, gain_high: MAP@k of the hybrid minus that of ALS, and its 95 % interval."""
+def columns_of(
+    judged: Judged | None, models: list[str], params: EvaluateParams, seed: int
+) -> dict[str, float]:
+    """Return n_lists, MAP@k of the models, and the gain of the hybrid over ALS with its interval;
+    NaN without lists.
+    """
+    if judged is None:
+        return {"n_lists": 0} | dict.fromkeys((*models, *GAIN), np.nan)
     found = uplift(judged, "als", params, seed)
-    values = (found[f"map@{params.k}"], found["ci95_low"], found["ci95_high"])
-    return dict(zip(GAIN, values, strict=True))
+    gain = (found[f"map@{params.k}"], found["ci95_low"], found["ci95_high"])
+    maps = {model: judged.ap(model).mean() for model in models}
+    return {"n_lists": len(judged.user), **maps, **dict(zip(GAIN, gain, strict=True))}
 
 
 def by_k(judged: Judged) -> pd.DataFrame:
-    """k, and MAP@k of every model."""
-    k = judged.hits["als"].shape[1]
+    """Return k, and MAP@k of every model."""
+    cuts = range(1, judged.hits["als"].shape[1] + 1)
     columns = {
-        model: [
-            metrics.average_precision(hits[:, :cut], judged.n_relevant).mean()
-            for cut in range(1, k + 1)
-        ]
+        model: [metrics.average_precision(hits[:, :k], judged.n_relevant).mean() for k in cuts]
         for model, hits in judged.hits.items()
     }
-    return pd.DataFrame({"k": range(1, k + 1), **columns})
+    return pd.DataFrame({"k": cuts, **columns})
+
+
+def by_activity(n_positives: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the slices of users by positives in the history: name -> bool (n_lists,)."""
+    masks = {"cold users": n_positives == 0}
+    for low, high in SLICES:
+        name = f"{low}-{high - 1} positives" if high else f"{low}+ positives"
+        masks[name] = (n_positives >= low) & (n_positives < (high or np.inf))
+    return masks
 
 
 def slices(judged: Judged) -> pd.DataFrame:
-    """slice, n_lists, and MAP@k of every model by slice of users, and by slice of relevant items:
-    for the latter only the relevant items in it count, over the lists that have one.
+    """Return slice, n_lists, and MAP@k of every model, by slice of users and by slice of items. In
+    a slice of items only the relevant items in it count, over the lists that have one.
     """
-    ap = {model: judged.ap(model) for model in judged.hits}
-    masks = {"cold users": judged.is_cold}
-    for low, high in SLICES:
-        name = f"{low}-{high - 1} positives" if high else f"{low}+ positives"
-        masks[name] = (judged.n_positives >= low) & (judged.n_positives < (high or np.inf))
-    rows = [
-        {
-            "slice": name,
-            "n_lists": mask.sum(),
-            **{model: values[mask].mean() for model, values in ap.items()},
-        }
-        for name, mask in masks.items()
-        if mask.any()
-    ]
-    popular = judged.n_popular, judged.popular_hits
-    tail = (
-        judged.n_relevant - judged.n_popular,
-        {model: hits & ~judged.popular_hits[model] for model, hits in judged.hits.items()},
-    )
-    for name, (n_relevant, hits) in (("popular items", popular), ("long-tail items", tail)):
-        has_any = n_relevant > 0
-        if has_any.any():
-            own = {
-                model: metrics.average_precision(of[has_any], n_relevant[has_any]).mean()
+    every = np.ones(len(judged.user), dtype=bool)
+    masks = by_activity(judged.n_positives)
+    parts = {name: (is_in, judged.n_relevant, judged.hits) for name, is_in in masks.items()}
+    tail = {model: hits & ~judged.popular_hits[model] for model, hits in judged.hits.items()}
+    parts["popular items"] = every, judged.n_popular, judged.popular_hits
+    parts["long-tail items"] = every, judged.n_relevant - judged.n_popular, tail
+    rows = []
+    for name, (is_in, n_relevant, hits) in parts.items():
+        is_in = is_in & (n_relevant > 0)
+        if is_in.any():
+            maps = {
+                model: metrics.average_precision(of[is_in], n_relevant[is_in]).mean()
                 for model, of in hits.items()
             }
-            rows.append({"slice": name, "n_lists": has_any.sum(), **own})
+            rows.append({"slice": name, "n_lists": is_in.sum(), **maps})
     return pd.DataFrame(rows)

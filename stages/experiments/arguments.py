@@ -3,7 +3,7 @@
 import argparse
 from typing import NoReturn
 
-from harness.script import InputError
+from core.script import InputError
 
 
 class Arguments(argparse.ArgumentParser):

@@ -1,58 +1,54 @@
 """Compares outcomes list by list: differences of MAP@k and NDCG@k, with their intervals."""
 
-from harness.script import InputError
+from core.script import InputError
 
 import numpy as np
 
-from evaluation.metrics import bootstrap
-from experiments.outcome import FoldLists, Outcome
+from evaluation.bootstrap import bootstrap
+from experiments.outcome import Outcome
 
 METRICS = {"map": "ap", "ndcg": "ndcg"}  # its mean -> the metric of one list
+SIGNIFICANT = 0.05
 
 
 def check_same_lists(first: Outcome, other: Outcome) -> None:
     """InputError where two outcomes are of other data, windows or lists."""
-
-    def refuse(reason: str) -> None:
-        raise InputError(f"{first.name} and {other.name} cannot be compared: {reason}")
-
-    k = [one.params["evaluate.k"] for one in (first, other)]
-    if k[0] != k[1]:
-        refuse(f"evaluate.k is {k[0]} and {k[1]}")
-    windows = [[fold.window for fold in one.folds.values()] for one in (first, other)]
-    if windows[0] != windows[1]:
-        refuse(f"their target windows are {windows[0]} and {windows[1]} (folds in params.yaml)")
-    if first.data != other.data:
-        refuse("their interactions differ (data and split in params.yaml, or the files)")
-    for name in first.folds:
-        if not same_lists(first.folds[name], other.folds[name]):
-            refuse(f"the lists of fold {name} differ in their users or relevant items")
-
-
-def same_lists(first: FoldLists, other: FoldLists) -> bool:
-    """Whether they are of the same users, with as many relevant items each."""
-    return first.user_id.equals(other.user_id) and np.array_equal(
-        first.n_relevant, other.n_relevant
-    )
+    old, new = first.lists, other.lists
+    is_same = {
+        "evaluate.k": first.params["evaluate.k"] == other.params["evaluate.k"],
+        "target windows (folds)": old["window"].unique() == new["window"].unique(),
+        "interactions (data, split, or the files)": first.data == other.data,
+        "users with a relevant item": old["user_id"].equals(new["user_id"]),
+        "relevant items": old["n_relevant"].equals(new["n_relevant"]),
+    }
+    for what, holds in is_same.items():
+        if not holds:
+            raise InputError(f"{first.name} and {other.name} cannot be compared: other {what}")
 
 
 def difference(
-    new: np.ndarray, old: np.ndarray, user: np.ndarray, n_resamples: int, seed: int
+    new: np.ndarray,
+    old: np.ndarray,
+    user: np.ndarray,
+    n_resamples: int,
+    seed: int,
+    seed_sd: float = 0.0,
 ) -> dict[str, float]:
-    """The mean of new minus that of old, with what the bootstrap over users says of it; the same
-    with the other sign, to the last bit, where new and old are swapped.
+    """Return the mean of new minus that of old, with an interval that covers users and seeds.
 
-    new, old  float64 (n_lists,), of the same lists; user int (n_lists,): whose list it is
-    Returns difference, ci95_low, ci95_high, p_value, min_detectable: see metrics.bootstrap; wins,
-    ties, losses: lists in which new is above, equal to and below old.
+    new, old  float64 (n_lists,), of the same lists; user (n_lists,): whose list it is
+    seed_sd   standard deviation over seeds of the difference of both means
+    Returns difference, ci95_low, ci95_high, p_value, min_detectable: as bootstrap(); wins,
+    ties, losses: lists in which new is above, equal to and below old. Swapped, new and old give the
+    same figures with the other sign, to the last bit.
     """
     delta = new - old
     changed = delta[delta != 0]
     sign = -1.0 if len(changed) and changed[0] < 0 else 1.0  # the draws depend on the values' order
-    found = bootstrap(sign * delta, user, n_resamples, seed)
+    found = bootstrap(sign * delta, user, n_resamples, seed, seed_sd)
     low, high = sorted((sign * found["ci95_low"], sign * found["ci95_high"]))
     return {
-        "difference": float(new.mean() - old.mean()),
+        "difference": float(np.mean(new) - np.mean(old)),
         **found,
         "ci95_low": low,
         "ci95_high": high,
@@ -73,95 +69,88 @@ def holm(p_values: list[float]) -> list[float]:
     return corrected.tolist()
 
 
-def seeds_of(first: Outcome, other: Outcome, gain: float) -> dict[str, float | bool | None]:
-    """Whether a difference of MAP@k is more than other seeds of the ranker would make of nothing:
-    more than twice the standard deviation that both runs' seeds give it. None where one is unknown.
+def seed_sd_of(first: Outcome, other: Outcome) -> float | None:
+    """Standard deviation of the difference of their MAP@k over seeds of both rankers; None where it
+    is unknown.
     """
-    if first.seed_sd is None or other.seed_sd is None:
-        return {"sd": None, "is_exceeded": None}
-    sd = float(np.hypot(first.seed_sd, other.seed_sd))
-    return {"sd": sd, "is_exceeded": abs(gain) > 2 * sd}
+    both = (first.seed_sd, other.seed_sd)
+    return None if None in both else float(np.hypot(*both))
 
 
-def changes(
-    old: dict[str, object], new: dict[str, object], is_whole: bool
-) -> dict[str, list[object]]:
-    """Key -> the old and the new value, None for none, of keys whose values differ; where one of
-    the two ran only in part, of keys that both have.
+def against(first: Outcome, others: list[Outcome]) -> list[dict[str, dict[str, float]]]:
+    """Return for each other outcome: `map` and `ndcg` -> its difference() from the first over all
+    lists, with p_holm, which is corrected for the number of the others. Resamples and seed are
+    those of the first.
+
+    The seeds' standard deviation is known for MAP@k. That of NDCG@k is taken to be larger in the
+    proportion in which the differences of single lists are.
     """
-    keys = old.keys() | new.keys() if is_whole else old.keys() & new.keys()
-    return {
-        key: [old.get(key), new.get(key)] for key in sorted(keys) if old.get(key) != new.get(key)
-    }
+    draw, found = (first.params["evaluate.n_resamples"], first.params["seed"]), []
+    for other in others:
+        check_same_lists(first, other)
+        pairs = {name: (other.values(of), first.values(of)) for name, of in METRICS.items()}
+        spread = {name: np.std(new - old) for name, (new, old) in pairs.items()}
+        sd = (seed_sd_of(first, other) or 0.0) / (spread["map"] or 1.0)
+        tests = {}
+        for name, pair in pairs.items():
+            tests[name] = difference(*pair, first.user, *draw, sd * spread[name])
+        found.append(tests)
+    for name in METRICS:
+        for tests, p in zip(found, holm([one[name]["p_value"] for one in found]), strict=True):
+            tests[name]["p_holm"] = p
+    return found
 
 
-def means(outcome: Outcome) -> dict[str, float]:
-    """map@k and ndcg@k."""
-    k = outcome.params["evaluate.k"]
-    return {f"{name}@{k}": float(outcome.pooled(one).mean()) for name, one in METRICS.items()}
-
-
-def by_window(first: Outcome, other: Outcome, n_resamples: int, seed: int) -> list[dict]:
-    """The difference of MAP@k in each fold, the oldest first."""
-    rows = []
-    for name in reversed(first.folds):
-        old, new = first.folds[name], other.folds[name]
-        users = np.arange(len(old.ap))  # within a fold everybody has one list
-        rows.append(
-            {
-                "fold": name,
-                "window": old.window,
-                "n_lists": len(old.ap),
-                "reference": float(old.ap.mean()),
-                "map": float(new.ap.mean()),
-                **difference(new.ap, old.ap, users, n_resamples, seed),
-            }
-        )
+def by_window(first: Outcome, other: Outcome) -> list[dict]:
+    """The difference of MAP@k in each fold, the oldest first. Each fold has a ranker of its own, so
+    the effects of the seeds on the folds are taken to be independent and of one size.
+    """
+    of_list = first.values("window")
+    windows, sizes = np.unique(of_list, return_counts=True)
+    sd = (seed_sd_of(first, other) or 0.0) * sizes.sum() / np.sqrt((sizes**2).sum())
+    draw, rows = (first.params["evaluate.n_resamples"], first.params["seed"], sd), []
+    for window in windows:
+        at = of_list == window
+        old, new = first.values("ap")[at], other.values("ap")[at]
+        row = {"fold": first.values("fold")[at][0], "window": int(window), "n_lists": len(old)}
+        row |= {"reference": float(old.mean()), "map": float(new.mean())}
+        rows.append(row | difference(new, old, first.user[at], *draw))
     return rows
 
 
-def compared(first: Outcome, other: Outcome, n_resamples: int, seed: int) -> dict:
-    """All that is said of one outcome against the first."""
-    k = first.params["evaluate.k"]
-    found = {
-        f"{name}@{k}": difference(
-            other.pooled(one), first.pooled(one), first.user, n_resamples, seed
-        )
-        for name, one in METRICS.items()
-    }
-    is_whole = first.is_whole and other.is_whole
-    return {
-        "revision": other.name,
-        "commit": other.commit,
-        **means(other),
-        "differences": found,
-        "seeds": seeds_of(first, other, found[f"map@{k}"]["difference"]),
-        "windows": by_window(first, other, n_resamples, seed),
-        "params": changes(first.params, other.params, is_whole),
-        "code": list(changes(first.code, other.code, is_whole)),
-    }
+def changes(old: dict[str, object], new: dict[str, object]) -> dict[str, list[object]]:
+    """Key -> the old and the new value, None for none, of keys whose values differ."""
+    pairs = {key: [old.get(key), new.get(key)] for key in sorted(old.keys() | new.keys())}
+    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 
 
 def compare(outcomes: list[Outcome], kind: str, model: str) -> dict:
-    """Every outcome against the first, with p-values corrected by Holm where there are several;
-    resamples and seed are those of the first.
-    """
+    """Every outcome against the first: all that compare.py shows."""
     first, *others = outcomes
-    for other in others:
-        check_same_lists(first, other)
-    n_resamples, seed = first.params["evaluate.n_resamples"], first.params["seed"]
-    rows = [compared(first, other, n_resamples, seed) for other in others]
-    for metric in means(first) if len(rows) > 1 else ():
-        tests = [row["differences"][metric] for row in rows]
-        for test, p in zip(tests, holm([test["p_value"] for test in tests]), strict=True):
-            test["p_holm"] = p
+    k = first.params["evaluate.k"]
+
+    def head(outcome: Outcome) -> dict[str, object]:
+        means = {f"{name}@{k}": float(outcome.values(of).mean()) for name, of in METRICS.items()}
+        return {"revision": outcome.name, "commit": outcome.commit, **means}
+
+    runs = [
+        {
+            **head(other),
+            "differences": {f"{name}@{k}": test for name, test in tests.items()},
+            "seed_sd": seed_sd_of(first, other),
+            "windows": by_window(first, other),
+            "params": changes(first.params, other.params),
+            "code": list(changes(first.code, other.code)),
+        }
+        for other, tests in zip(others, against(first, others), strict=True)
+    ]
     return {
         "model": model,
         "kind": kind,
-        "k": first.params["evaluate.k"],
-        "n_windows": len(first.folds),
-        "n_lists": len(first.user),
-        "n_users": len(np.unique(first.user)),
-        "reference": {"revision": first.name, "commit": first.commit, **means(first)},
-        "runs": rows,
+        "k": k,
+        "n_windows": len(first.lists["window"].unique()),
+        "n_lists": len(first.lists),
+        "n_users": len(first.lists["user_id"].unique()),
+        "reference": head(first),
+        "runs": runs,
     }

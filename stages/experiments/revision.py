@@ -1,59 +1,54 @@
 """A revision of the repository: a branch, a commit, an experiment of DVC, or `workspace`.
 
-Read are the files that git tracks, as they are in the revision, and through DVC's file system the
-outs that the revision's dvc.lock names, from the cache or a remote. So the workspace is what its
-dvc.lock says, too, and files in data/ that were never checked out have no influence.
+Files that git tracks are read as they are in the revision. Outs of DVC are read from the cache or a
+remote, by the hashes in the revision's dvc.lock. Files in data/ have no influence.
 """
 
-import json
 import re
 from pathlib import Path
 from typing import BinaryIO
 
-from harness.script import InputError
-from harness.tree import written
+from core.params import written
+from core.script import InputError
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from dvc.exceptions import DvcException, NotDvcRepoError
 from dvc.fs import GitFileSystem
 from dvc.fs.data import DataFileSystem
 from dvc.repo import Repo
 from dvc.scm import SCMError, map_scm_exception
+from dvc_data.hashfile.build import build
+from dvc_data.hashfile.hash_info import HashInfo
+from dvc_data.hashfile.tree import Tree
+from dvc_data.index.index import DataIndexDirError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 WORKSPACE = "workspace"
-LONGEST_NAME = 200
 
 
-def may_name_a_commit(name: str) -> bool:
-    """Whether git can be asked for it: not for a path in a commit, nor for its tree."""
-    is_plain = name.isprintable() and not re.search(r":|\^\{", name)
-    return is_plain and 0 < len(name) <= LONGEST_NAME
-
-
-def repo_at(name: str, workspace: Repo) -> Repo:
-    """The repository in a revision. It may stand in a subfolder of git's, where DVC, asked for a
-    revision, would look for it in the top folder.
+def open_repo(name: str) -> Repo:
+    """The repository in a revision, also where it is a subfolder of a git repository: there DVC by
+    itself looks in the top folder.
     """
-    top = Path(workspace.scm.root_dir)
-    folder = Path(workspace.root_dir).relative_to(top)
-    files = GitFileSystem(scm=workspace.scm, rev=name)
+    workspace = Repo()
+    if name == WORKSPACE:
+        return workspace
+    is_commit = name.isprintable() and re.fullmatch(r"(?!.*(:|\^\{)).{1,200}", name)
+    if not is_commit:  # but, for example, a path in a commit, or its tree
+        raise SCMError("not a commit")
+    folder = Path(workspace.root_dir).relative_to(workspace.scm.root_dir)
     with map_scm_exception():
+        files = GitFileSystem(scm=workspace.scm, rev=name)
         return Repo(f"/{folder.as_posix()}" if folder.parts else "/", files, scm=workspace.scm)
 
 
 class Revision:
-    """Reads files of a revision. InputError where the revision or a file is not to be had."""
+    """Reads files of a revision. InputError where the revision or a file is not available."""
 
     def __init__(self, name: str) -> None:
-        self.name, self._yaml = name, {}
+        self.name = name
         try:
-            if not may_name_a_commit(name):
-                raise SCMError("not a name")
-            workspace = Repo()
-            self._repo = workspace if name == WORKSPACE else repo_at(name, workspace)
+            self._repo = open_repo(name)
         except NotDvcRepoError:
             raise InputError("not in a DVC repository; run from its top folder") from None
         except SCMError:
@@ -61,22 +56,15 @@ class Revision:
                 f"{written(name)}: no branch, commit or experiment of this name; see git branch "
                 "--all, git log and dvc exp list --all-commits"
             ) from None
+        self.commit = "" if name == WORKSPACE else self._repo.get_rev()
 
-    @property
-    def commit(self) -> str:
-        """The hash, '' for the workspace."""
-        return "" if self.name == WORKSPACE else self._repo.get_rev()
+    def _path(self, path: str) -> str:
+        return self._repo.fs.join(self._repo.root_dir, path)
 
-    def yaml(self, path: str) -> dict:
-        """A YAML file that git tracks, {} where there is none; read once."""
-        if path not in self._yaml:
-            self._yaml[path] = self._load_yaml(path)
-        return self._yaml[path]
-
-    def _load_yaml(self, path: str) -> dict:
-        files = self._repo.fs
+    def tree(self, path: str) -> dict:
+        """A YAML or JSON file that git tracks, {} where there is none."""
         try:
-            with files.open(files.join(self._repo.root_dir, path), encoding="utf-8") as file:
+            with self._repo.fs.open(self._path(path), encoding="utf-8") as file:
                 return YAML(typ="safe").load(file) or {}
         except FileNotFoundError:
             return {}
@@ -84,41 +72,27 @@ class Revision:
             line = " ".join(str(error).split())
             raise InputError(f"{self.name}: {path}: not YAML: {line}") from None
 
-    def json(self, path: str) -> dict:
-        """A JSON file that git or DVC tracks."""
-        with self._open(path) as file:
-            try:
-                tree = json.load(file)
-            except ValueError as error:
-                raise InputError(f"{self.name}: {path}: not JSON: {error}") from None
-        if not isinstance(tree, dict):
-            raise InputError(f"{self.name}: {path}: must be a JSON object")
-        return tree
-
-    def table(self, path: str, columns: list[str]) -> pa.Table:
-        """These columns of a parquet file that DVC tracks."""
-        with self._open(path) as file:
-            # in this thread alone: pyarrow's own may still hold this file of Python's when the
-            # interpreter ends, and abort it
-            try:
-                parquet = pq.ParquetFile(file, pre_buffer=False)
-            except pa.ArrowInvalid as error:
-                raise InputError(f"{self.name}: {path}: {error}; run dvc repro there") from None
-            known = parquet.schema_arrow.names
-            if missing := [column for column in columns if column not in known]:
-                raise InputError(
-                    f"{self.name}: {path} has no column {missing[0]}, but {', '.join(known)}"
-                )
-            return parquet.read(columns, use_threads=False)
-
-    def _open(self, path: str) -> BinaryIO:
-        files = self._repo.fs
+    def open_out(self, path: str) -> BinaryIO:
+        """A file that DVC tracks."""
         try:
-            if not path.startswith("data/"):
-                return files.open(files.join(self._repo.root_dir, path), mode="rb")
             return DataFileSystem(index=self._repo.index.data["repo"]).open(path, mode="rb")
-        except (FileNotFoundError, DvcException):
+        except (FileNotFoundError, DvcException, DataIndexDirError):
             raise InputError(
-                f"{self.name}: {path} is neither in the cache nor in a remote; push it where it "
-                "was made (dvc push, or dvc exp push) and dvc pull it here, or run it again"
+                f"{self.name}: {path} is neither in the cache nor in a remote; run dvc push where "
+                "it was made and dvc pull here, or check the revision out and run dvc repro"
             ) from None
+
+    def files_in(self, folder: str, md5: str) -> dict[str, str]:
+        """Path -> md5 of each file in a folder that dvc.lock records with this md5. {} where it is
+        neither in the cache nor among the files that git tracks.
+        """
+        cache, path = self._repo.cache.local, self._path(folder)
+        try:
+            tree = Tree.load(cache, HashInfo("md5", md5))
+        except FileNotFoundError:
+            if not self._repo.fs.isdir(path):
+                return {}
+            ignore = self._repo.dvcignore
+            tree = build(cache, path, self._repo.fs, "md5", ignore=ignore, dry_run=True)[2]
+        is_it = tree.hash_info.value == md5
+        return {f"{folder}/{'/'.join(key)}": of.value for key, _, of in tree} if is_it else {}

@@ -11,26 +11,15 @@ import random
 import re
 from dataclasses import dataclass
 
-from harness.script import InputError
+from core.script import InputError
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-RANGE = re.compile(r"([^.,\[\]]+(?:\.\d+)?)\.\.([^,\[\]:]+)(:log)?")
-SIGNIFICANT_DIGITS = 3  # of a number that is drawn
+NUMBER = r"(-?\d+(?:\.\d+)?(?:e-?\d+)?)"
+RANGE = re.compile(rf"{NUMBER}\.\.{NUMBER}(:log)?")
 
 Setting = dict[str, object]  # dotted key -> value
-
-
-@dataclass(frozen=True)
-class Values:
-    """Values of a key, tried one after the other or drawn."""
-
-    values: list[object]
-
-    def draw(self, rng: random.Random) -> object:
-        """One of them, each as probable."""
-        return rng.choice(self.values)
 
 
 @dataclass(frozen=True)
@@ -50,60 +39,48 @@ class Range:
             number = rng.uniform(self.low, self.high)
         if self.is_whole:
             return min(max(round(number), math.ceil(self.low)), math.floor(self.high))
-        return min(max(float(f"{number:.{SIGNIFICANT_DIGITS}g}"), self.low), self.high)
+        return min(max(float(f"{number:.3g}"), self.low), self.high)
 
 
-def parse(argument: str, known: Setting) -> tuple[str, Values | Range]:
-    """The key and what to try of it; `known` are the leaves of params.yaml."""
-    key, equals, text = argument.partition("=")
-    if not equals or not text:
-        raise InputError(f"{argument}: must be KEY=VALUE,VALUE,... or KEY=LOW..HIGH")
-    if key not in known:
-        close = difflib.get_close_matches(key, known, n=1)
+def parse(argument: str, present: Setting) -> tuple[str, list | Range]:
+    """The key, and the values or the range to try; `present` are the leaves of params.yaml."""
+    key, _, text = argument.partition("=")
+    if key not in present:
+        close = difflib.get_close_matches(key, present, n=1)
         hint = f"did you mean {close[0]}?" if close else "see params.yaml"
         raise InputError(f"{key} is not a parameter; {hint}")
     if match := RANGE.fullmatch(text):
-        return key, range_of(argument, match, known[key])
+        low, high, is_log = float(match[1]), float(match[2]), bool(match[3])
+        if low >= high or (is_log and low <= 0):
+            raise InputError(f"{argument}: a range must rise and, with :log, begin above 0")
+        return key, Range(low, high, is_log, isinstance(present[key], int))
     try:
         values = YAML(typ="safe").load(f"[{text}]")
     except YAMLError:
-        raise InputError(f"{argument}: the values are not YAML") from None
-    if any(isinstance(value, dict) or value is None for value in values):
-        raise InputError(f"{argument}: each value must be a number, a word or a list")
-    return key, Values(values)
+        values = []
+    if not values or any(isinstance(value, dict) or value is None for value in values):
+        raise InputError(f"{argument}: must be KEY=VALUE,VALUE,... or KEY=LOW..HIGH[:log]")
+    return key, values
 
 
-def range_of(argument: str, match: re.Match, present: object) -> Range:
-    """A range of numbers for a parameter with this present value."""
-    try:
-        low, high = float(match[1]), float(match[2])
-    except ValueError:
-        raise InputError(f"{argument}: the ends of a range must be numbers") from None
-    if isinstance(present, bool) or not isinstance(present, int | float):
-        raise InputError(f"{argument}: the parameter is {present!r}, no number: list its values")
-    if not low < high or not (math.isfinite(low) and math.isfinite(high)):
-        raise InputError(f"{argument}: the lower end must be below the upper one")
-    if match[3] and low <= 0:
-        raise InputError(f"{argument}: a logarithmic range must begin above 0")
-    return Range(low, high, bool(match[3]), isinstance(present, int))
-
-
-def grid(axes: dict[str, Values | Range]) -> list[Setting]:
+def grid(axes: dict[str, list | Range]) -> list[Setting]:
     """Every combination of values, the last key's changing fastest."""
     for key, axis in axes.items():
         if isinstance(axis, Range):
             raise InputError(f"{key} is a range, to draw from: add --draws N, or list its values")
-    every = itertools.product(*(axis.values for axis in axes.values()))
-    return [dict(zip(axes, values, strict=True)) for values in every]
+    return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
 
 
-def draws(axes: dict[str, Values | Range], n: int, seed: int) -> list[Setting]:
+def draws(axes: dict[str, list | Range], n: int, seed: int) -> list[Setting]:
     """n different settings, or fewer where there are not so many; the first ones are the same
     whatever n is, so that a search can be continued.
     """
     rng, found = random.Random(seed), []
     for _ in range(100 * n):
-        setting = {key: axis.draw(rng) for key, axis in axes.items()}
+        setting = {
+            key: axis.draw(rng) if isinstance(axis, Range) else rng.choice(axis)
+            for key, axis in axes.items()
+        }
         if setting not in found:
             found.append(setting)
         if len(found) == n:
@@ -113,21 +90,12 @@ def draws(axes: dict[str, Values | Range], n: int, seed: int) -> list[Setting]:
 
 def override(key: str, value: object) -> str:
     """KEY=VALUE as `dvc exp run -S` reads it."""
-    return f"{key}={_text(value)}"
 
+    def text(value: object) -> str:
+        if isinstance(value, list):
+            return f"[{','.join(map(text, value))}]"
+        if isinstance(value, str) and not re.fullmatch(r"[A-Za-z_][\w.-]*", value):
+            return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        return str(value).lower() if isinstance(value, bool) else str(value)
 
-def _text(value: object) -> str:
-    if isinstance(value, list):
-        return f"[{','.join(map(_text, value))}]"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str) and not re.fullmatch(r"[A-Za-z_][\w.-]*", value):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return str(value)
-
-
-def name_of(prefix: str, setting: Setting) -> str:
-    """The name of an experiment, such as search-factors16-alpha5.0: one that git takes."""
-    parts = [f"{key.rpartition('.')[2]}{_text(value)}" for key, value in setting.items()]
-    name = "-".join([prefix, *(re.sub(r"[^\w.-]+", "_", part).strip("_.") for part in parts)])
-    return re.sub(r"\.{2,}", ".", name)
+    return f"{key}={text(value)}"

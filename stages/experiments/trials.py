@@ -1,39 +1,42 @@
-"""Trials: experiments of DVC, run one after the other in the workspace.
+"""Trials: settings with their results on the validation folds, kept under a name.
 
-Not by DVC's queue, which is known to stop early, to lose the logs of failed runs and to exit with 0
+A trial of the hybrid is an experiment of DVC. They run one after the other in the workspace, not in
+DVC's queue, which is known to stop early, to lose the logs of failed runs and to exit with 0
 after a failure.
+
+A trial of ALS alone has no results of other stages. As an experiment it would show those of other
+parameters, or remove metrics/ from the workspace when it is applied. So it is a folder below
+.dvc/tmp/search, with its params.yaml and the files of stages/als_alone.py.
 """
 
-import ctypes
-import os
-import re
-import shutil
-import signal
-import subprocess
-import sys
-import tempfile
+import functools
+import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.script import InputError
-from harness.tree import leaves
+from core.script import InputError, report
 
-from experiments.outcome import ALS_ALONE, EVALUATE
+from ruamel.yaml import YAML
+
+from experiments.outcome import Outcome, lists_of, load
+from experiments.processes import dvc, git, python
 from experiments.revision import WORKSPACE, Revision
-from experiments.settings import Setting, name_of, override
-from experiments.workspace import TRIAL, dvc, git
+from experiments.settings import Setting, override
 
-STAGE_OF_ALS = Path("stages/extra/als_alone.yaml")
-PRCTL = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
-PATIENCE_S = 60  # for a run that was asked to end
+FOLDER = Path(".dvc/tmp/search")
+SCRIPT = Path("stages/als_alone.py")
+LAST = "metrics/als_alone.json"  # the script writes it last
+KIND = "validation"
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A setting and the experiment that tries it."""
+    """A setting, all parameters with it (dotted key -> value), and the name of its results."""
 
-    name: str
     setting: Setting
+    params: Setting
+    name: str
 
     @property
     def overrides(self) -> list[str]:
@@ -41,113 +44,68 @@ class Trial:
         return [override(key, value) for key, value in self.setting.items()]
 
 
-def trials_of(prefix: str, settings: list[Setting]) -> list[Trial]:
-    """A trial for each setting, all with names of their own."""
-    trials = [Trial(name_of(prefix, setting), setting) for setting in settings]
-    if len({trial.name for trial in trials}) < len(trials):
-        trials = [Trial(f"{one.name}-{number}", one.setting) for number, one in enumerate(trials)]
+def trials_of(prefix: str, settings: list[Setting], present: Setting) -> list[Trial]:
+    """A trial for each setting, named by a hash of all that its results depend on."""
+    code = b"".join(path.read_bytes() for path in sorted(Path("stages").rglob("*.py")))
+    split = Revision(WORKSPACE).tree("dvc.lock").get("stages", {}).get("split", {}).get("outs")
+    inputs = [git("rev-parse", "HEAD"), hashlib.sha256(code).hexdigest(), split]
+    trials = []
+    for setting in settings:
+        params = {key: value for key, value in (present | setting).items() if key != "threads"}
+        text = json.dumps([params, *inputs], sort_keys=True)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+        trials.append(Trial(setting, params, f"{prefix}-{digest}"))
     return trials
 
 
-def finished(trials: list[Trial]) -> set[str]:
-    """The names of those that are experiments on the present commit already, with the same
-    parameters. InputError where an experiment of that name has others.
-    """
-    code, listed = run_to_end(dvc("exp", "list", "--name-only"))
-    if code:
-        raise InputError(reason_in(listed))
-    names = set(listed.split())
-    present = leaves(Revision(WORKSPACE).yaml("params.yaml"))
-    found = set()
-    for trial in trials:
-        if trial.name in names:
-            theirs = leaves(Revision(trial.name).yaml("params.yaml"))
-            ours = present | trial.setting
-            for key in {**ours, **theirs}:
-                if key != "threads" and ours.get(key) != theirs.get(key):
-                    raise InputError(
-                        f"there is an experiment {trial.name} with {key} {theirs.get(key)}, not "
-                        f"{ours.get(key)}: give another --name, or dvc exp remove {trial.name}"
-                    )
-            found.add(trial.name)
-    return found
+def experiment_outcome(trial: Trial) -> Outcome | None:
+    """The outcome of a trial of the hybrid; None where it did not run, or its results are gone."""
+    if not git("for-each-ref", f"refs/exps/*/*/{trial.name}"):
+        return None
+    try:
+        return load(trial.name, KIND, "hybrid")
+    except InputError as error:
+        report(f"{error}; it runs again now")
+        dvc("exp", "remove", trial.name)
+        return None
 
 
-def leave_to_als() -> None:
-    """Makes the workspace one in which ALS alone is judged: with the stage for it, and without the
-    results of all other stages, which would be those of other parameters.
-    """
-    TRIAL.mkdir(exist_ok=True)
-    shutil.copyfile(STAGE_OF_ALS, TRIAL / "dvc.yaml")
-    git("add", str(TRIAL / "dvc.yaml"))
-    stages = Revision(WORKSPACE).yaml(EVALUATE.lock).get("stages", {})
-    for out in (out for entry in stages.values() for out in entry.get("outs", [])):
-        path = Path(out["path"])
-        if path.parts[0] == "metrics":
-            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(
-                missing_ok=True
-            )
+def run_experiment(trial: Trial) -> None:
+    """Run the pipeline in the workspace."""
+    pairs = [word for one in trial.overrides for word in ("--set-param", one)]
+    dvc("exp", "run", "--name", trial.name, *pairs)
 
 
-def run(trial: Trial, is_als_alone: bool) -> None:
-    """Runs the experiment of a trial; InputError with the stage's own line where it fails."""
-    command = dvc("exp", "run", "--name", trial.name)
-    for one in trial.overrides:
-        command += ["--set-param", one]
-    if is_als_alone:
-        leave_to_als()
-        command.append(f"{TRIAL}/dvc.yaml:{ALS_ALONE.name}")
-    code, output = run_to_end(command)
-    if code:
-        raise InputError(f"{trial.name} ({', '.join(trial.overrides)}) failed: {reason_in(output)}")
+@functools.cache
+def check_split() -> None:
+    """InputError where data/split does not belong to params.yaml."""
+    try:
+        dvc("status", "--quiet", "--with-deps", "split")
+    except InputError:
+        raise InputError("data/split is not up to date; run dvc repro split first") from None
 
 
-def run_to_end(command: list[str]) -> tuple[int, str]:
-    """Exit code and output of a command, in a process group of its own: it is asked to end, and
-    waited for, when this process is interrupted.
-    """
-    path = f"{Path(command[0]).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "PATH": path},
-            start_new_session=True,
-            preexec_fn=die_with_parent,
-        )
-        try:
-            code = process.wait()
-        except BaseException:
-            end(process)
-            raise
-        output.seek(0)
-        return code, output.read()
+def als_outcome(trial: Trial) -> Outcome | None:
+    """The outcome of a trial of ALS alone; None where it did not run to its end."""
+    folder = FOLDER / trial.name
+    if not (folder / LAST).exists():
+        return None
+    lists = lists_of(lambda path: (folder / path).open("rb"), "data/als_alone", KIND, "als")
+    return Outcome(trial.name, "", trial.params, {}, "", lists, seed_sd=0.0)
 
 
-def die_with_parent() -> None:
-    """Makes this process end when the one that started it is killed outright; on Linux alone."""
-    if sys.platform == "linux":
-        PRCTL(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-
-
-def end(process: subprocess.Popen) -> None:
-    """Ends a process and all that it has started: by an interrupt, which DVC and the stages obey,
-    and by force where that takes too long.
-    """
-    for number, seconds in ((signal.SIGINT, PATIENCE_S), (signal.SIGKILL, None)):
-        try:
-            os.killpg(process.pid, number)
-            process.wait(seconds)
-        except (ProcessLookupError, subprocess.TimeoutExpired):
-            continue
-
-
-def reason_in(output: str) -> str:
-    """The line in which a stage says what is wrong, else DVC's own."""
-    stages = {path.stem for path in Path("stages").glob("*.py")}
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    own = [line for line in lines if line.partition(":")[0] in stages and ": " in line]
-    errors = [re.sub(r"^ERROR: ", "", line) for line in lines if line.startswith("ERROR: ")]
-    return ([*own[-1:], *errors, *lines[-1:]] or ["without a word"])[0]
+def run_als(trial: Trial) -> None:
+    """Run the script in the trial's folder, where data/ has links to the files of the workspace."""
+    check_split()
+    folder = FOLDER / trial.name
+    (folder / "data").mkdir(parents=True, exist_ok=True)
+    for path in Path("data").iterdir():
+        link = folder / "data" / path.name
+        if path.name != SCRIPT.stem and not link.is_symlink():
+            link.symlink_to(path.resolve())
+    tree = Revision(WORKSPACE).tree("params.yaml")
+    for key, value in trial.setting.items():
+        *sections, name = key.split(".")
+        functools.reduce(dict.__getitem__, sections, tree)[name] = value
+    YAML(typ="safe").dump(tree, folder / "params.yaml")
+    python(str(SCRIPT.resolve()), folder=folder)

@@ -1,132 +1,79 @@
 """Keeps the workspace as it is while experiments change it.
 
-`dvc exp run` leaves the parameters, the lock file and the metrics of the last run behind, and those
-of a failed run, too. Here they are put aside first and put back in the end, whatever happens; what
-a killed process leaves is put back by the next one.
+`dvc exp run` leaves the parameters, the lock file and the metrics of the last run behind, also of a
+failed one. So they are recorded first, as a commit like that of `git stash`, and restored in the
+end. What a killed search leaves is restored by the next one.
 """
 
 import contextlib
 import fcntl
-import os
-import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.script import InputError, report
+from core.script import InputError, report
 
-ASIDE = Path(".dvc/tmp/search")
-TRIAL = Path("stages/trial")
-CHANGED = ("params.yaml", "dvc.lock", "stages/extra/dvc.lock", "metrics", str(TRIAL))
-SIGNALS = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-)
+from experiments.processes import dvc, git
 
-
-def git(*arguments: str) -> str:
-    """The output of a git command."""
-    result = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
-    if result.returncode:
-        raise InputError(f"git {arguments[0]}: {result.stderr.strip().splitlines()[-1]}")
-    return result.stdout
+BEFORE = "refs/search/before"  # parents: HEAD, and a commit of the index; subject: the branch
+LOCK = Path(".dvc/tmp/search.lock")
+CHANGED = ("params.yaml", "dvc.lock", "metrics")
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def dvc(*arguments: str) -> list[str]:
-    """The command of DVC in this Python's environment."""
-    return [sys.executable, "-m", "dvc", *arguments]
+def record() -> None:
+    """Record the branch, the index, and the tracked files as they are in the working tree."""
+    branch = git("rev-parse", "--symbolic-full-name", "HEAD")  # HEAD where there is none
+    git("status")  # refreshes the index, without which `git stash create` may fail
+    files = git("stash", "create") or "HEAD"
+    make = ("-c", "user.name=search", "-c", "user.email=search@localhost", "commit-tree")
+    index = git(*make, git("write-tree"), "-m", "index")
+    commit = git(*make, f"{files}^{{tree}}", "-p", "HEAD", "-p", index, "-m", branch)
+    git("update-ref", BEFORE, commit)
 
 
-def put_aside() -> None:
-    """Copies what experiments may change: parameters, lock files, metrics, git's index, and every
-    tracked file that is not as committed.
+def different(*arguments: str) -> list[str]:
+    """The tracked files below this folder that differ between revisions, or from the files here."""
+    listed = git("diff", "--name-only", "--relative", "-z", *arguments)
+    return [name for name in listed.split("\0") if name]
+
+
+def restore() -> None:
+    """Restore the branch, the index, what experiments change, and all files that had edits. Other
+    files stay as they are. Outs of DVC follow dvc.lock.
     """
-    edited = git("diff", "--name-only", "--relative", "-z", "HEAD").split("\0")
-    index = git("rev-parse", "--git-path", "index").strip()
-    paths = [path for path in dict.fromkeys((*CHANGED, index, *edited)) if path]
-    paths = [path for path in paths if not path.startswith(("metrics/", f"{TRIAL}/"))]
-    unfinished = ASIDE.with_name(f"{ASIDE.name}.{os.getpid()}.tmp")
-    unfinished.mkdir(parents=True)
-    for number, path in enumerate(paths):
-        copy(Path(path), unfinished / str(number))
-    (unfinished / "paths").write_text("\0".join(paths), encoding="utf-8")
-    (unfinished / "data").write_text("\0".join(sorted(files_of_data())), encoding="utf-8")
-    os.replace(unfinished, ASIDE)
-
-
-def files_of_data() -> set[str]:
-    """The files in data/; none in a clone where nothing has run yet."""
-    return {str(path) for path in Path("data").rglob("*") if path.is_file()}
-
-
-def copy(source: Path, target: Path) -> None:
-    """A file or a folder, or nothing where there is none."""
-    if source.is_dir():
-        shutil.copytree(source, target)
-    elif source.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(source, target)
-
-
-def put_back() -> None:
-    """Restores what was put aside; what was not there before is removed. Outs of DVC follow where
-    dvc.lock had changed.
-    """
-    paths, files = (
-        (ASIDE / name).read_text(encoding="utf-8").split("\0") for name in ("paths", "data")
-    )
-    lock = ASIDE / str(paths.index("dvc.lock"))
-    is_same = same_bytes(lock, Path("dvc.lock"))
-    for number, path in enumerate(map(Path, paths)):
-        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
-        copy(ASIDE / str(number), path)
-    restored = ASIDE.with_name(f"{ASIDE.name}.{os.getpid()}.tmp")
-    os.replace(ASIDE, restored)  # whole or not at all, as everywhere
-    shutil.rmtree(restored)
-    remove_broken_lock()
-    if not TRIAL.exists():
-        shutil.rmtree("data/als_alone", ignore_errors=True)  # kept in the cache
-    if not is_same:
-        # fails where dvc.lock names what was never here, as in a fresh clone
-        subprocess.run(dvc("checkout", "-q"), capture_output=True, check=False)
-        if missing := {file for file in files if file} - files_of_data():
-            report(
-                f"{len(missing)} files of data/ could not be restored ({min(missing)} among them): "
-                "dvc repro makes them again"
-            )
-
-
-def same_bytes(one: Path, other: Path) -> bool:
-    """Whether both files are there with the same content, or neither is."""
-    content = [path.read_bytes() if path.exists() else None for path in (one, other)]
-    return content[0] == content[1]
-
-
-def remove_broken_lock() -> None:
-    """DVC that is ended while it writes this file leaves it empty, and fails on it ever after."""
-    path = Path(".dvc/tmp/rwlock")
-    if path.exists() and not path.stat().st_size:
-        path.unlink()
+    changed = different(BEFORE, "--", *CHANGED, *different(f"{BEFORE}^", BEFORE))
+    if changed:
+        git("restore", f"--source={BEFORE}", "--worktree", "--", *changed)
+    if (branch := git("log", "-1", "--format=%s", BEFORE)) != "HEAD":
+        git("symbolic-ref", "HEAD", branch)  # where DVC was killed, HEAD is detached
+    git("read-tree", f"{BEFORE}^2")
+    git("update-ref", "-d", BEFORE)
+    rwlock = Path(".dvc/tmp/rwlock")
+    if rwlock.exists() and not rwlock.stat().st_size:  # DVC was killed while it wrote this file
+        rwlock.unlink()
+    try:
+        dvc("checkout", "--quiet")
+    except InputError:  # such as in a fresh clone
+        report("the cache does not have all files of data/ that dvc.lock lists; run dvc repro")
 
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
-    """One search at a time: InputError where another one runs here. What one that was killed has
-    left changed is put back first.
+    """One search at a time: InputError where another one runs here. What a killed one has left
+    changed is restored first.
     """
     if not Path(".dvc").is_dir():
         raise InputError("no .dvc here; run from the top folder of the repository")
-    path = ASIDE.with_suffix(".lock")
-    path.parent.mkdir(exist_ok=True)
-    with path.open("w") as file:
+    LOCK.parent.mkdir(exist_ok=True)
+    with LOCK.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with the process
         except BlockingIOError:
             raise InputError("another search runs here already; wait for its end") from None
-        if ASIDE.exists():
-            put_back()
-            report("put back what the last search, which was killed, had left changed")
+        if git("for-each-ref", BEFORE):
+            restore()
+            report("restored what the last search, which was killed, had left changed")
         yield
 
 
@@ -135,19 +82,17 @@ def kept() -> Iterator[None]:
     """Within the block experiments may change the workspace; after it, it is as before. SIGTERM and
     a closed terminal end the block as Ctrl-C does; none of them disturbs the restoring.
     """
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
     before = {number: signal.signal(number, interrupt) for number in SIGNALS}
+    record()
     try:
-        put_aside()
         yield
     finally:
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
-        if ASIDE.exists():
-            put_back()
+        restore()
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def interrupt(number: int, frame: object) -> None:
-    """Of a signal."""
-    raise KeyboardInterrupt

@@ -5,10 +5,10 @@ To add one: write its file, import it here, add a line to FAMILIES, name it in p
 (stages/README.md has an example). NaN means unknown, and LightGBM treats it as such.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Literal, NamedTuple
 
-from harness.script import InputError
+from core.script import InputError
 
 import numpy as np
 from pydantic import field_validator
@@ -18,16 +18,7 @@ from families.affinity import affinity
 from families.als import als
 from families.channels import channels
 from families.columns import codes, is_category
-from families.context import (
-    Context,
-    Family,
-    FamilyOfFold,
-    FamilyParams,
-    Rows,
-    load_context,
-    rows_of,
-    serving,
-)
+from families.context import Context, Family, FamilyOfFold, FamilyParams, Rows
 from families.demographics import demographics
 from families.metadata import embedding, item, user
 from families.popularity import popularity
@@ -36,18 +27,7 @@ from families.scores import scores
 from families.similarity import similarity
 from families.sources import sources
 
-__all__ = [
-    "FAMILIES",
-    "FamilyOfFold",
-    "FeatureMatrix",
-    "FeaturesParams",
-    "families_of",
-    "feature_matrix",
-    "load_context",
-    "rows_of",
-    "serving",
-]
-
+PARAMS = "features.json"
 FAMILIES: dict[str, Family] = {
     "als": als,
     "user": user,
@@ -70,6 +50,7 @@ class FeaturesParams(FamilyParams):
 
     groups: list[Literal[*FAMILIES]]  # in this order
     cold_groups: list[Literal[*FAMILIES]]  # of the lists of cold users
+    scores: dict[str, object]  # see models.registry.ScoresParams; the candidates have their scores
 
     @field_validator("groups", "cold_groups")
     @classmethod
@@ -79,12 +60,22 @@ class FeaturesParams(FamilyParams):
         return groups
 
 
-@dataclass(frozen=True)
-class FeatureMatrix:
+def save_params(folder: Path, params: FeaturesParams) -> None:
+    """Write the parameters beside examples or models, for later stages."""
+    text = params.model_copy(update={"scores": {}}).model_dump_json(indent=2)
+    (folder / PARAMS).write_text(f"{text}\n", encoding="utf-8")
+
+
+def load_params(folder: Path) -> FeaturesParams:
+    """Read the parameters of the features that models in this folder were trained on."""
+    return FeaturesParams.model_validate_json((folder / PARAMS).read_text(encoding="utf-8"))
+
+
+class FeatureMatrix(NamedTuple):
     """Features of a block of candidates.
 
-    values       float32 (n_rows, n_features), one column after the other in memory
-    names        of its columns; categorical: those that are codes of categories
+    values  float32 (n_rows, n_features), one column after the other in memory
+    names   of its columns; categorical: those that are codes of categories
     """
 
     values: np.ndarray

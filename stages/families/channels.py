@@ -2,19 +2,19 @@
 
 from collections.abc import Callable
 
+from core.tables import FEEDBACK, SETTINGS, TIMESPENT, UNKNOWN
+
 import numpy as np
 import pandas as pd
 
 from families.columns import Columns, float32
 from families.context import Context, FamilyOfFold, Rows, Users
-from folds.tables import FEEDBACK, SETTINGS, TIMESPENT, UNKNOWN
 
 ROWS_AT_ONCE = 2_000_000
 USERS_AT_ONCE = 1_000
 
 Totals = dict[str, np.ndarray]  # item, tag, user -> float64 (2, n): over all windows, and recent
-AmountOfRows = Callable[[slice], np.ndarray]  # a slice of rows -> numbers, or whether each counts 1
-Amount = Callable[[Users], AmountOfRows]  # of the rows of a history
+Amount = Callable[[Users], np.ndarray]  # (n_rows,) of their history: numbers, or whether 1
 
 
 def channels(context: Context) -> FamilyOfFold:
@@ -28,8 +28,10 @@ def channels(context: Context) -> FamilyOfFold:
     """
     of_items, of_users, served = {}, {}, context.served
     has_tags = np.where(np.diff(context.tags.indptr) > 0, 1.0, np.nan)
+    weight = context.params.smoothing / len(context.history.item)
     for name, (above, below) in fractions(context).items():
-        rates = smoothed(above, below, context.params.smoothing / len(context.history.item))
+        above_all, below_all = (weight * of["item"][0].sum() for of in (above, below))
+        rates = {of: (above[of] + above_all) / (below[of] + below_all) for of in above}
         for number, span in enumerate(("", "recent_")):
             of_items[f"item_{span}{name}"] = rates["item"][number]
             of_items[f"tag_{span}{name}"] = (context.tags @ rates["tag"][number]) * has_tags
@@ -54,78 +56,43 @@ def channels(context: Context) -> FamilyOfFold:
     return columns
 
 
-def smoothed(above: Totals, below: Totals, weight: float) -> Totals:
-    """above / below, both with `weight` times what they are of all together added."""
-    of_all = [weight * totals["item"][0].sum() for totals in (above, below)]
-    return {of: (above[of] + of_all[0]) / (below[of] + of_all[1]) for of in above}
-
-
 def fractions(context: Context) -> dict[str, tuple[Totals, Totals]]:
     """What is counted, and what it is divided by, for each feedback and the time watched."""
     found = {}
     names = [name for name in FEEDBACK if name in context.channels]
     if names:
-        exposures = exposures_of(context)
-        for name in names:
-            found[f"{name}_rate"] = totals(context, given(name)), exposures
+        exposures = totals(context, lambda users: np.ones(len(users.history.item), dtype=bool))
+    for name in names:
+        given = totals(context, lambda users, name=name: users.channels[name])
+        found[f"{name}_rate"] = given, exposures
     if TIMESPENT in context.channels and "duration" in context.items:
-        duration = np.nan_to_num(context.items["duration"].to_numpy(dtype=np.float64))
+        duration = np.nan_to_num(context.items["duration"].to_numpy())
+        is_known = duration > 0
         found["watched"] = (
-            totals(context, seconds(duration > 0)),
-            totals(context, lasting(duration)),
+            totals(context, lambda of: of.channels[TIMESPENT] * is_known[of.history.item]),
+            totals(context, lambda of: duration[of.history.item]),
         )
     return found
-
-
-def given(name: str) -> Amount:
-    """Whether the feedback was given."""
-    return lambda users: users.channels[name].__getitem__
-
-
-def seconds(is_known: np.ndarray) -> Amount:
-    """Seconds watched of the items of which `is_known`, bool (n_items,), holds."""
-
-    def amount(users: Users) -> AmountOfRows:
-        watched, item = users.channels[TIMESPENT], users.history.item
-        return lambda part: watched[part] * is_known[item[part]]
-
-    return amount
-
-
-def lasting(duration: np.ndarray) -> Amount:
-    """Seconds that the item lasts; float64 (n_items,)."""
-    return lambda users: lambda part: duration[users.history.item[part]]
-
-
-def exposures_of(context: Context) -> Totals:
-    """How often each was shown."""
-    recent = context.n_recent
-    counts = {"item": context.item_counts[0], "user": context.user_counts[0]}
-    return with_tags(
-        context,
-        {of: np.stack([n.sum(axis=1), n[:, -recent:].sum(axis=1)]) for of, n in counts.items()},
-    )
 
 
 def totals(context: Context, amount: Amount) -> Totals:
     """Sums over the rows of the history, and over those of each user served."""
     fold = Users(context.history, context.users, context.channels)
     sums = sums_of(fold, amount(fold), context.n_recent)
-    if context.new_users is not None:
-        sums["user"] = sums_of(context.new_users, amount(context.new_users), context.n_recent)[
-            "user"
-        ]
-    return with_tags(context, {of: np.stack([by.sum(axis=1), by[:, 1]]) for of, by in sums.items()})
+    if new := context.new_users:
+        sums["user"] = sums_of(new, amount(new), context.n_recent)["user"]
+    sums = {of: np.stack([by.sum(axis=1), by[:, 1]]) for of, by in sums.items()}
+    return sums | {"tag": sums["item"] @ context.tags}  # an item's, in the shares of its tags
 
 
-def sums_of(users: Users, amount: AmountOfRows, n_recent: int) -> dict[str, np.ndarray]:
+def sums_of(users: Users, amount: np.ndarray, n_recent: int) -> dict[str, np.ndarray]:
     """By item and by user, in the windows before the recent ones and in these: float64 (n, 2)."""
     history = users.history
     first_recent = history.n_windows - n_recent
     sums = {"item": np.zeros((history.n_items, 2)), "user": np.zeros((history.n_users, 2))}
     for start in range(0, len(history.item), ROWS_AT_ONCE):
         part = slice(start, start + ROWS_AT_ONCE)
-        values = amount(part)
+        values = amount[part]
         rows = np.flatnonzero(values)  # few: most feedback is rare
         is_recent = history.window[part][rows] >= first_recent
         weight = None if values.dtype == bool else values[rows]
@@ -133,11 +100,6 @@ def sums_of(users: Users, amount: AmountOfRows, n_recent: int) -> dict[str, np.n
             cell = 2 * of_row[part][rows].astype(np.int64) + is_recent
             sums[of] += np.bincount(cell, weight, minlength=sums[of].size).reshape(-1, 2)
     return sums
-
-
-def with_tags(context: Context, sums: Totals) -> Totals:
-    """The same with those of the tags: an item's, in the shares of its tags."""
-    return {**sums, "tag": sums["item"] @ context.tags}
 
 
 def most_frequent(code: np.ndarray, indptr: np.ndarray) -> np.ndarray:

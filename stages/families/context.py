@@ -10,9 +10,13 @@ smoothed rate of x = (P(x) + s r) / (E(x) + s), s = `smoothing`.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Annotated
 
-from harness.params import Strict, section, shared_params
+from core import tables
+from core.candidate_lists import Candidates
+from core.feedback import Channels
+from core.history import History
+from core.params import Strict, shared_params
+from core.weights import by_recency
 
 import numpy as np
 import pandas as pd
@@ -23,13 +27,6 @@ from scipy import sparse
 
 from families.columns import Columns, codes, is_category
 from families.levels import levels, lowest_of_levels
-from families.score_models import ScoreModel
-from feedback.channels import Channels
-from folds import factors, tables
-from folds.candidate_lists import Candidates
-from folds.factors import Factors
-from folds.history import History
-from folds.similarity import ItemKnnParams, by_recency
 
 
 class FamilyParams(Strict):
@@ -38,7 +35,6 @@ class FamilyParams(Strict):
     recent_windows: int = Field(ge=1, le=1000)  # windows that count as recent
     smoothing: float = Field(ge=1e-6, le=1e9)  # exposures' worth of the overall rate in every rate
     last_items: int = Field(ge=1, le=1000)  # latest positives that make up the short-term profile
-    scores: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")], ScoreModel]  # of `scores`
 
 
 @dataclass(frozen=True)
@@ -46,7 +42,7 @@ class Rows:
     """A block of whole candidate lists, with the users and items of the history.
 
     user, item  int32 (n_rows,); starts int64 (n_lists,): the first row of each list; rank, score:
-    source -> (n_rows,), as in folds.candidate_lists.Candidates
+    as in core.candidate_lists.Candidates
     """
 
     user: np.ndarray
@@ -58,13 +54,8 @@ class Rows:
 
 def rows_of(lists: Candidates, history: History) -> Rows:
     """The same lists with the own users and items of the history of the users served."""
-    return Rows(
-        history.user_of(lists.user),
-        history.item_of(lists.item),
-        lists.starts,
-        lists.rank,
-        lists.score,
-    )
+    user, item = history.user_of(lists.user), history.item_of(lists.item)
+    return Rows(user, item, lists.starts, lists.rank, lists.score)
 
 
 @dataclass(frozen=True)
@@ -87,7 +78,6 @@ class Context:
     """What the families may know of a fold: its history, and metadata of the history's users and
     items in their order. What several families compute from it is cached here.
 
-    factors       of ALS: of the users served and of the items
     users, items  one column per feature, float32 or category
     tags          CSR float32 (n_items, n_tags): the item's author or genres, each row sums to 1
     embeddings    float32 (n_items, d)
@@ -96,14 +86,12 @@ class Context:
     """
 
     history: History
-    factors: Factors
     users: pd.DataFrame
     items: pd.DataFrame
     tags: sparse.csr_array
     embeddings: np.ndarray
     channels: Mapping[str, np.ndarray]
     params: FamilyParams
-    knn: ItemKnnParams
     n_threads: int
     new_users: Users | None = None
 
@@ -161,10 +149,6 @@ class Context:
         counts = counts_by_level(level, len(lowest) + 1, self.history.positives)
         return lowest, counts.toarray().astype(np.float64)
 
-    def fitted(self, name: str) -> object:
-        """What the model of this name in `features.scores` knows of items."""
-        return self.params.scores[name].fit(self.history, self.n_threads)
-
     def since(self, window: int) -> "Context":
         """The same context, as if the windows from this one on were all of the history."""
         served = self.served
@@ -205,20 +189,16 @@ FamilyOfFold = Callable[[Rows], Columns]
 Family = Callable[[Context], FamilyOfFold]
 
 
-def load_context(fold: str, history: History, params: FamilyParams) -> Context:
-    """The context of a fold, from the outputs of `ingest` and `als` and from params.yaml."""
-    with tables.EMBEDDINGS.open("rb") as file:
-        embeddings = np.load(file)[history.items]
+def load_context(history: History, params: FamilyParams) -> Context:
+    """The context of a fold, from the outputs of `ingest` and from params.yaml."""
     return Context(
         history,
-        factors.load(factors.FACTORS.format(fold=fold)),
         metadata(pq.read_table(tables.USERS), history.users),
         metadata(pq.read_table(tables.ITEMS), history.items),
         tables.read_tags(history.items),
-        embeddings,
+        np.load(tables.EMBEDDINGS)[history.items],
         Channels(history),
         params,
-        section("sources.item_knn", ItemKnnParams),
         shared_params().n_threads,
     )
 
@@ -228,14 +208,8 @@ def serving(context: Context, users: np.ndarray, table: pa.Table) -> Context:
     does not know it has the metadata alone.
     """
     served = context.history.with_users(users)
-    of_known, of_items = context.factors.user_factors, context.factors.item_factors
-    user_factors = np.zeros((served.n_users, of_known.shape[1]), dtype=np.float32)
-    user_factors[served.user_of(context.history.users)] = of_known
-    return replace(
-        context,
-        factors=Factors(user_factors, of_items, served.users, served.items),
-        new_users=Users(served, metadata(table, served.users), context.channels),
-    )
+    new_users = Users(served, metadata(table, served.users), context.channels)
+    return replace(context, new_users=new_users)
 
 
 def metadata(table: pa.Table, rows: np.ndarray) -> pd.DataFrame:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from families.columns import Columns, is_category
-from families.context import Context, FamilyOfFold, Rows
+from families.context import Context, FamilyOfFold
 
 
 def user(context: Context) -> FamilyOfFold:
@@ -27,9 +27,5 @@ def named_rows(prefix: str, frame: pd.DataFrame, rows: np.ndarray) -> Columns:
 
 def embedding(context: Context) -> FamilyOfFold:
     """The raw columns of the item's embedding."""
-
-    def columns(rows: Rows) -> Columns:
-        width = context.embeddings.shape[1]
-        return {f"embedding_{d:02d}": context.embeddings[rows.item, d] for d in range(width)}
-
-    return columns
+    columns = {f"embedding_{d:02d}": values for d, values in enumerate(context.embeddings.T)}
+    return lambda rows: {name: values[rows.item] for name, values in columns.items()}

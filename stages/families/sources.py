@@ -16,7 +16,7 @@ def sources(context: Context) -> FamilyOfFold:
         for name in rows.rank:
             rank = rows.rank[name].astype(np.float32)
             columns[f"{name}_source_rank"] = np.where(rank > 0, rank, np.nan)
-            columns[f"{name}_source_score"] = rows.score[name]
+            columns[f"{name}_source_score"] = np.where(rank > 0, rows.score[name], np.nan)
         ranks = np.stack(list(rows.rank.values()))
         columns["n_sources"] = (ranks > 0).sum(axis=0)
         columns["best_rank"] = np.where(ranks > 0, ranks, np.iinfo(np.int16).max).min(axis=0)

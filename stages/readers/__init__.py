@@ -1,12 +1,13 @@
 """Readers of data sources: one module each, which turns the files of data.path into Tables.
 
-A source of your own is a module with a function `read(data: ReaderParams) -> Tables`, imported
-here, and a line of READERS. The module may have more, of which it may lack any:
-  FOLDER_HINT  what to do where data.path is absent
-  strength(is_positive, feedback: pa.Table) -> uint8 (n_rows,), as in data/interactions.parquet, by
-               the columns of feedback that STRENGTH_COLUMNS names; else every positive has 1
-  TIME         the column of the source's interactions that `timestamp`, or `week` with the number
-               of the first one, is made of: by it those of new users are put into windows
+To add a source, write a module with a function `read(data: ReaderParams) -> Tables`, import it here
+and add a line to READERS. The module may also define:
+  FETCHER      a module with is_asked(data), whether the parameters ask to fetch the files, and
+               fetch(data, raw), which may put files into `raw`, the new data/raw
+  strength(is_positive, feedback: pa.Table) -> uint8 (n_rows,), as in interactions.parquet,
+               from the columns of feedback in STRENGTH_COLUMNS; without it every positive has 1
+  TIME         the column of the interactions from which `timestamp`, or `week`, is made; it puts
+               the interactions of new users into windows
 """
 
 import sys
@@ -14,10 +15,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from folds.tables import Tables
+from core import script
+from core.script import InputError
+from core.tables import Tables
+
 from readers import movielens, vk_lsvd, vk_notebook
 from readers.params import ReaderParams
-from readers.unchanged import unchanged
 
 READERS: dict[str, Callable[[ReaderParams], Tables]] = {
     "movielens-1m": movielens.read,
@@ -34,18 +37,27 @@ class DataParams(ReaderParams):
 
 
 def read(data: DataParams) -> Tables:
-    """The tables of data.source; InputError where a file is missing or unfit, or changes before the
-    script has ended.
+    """Return the tables of data.source; InputError where a file is missing or invalid, or where one
+    changes before the script ends, since DVC records the files as they are then.
     """
-    with unchanged(Path(data.path)):
-        return READERS[data.source](data)
+    folder = Path(data.path)
+    before = _state_of(folder)
+
+    def check() -> None:
+        for path, _ in sorted(before ^ _state_of(folder)):
+            raise InputError(f"{path}: has changed while it was read; run it again")
+
+    if script.checks is not None:
+        script.checks.append(check)
+    return READERS[data.source](data)
 
 
-def of_reader(source: str, name: str, otherwise: object = None) -> object:
-    """What the reader's module has by this name, beside `read`; if it has not, otherwise."""
-    return getattr(sys.modules[READERS[source].__module__], name, otherwise)
+def of_reader(source: str, name: str, default: object = None) -> object:
+    """Return what the reader's module defines under this name."""
+    return getattr(sys.modules[READERS[source].__module__], name, default)
 
 
-def folder_hint(source: str) -> str:
-    """What to do where data.path is absent."""
-    return of_reader(source, "FOLDER_HINT", f"name the folder with the files of {source}")
+def _state_of(folder: Path) -> set[tuple[Path, tuple[int, int, int]]]:
+    """Return each file in the folder, at any depth, with its size, time of change and inode."""
+    files = [(path, path.stat()) for path in folder.rglob("*") if path.is_file()]
+    return {(path, (of.st_size, of.st_mtime_ns, of.st_ino)) for path, of in files}

@@ -1,25 +1,18 @@
-"""What a reader is told: the keys of the section `data` of params.yaml.
+"""The keys of the section `data` of params.yaml that every reader gets.
 
-Which values `source` may have, the registry says: see DataParams in __init__.py.
+The allowed values of `source` are the names in READERS: see DataParams in __init__.py.
 """
 
-import os
 import re
 from pathlib import Path
 
-from harness.params import Strict
-from harness.script import InputError
+from core.params import Strict
 
 from pydantic import Field, field_validator
 
-from readers import vk_layout
-
-IGNORED = Path(".dvcignore")
-OF_DVC_AND_GIT = (".dvc/", ".git/")  # which DVC ignores in any case
-
 
 class ReaderParams(Strict):
-    """Where the interactions come from, and which of them count as positive."""
+    """Where the interactions come from, and which of them are positive."""
 
     source: str  # the layout of the folder: a name of READERS
     # the folder; only read, unless `download` fetches into it
@@ -29,6 +22,13 @@ class ReaderParams(Strict):
     embedding_width: int = Field(ge=0, le=100_000)  # vk layouts: first columns to use; 0 = all
     download: bool  # vk-lsvd: fetch absent files from the Hugging Face hub into `path`
 
+    @field_validator("path")
+    @classmethod
+    def _has_no_tilde(cls, path: str) -> str:
+        if path.startswith("~"):  # dvc.yaml has the path as a dependency, which DVC takes literally
+            raise ValueError(f"DVC does not expand ~; write {Path(path).expanduser()}")
+        return path
+
     @field_validator("subsample")
     @classmethod
     def _is_plain(cls, subsample: str) -> str:
@@ -37,34 +37,3 @@ class ReaderParams(Strict):
                 "must be the plain name of a folder in subsamples/, such as ur0.01_ir0.01, or ''"
             )
         return subsample
-
-
-def existing(folder: Path, key: str, value: str, hint: str) -> Path:
-    """The folder; InputError, naming the parameter that names it, where there is none."""
-    if not folder.is_dir():
-        raise InputError(f"{key} is {value!r}: {folder} is not a folder; {hint}")
-    return folder
-
-
-def check_not_ignored(data: ReaderParams) -> None:
-    """InputError where DVC does not see the files that are read, and so none of their changes:
-    they lie in the repository, below a name that .dvcignore hides.
-    """
-    folders = {"data.path": Path(data.path)}
-    if data.subsample:
-        folders["data.subsample"] = Path(data.path) / vk_layout.weeks_folder(data.subsample)
-    for key, folder in folders.items():
-        inside = os.path.relpath(folder)
-        if not inside.startswith(os.pardir) and is_ignored(inside):
-            raise InputError(
-                f"{key} names {folder}, which DVC ignores ({IGNORED}): changes there would go"
-                " unseen; rename the folder"
-            )
-
-
-def is_ignored(folder: str) -> bool:
-    """Whether DVC ignores a folder of the repository, relative to its top."""
-    from pathspec import GitIgnoreSpec  # as in DVC; late, since most data lies elsewhere
-
-    rules = IGNORED.read_text(encoding="utf-8").splitlines() if IGNORED.exists() else []
-    return GitIgnoreSpec.from_lines([*OF_DVC_AND_GIT, *rules]).match_file(f"{folder}/")

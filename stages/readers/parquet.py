@@ -1,91 +1,122 @@
-"""Reads parquet files a batch at a time, and says in one line what is wrong with one."""
+"""Reads parquet files, or folders of part files as Spark writes them, into plain columns."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-from harness.script import InputError
+from core.script import InputError
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from readers.ids import plain
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+LARGEST = float(np.finfo(np.float32).max)
 
-BATCH_ROWS = 2**18
-
-Kind = Literal["number", "feedback", "category"]  # what a column must be: see check_kind
+Kind = Literal["number", "feedback", "category", "time"]  # what a column must be: see check_kind
 
 
 @contextlib.contextmanager
 def reading(path: Path, form: str, *errors: type[Exception]) -> Iterator[None]:
-    """Turns `errors`, and those of the file system, into one line that names the file."""
+    """Turn `errors`, and those of the file system, into one line that names the file."""
     try:
         yield
     except FileNotFoundError:
         raise InputError(f"{path}: not found") from None
     except (OSError, *errors) as error:
+        check_not_pointer(path)
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path}: cannot be read as a {form} file: {reason}") from None
 
 
+def check_not_pointer(path: Path) -> None:
+    """InputError where Git LFS has left its pointer in place of the file."""
+    if path.is_file():
+        with path.open("rb") as file:
+            if file.read(len(LFS_POINTER)) == LFS_POINTER:
+                raise InputError(f"{path} is a Git LFS pointer, not the data: run git lfs pull")
+
+
 def describe(path: Path) -> tuple[pa.Schema, int]:
-    """Schema and number of rows of a parquet file, without reading any."""
-    with reading(path, "parquet", pa.ArrowException), pq.ParquetFile(path) as file:
-        schema, n_rows = file.schema_arrow, file.metadata.num_rows
-    check_once(schema.names, path)
-    return schema, n_rows
+    """Return the schema, with plain types, and the number of rows, without reading any."""
+    from pyarrow import dataset  # late: it loads pandas, which `download` does not need
+
+    with reading(path, "parquet", pa.ArrowException):
+        found = dataset.dataset(path, format="parquet")
+        schema, n_rows = found.schema, found.count_rows()
+    return pa.schema([(field.name, plain_type(field.type)) for field in schema]), n_rows
 
 
-def check_once(names: Sequence[str], path: Path) -> None:
-    """InputError where a column of the file occurs more than once: which one is meant?"""
-    for name in names:
-        if (n := names.count(name)) > 1:
-            raise InputError(f"{path}: column {name} occurs {n} times; each must occur once")
-
-
-def batches(path: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
-    """The named columns in batches of rows, at least one, with dictionaries decoded."""
-    with reading(path, "parquet", pa.ArrowException), pq.ParquetFile(path) as file:
-        if not file.metadata.num_rows:
-            yield _decoded(file.schema_arrow.empty_table().select(columns))
-            return
-        for batch in file.iter_batches(BATCH_ROWS, columns=list(columns)):
-            yield _decoded(pa.Table.from_batches([batch]).select(columns))
-
-
-def _decoded(table: pa.Table) -> pa.Table:
-    return pa.table({name: plain(table[name]) for name in table.column_names})
+def read_table(path: Path, columns: Sequence[str]) -> pa.Table:
+    """Return columns, with plain types, of a file or of the part files in a folder, by name."""
+    with reading(path, "parquet", pa.ArrowException):
+        table = pq.read_table(path, columns=list(columns), partitioning=None)
+        return pa.table({of: table[of].cast(plain_type(table[of].type)) for of in columns})
 
 
 def require(path: Path, columns: Sequence[str]) -> pa.Schema:
-    """The schema of the parquet file; InputError where it lacks one of the columns."""
+    """Return the plain schema of the parquet file; InputError where it lacks some columns."""
     schema, _ = describe(path)
-    for name in columns:
-        if schema.get_field_index(name) < 0:
-            there = ", ".join(schema.names) or "none"
-            raise InputError(f"{path}: no column {name}; its columns are {there}")
+    check_present(path, columns, schema.names)
     return schema
 
 
-def check_kind(path: Path, field: pa.Field, wanted: Kind) -> None:
-    """InputError where the column of the file is not of the kind; a column of nulls is of any.
+def check_present(path: Path, columns: Sequence[str], there: Sequence[str]) -> None:
+    """InputError where some of the columns are not among those of the file."""
+    if absent := [name for name in columns if name not in there]:
+        names = ", ".join(there) or "none"
+        raise InputError(f"{path}: no column {', '.join(absent)}; its columns are {names}")
 
-    number    integers or floats
-    feedback  these or true/false
-    category  these or strings; dictionary-encoded or not, as all kinds
+
+def plain_type(kind: pa.DataType) -> pa.DataType:
+    """Return the type that pyarrow can compare, such as that of the values of a dictionary."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return kind.storage_type
+    if pa.types.is_dictionary(kind):
+        return plain_type(kind.value_type)
+    if pa.types.is_decimal(kind):
+        return pa.float64() if kind.scale > 0 else pa.int64()
+    if pa.types.is_float16(kind):
+        return pa.float32()
+    return pa.string() if pa.types.is_string_view(kind) else kind
+
+
+def is_number(kind: pa.DataType) -> bool:
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind)  # half floats too
+
+
+def is_string(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def check_kind(path: Path, field: pa.Field, wanted: Kind) -> None:
+    """InputError where the column, of a plain type, is of another kind. Nulls are of any kind.
+
+    number  integers or floats; feedback  numbers or true/false; category  feedback or strings;
+    time    numbers, timestamps or dates
     """
-    is_type = pa.types
-    kind = field.type.value_type if is_type.is_dictionary(field.type) else field.type
-    is_number = is_type.is_integer(kind) or is_type.is_floating(kind)
-    is_string = is_type.is_string(kind) or is_type.is_large_string(kind)
+    kind = field.type
+    is_bool = pa.types.is_boolean(kind)
     fits, allowed = {
-        "number": (is_number, "numbers"),
-        "feedback": (is_number or is_type.is_boolean(kind), "true/false or numbers"),
-        "category": (
-            is_number or is_string or is_type.is_string_view(kind) or is_type.is_boolean(kind),
-            "numbers, strings or true/false",
-        ),
+        "number": (False, "numbers"),
+        "feedback": (is_bool, "true/false or numbers"),
+        "category": (is_bool or is_string(kind), "numbers, strings or true/false"),
+        "time": (pa.types.is_temporal(kind), "numbers or timestamps"),
     }[wanted]
-    if not (fits or is_type.is_null(kind)):
+    if not (fits or is_number(kind) or pa.types.is_null(kind)):
         raise InputError(f"{path}: {field.name} is {kind}; must be {allowed}")
+
+
+def check_finite(column: pa.ChunkedArray, where: str) -> None:
+    """InputError, naming `where` (file and column), for floats beyond those of float32."""
+    if not pa.types.is_floating(column.type):
+        return
+    is_beyond = pc.greater(pc.abs(column.cast(pa.float64())), LARGEST)
+    if n_beyond := pc.sum(is_beyond).as_py():
+        first = column.filter(is_beyond)[0].as_py()
+        raise InputError(
+            f"{where} is {first} in {n_beyond:,} of {len(column):,} rows; must be a finite number,"
+            " or null where it is not known"
+        )

@@ -1,95 +1,78 @@
 """Reads the log of interactions of VK-LSVD, in the public layout and in the notebook's.
 
-In two passes, a batch of rows at a time: the distinct ids, then the columns, with ids mapped to row
-numbers.
+A channel is one of tables.CHANNELS. It is used only if every file has it, because one that
+some files lack cannot be compared over time. Missing feedback counts as not given.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.script import InputError, report
+from core.script import InputError, report
+from core.tables import CHANNELS, FEEDBACK, LEVELS, MOST_SECONDS, SETTINGS, TIMESPENT, UNKNOWN
 
 import numpy as np
 import pyarrow as pa
-from tqdm import tqdm
 
-from readers.ids import Collector, Ids
-from readers.parquet import batches, describe, require
+from readers.ids import Ids, distinct_ids
+from readers.parquet import Kind, check_kind, describe, read_table, require
 from readers.positive_rule import Rule, values
-from readers.vk_channels import Channels, channels_of
+from readers.time_order import TIMESTAMP, in_time_order
 
 ID_COLUMNS = ("user_id", "item_id")
 STRENGTH_COLUMNS = ("like", "share", "bookmark")  # each adds 1 to a positive's strength, 4 at most
+KINDS: dict[str, Kind] = {
+    **dict.fromkeys(FEEDBACK, "feedback"),
+    TIMESPENT: "number",
+    **dict.fromkeys(SETTINGS, "category"),
+    TIMESTAMP: "time",
+}
 
 
-@dataclass(frozen=True)
-class Log:
-    """The interactions of several files, in the order of the files and their rows.
+def read_log(
+    paths: Sequence[Path], rule: Rule, name: str, of_files: np.ndarray, *, by_time: bool = False
+) -> tuple[pa.Table, Ids, Ids]:
+    """Return the interactions in the files, oldest first, as in interactions.parquet, and the ids
+    of users and items that occur; InputError where there is none. Reports how many rows lack a
+    value of a column that the rule reads.
 
-    columns  as in data/interactions.parquet: user, item int32, is_positive bool, strength uint8;
-             channels  the same: those of tables.CHANNELS that all files have; metadata  what the
-             schema says of them
-    users, items  the ids that occur; n_rows  of each file
-    """
-
-    columns: dict[str, np.ndarray]
-    channels: dict[str, pa.ChunkedArray]
-    metadata: dict[bytes, bytes]
-    users: Ids
-    items: Ids
-    n_rows: list[int]
-
-
-def read_log(paths: Sequence[Path], rule: Rule) -> Log:
-    """The interactions in the files, oldest first; InputError where no row or none is positive.
-
-    Reports how many rows lack a value of a column that the rule reads.
+    name, of_files  one more column, and its value in the rows of each file
+    by_time         whether a column `timestamp`, if every file has it, orders the rows of each file
     """
     n_rows = [describe(path)[1] for path in paths]
     if not any(n_rows):
         raise InputError(f"{paths[0]} to {paths[-1].name}: no rows; interactions are needed")
     files = [path for path, n in zip(paths, n_rows, strict=True) if n]
-    channel_names = _channels(files, rule)
-    feedback = list(dict.fromkeys([*rule.columns, *channel_names]))
-    users, items = _distinct_ids(files, sum(n_rows))
-    columns, channels = _empty_columns(sum(n_rows)), Channels(channel_names)
-    n_missing = dict.fromkeys(rule.columns, 0)
-    for rows, path, batch in _all_batches(files, feedback, sum(n_rows), "interactions"):
-        is_positive = rule.evaluate(batch)
-        columns["user"][rows] = users.rows(batch["user_id"], f"{path}: user_id")
-        columns["item"][rows] = items.rows(batch["item_id"], f"{path}: item_id")
-        columns["is_positive"][rows] = is_positive
-        columns["strength"][rows] = strength(is_positive, batch)
-        channels.add(batch)
-        for name in n_missing:
-            n_missing[name] += np.count_nonzero(values(batch[name])[1])
-    for name, n in n_missing.items():
+    common = common_columns(files, rule, [*CHANNELS, TIMESTAMP] if by_time else CHANNELS)
+    by_time = TIMESTAMP in common
+    channels = Channels([of for of in common if of != TIMESTAMP])
+    users, items = (distinct_ids(files, of) for of in ID_COLUMNS)
+    parts, n_missing = [], Counter()
+    for path in files:
+        table = read_table(path, list(dict.fromkeys([*ID_COLUMNS, *rule.columns, *common])))
+        table = in_time_order(table, path) if by_time else table
+        is_positive = rule.evaluate(table)
+        columns = {
+            "user": users.rows(table["user_id"], f"{path}: user_id"),
+            "item": items.rows(table["item_id"], f"{path}: item_id"),
+            "is_positive": is_positive,
+            "strength": strength(is_positive, table),
+        }
+        parts.append(columns | ({TIMESTAMP: table[TIMESTAMP].to_numpy()} if by_time else {}))
+        channels.add(table)
+        n_missing.update({of: np.count_nonzero(values(table[of])[1]) for of in rule.columns})
+    for of, n in n_missing.items():
         if n:
-            report(f"data.positive: {name} is null or NaN in {n:,} rows, that is, not given there")
-    _check_positives(columns["is_positive"], rule)
-    return Log(columns, channels.columns(), channels.metadata(), users, items, n_rows)
-
-
-def _empty_columns(n_rows: int) -> dict[str, np.ndarray]:
-    """The columns of a Log, to be filled."""
-    types = {"user": np.int32, "item": np.int32, "is_positive": bool, "strength": np.uint8}
-    return {name: np.empty(n_rows, dtype) for name, dtype in types.items()}
-
-
-def _check_positives(is_positive: np.ndarray, rule: Rule) -> None:
-    """InputError where no interaction is positive."""
-    if not is_positive.any():
-        raise InputError(
-            f"data.positive is {rule.text!r}: none of {len(is_positive):,} interactions is positive"
-        )
+            report(f"data.positive: {of} is null or NaN in {n:,} rows, that is, not given there")
+    columns = {of: np.concatenate([part[of] for part in parts]) for of in parts[0]}
+    columns |= {name: np.repeat(of_files, n_rows), **channels.columns()}
+    return pa.table(columns, metadata=channels.metadata()), users, items
 
 
 def strength(is_positive: np.ndarray, feedback: pa.Table) -> np.ndarray:
-    """uint8 (n_rows,): 0 where not positive, else 1 and 1 more for each of STRENGTH_COLUMNS that is
-    given.
-
-    Columns that the table lacks are taken as not given, and so are missing values.
+    """Return uint8 (n_rows,): 0 where not positive, else 1 and 1 more for each of STRENGTH_COLUMNS
+    that the table has and that is given.
     """
     result = is_positive.astype(np.uint8)
     for name in STRENGTH_COLUMNS:
@@ -99,35 +82,75 @@ def strength(is_positive: np.ndarray, feedback: pa.Table) -> np.ndarray:
     return result
 
 
-def _channels(paths: Sequence[Path], rule: Rule) -> list[str]:
-    """The channels that all files have; InputError where a file has not what the rule needs."""
+def common_columns(paths: Sequence[Path], rule: Rule, wanted: Sequence[str]) -> list[str]:
+    """Return those of the wanted columns that all files have; InputError where a column is of
+    another kind, or a file lacks what the rule needs. Reports what only some files have.
+    """
     schemas = {path: require(path, ID_COLUMNS) for path in paths}
+    there = Counter(name for schema in schemas.values() for name in schema.names)
     for path, schema in schemas.items():
-        feedback = pa.schema([field for field in schema if field.name not in ID_COLUMNS])
-        try:
-            rule.check(feedback)
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from None
-    return channels_of(schemas)
+        rule.check(pa.schema([field for field in schema if field.name not in ID_COLUMNS]), path)
+        if absent := [name for name in wanted if there[name] and name not in schema.names]:
+            report(
+                f"{path}: no column {', '.join(absent)}, as other files have; not used in any file,"
+                " as a channel, as strength of feedback or as time"
+            )
+        for name in {*wanted} & {*schema.names}:
+            check_kind(path, schema.field(name), KINDS[name])
+    return [name for name in wanted if there[name] == len(paths)]
 
 
-def _distinct_ids(paths: Sequence[Path], total: int) -> tuple[Ids, Ids]:
-    """The users and the items of the interactions."""
-    users, items = (Collector(name) for name in ID_COLUMNS)
-    for _, path, batch in _all_batches(paths, [], total, "ids"):
-        users.add(batch["user_id"], path)
-        items.add(batch["item_id"], path)
-    return users.ids(), items.ids()
+class Channels:
+    """Gathers channels over files: true/false takes a bit for each row, all else a byte."""
 
+    def __init__(
+        self, names: Sequence[str], known: Mapping[str, Sequence[object]] | None = None
+    ) -> None:
+        """known  the values of each setting by code, if no other value may get a code"""
+        self.parts: dict[str, list[pa.Array]] = {name: [] for name in names}
+        self.is_closed, self.n_longer = known is not None, 0
+        self.codes = {  # of each setting: value -> code, in the order in which values first occur
+            name: {value: code for code, value in enumerate(known[name] if known else ())}
+            for name in names
+            if name in SETTINGS
+        }
 
-def _all_batches(
-    paths: Sequence[Path], feedback: Sequence[str], total: int, what: str
-) -> Iterator[tuple[slice, Path, pa.Table]]:
-    """(rows, path, batch): ids and feedback of all files, and the rows of the log they make up."""
-    start = 0
-    with tqdm(total=total, desc=what, unit=" rows", unit_scale=True, disable=None) as progress:
-        for path in paths:
-            for batch in batches(path, [*ID_COLUMNS, *feedback]):
-                yield slice(start, start + batch.num_rows), path, batch
-                start += batch.num_rows
-                progress.update(batch.num_rows)
+    def add(self, table: pa.Table) -> None:
+        """Add the channels of a file; files come in time order."""
+        for name, parts in self.parts.items():
+            if name in SETTINGS:
+                parts.append(pa.array(self._coded(name, table[name])))
+                continue
+            given, is_missing = values(table[name])
+            given = np.where(is_missing, 0, given)
+            if name == TIMESPENT:
+                self.n_longer += np.count_nonzero(given > MOST_SECONDS)
+                parts.append(pa.array(np.clip(given, 0, MOST_SECONDS).astype(np.uint8)))
+            else:
+                parts.append(pa.array(given != 0))
+
+    def _coded(self, name: str, column: pa.ChunkedArray) -> np.ndarray:
+        """Return uint8 (n_rows,): UNKNOWN for null, NaN and all values after the first 255."""
+        encoded, code_of = column.combine_chunks().dictionary_encode(), self.codes[name]
+        codes = []
+        for value in encoded.dictionary.to_pylist():
+            is_given = value is not None and value == value  # not NaN
+            if is_given and not self.is_closed and len(code_of) < UNKNOWN:
+                code_of.setdefault(value, len(code_of))
+            codes.append(code_of.get(value, UNKNOWN) if is_given else UNKNOWN)
+        codes = np.array([*codes, UNKNOWN], dtype=np.uint8)
+        return codes[encoded.indices.fill_null(len(codes) - 1).to_numpy()]
+
+    def metadata(self) -> dict[bytes, bytes] | None:
+        """Return the metadata of the columns' schema: see tables.LEVELS."""
+        levels = {name: list(code_of) for name, code_of in self.codes.items()}
+        return {LEVELS: json.dumps(levels).encode()} if levels else None
+
+    def columns(self) -> dict[str, pa.ChunkedArray]:
+        """Return the columns, as in interactions.parquet; reports what they cannot hold."""
+        if self.n_longer:
+            report(
+                f"{TIMESPENT} is above {MOST_SECONDS} s in {self.n_longer:,} rows, which count as"
+                f" {MOST_SECONDS} s in the family channels"
+            )
+        return {name: pa.chunked_array(parts) for name, parts in self.parts.items()}

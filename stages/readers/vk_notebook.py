@@ -1,146 +1,130 @@
-"""Reads the five files of the notebook into the tables of folds/tables.py.
+"""Reads the five files of the notebook into the tables of core/tables.py.
 
     train.parquet, test.parquet  user_id, item_id, feedback columns; rows in time order, test last
     user_metadata.parquet        user_id, age, gender, geo
     item_metadata.parquet        item_id, author_id, duration
-    item_embeddings.parquet      item_id, a column of lists of numbers
+    item_embeddings.parquet      item_id, and a column of lists of numbers or columns such as emb_0,
+                                 emb_1
 
-The embeddings may stand in item_metadata.parquet instead, then item_embeddings.parquet may be
-absent; where both have them, item_embeddings.parquet counts. Other columns are not read.
+If train and test have a column `timestamp`, it orders the rows of each. The embeddings may be in
+item_metadata.parquet instead. Each file may be a folder of part files.
 """
 
+import re
 from pathlib import Path
 
-from harness.script import InputError, report
+from core.script import InputError, report
+from core.tables import Tables
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from folds.tables import Tables
-from readers.ids import Finder, Ids
-from readers.params import ReaderParams, existing
-from readers.parquet import batches, describe, require
+from readers.params import ReaderParams
+from readers.parquet import describe, is_number, read_table, require
 from readers.positive_rule import Rule
-from readers.vk_embeddings import chosen_width, usable_embeddings
+from readers.time_order import TIMESTAMP
 from readers.vk_log import STRENGTH_COLUMNS, read_log, strength
-from readers.vk_metadata import check_metadata, read_items, read_users
+from readers.vk_metadata import check_metadata, embeddings_of, read_items, read_users
 
-__all__ = ["FOLDER_HINT", "STRENGTH_COLUMNS", "read", "strength"]
+__all__ = ["STRENGTH_COLUMNS", "TIME", "read", "strength"]
 
 INTERACTIONS = ("train.parquet", "test.parquet")
-USERS, ITEMS, EMBEDDINGS = (
-    "user_metadata.parquet",
-    "item_metadata.parquet",
-    "item_embeddings.parquet",
-)
-FOLDER_HINT = "name the folder with the notebook's five files"
+USERS, ITEMS = "user_metadata.parquet", "item_metadata.parquet"
+EMBEDDINGS = "item_embeddings.parquet"
+TIME = TIMESTAMP
 
 
 def read(data: ReaderParams) -> Tables:
-    """The tables of the folder data.path; InputError where a file is missing, broken or unfit."""
-    rule = Rule.parse(data.positive)
-    names = ", ".join((*INTERACTIONS, USERS, ITEMS, EMBEDDINGS))
-    folder = existing(Path(data.path), "data.path", data.path, f"it must hold {names}")
+    """Return the tables of the folder; InputError where a file is missing, broken or invalid."""
+    rule, folder = Rule.parse(data.positive), Path(data.path)
     paths = [folder / name for name in INTERACTIONS]
     for path in paths:
         if not describe(path)[1]:
             raise InputError(f"{path}: no rows; interactions are needed")
     check_metadata(folder / USERS, folder / ITEMS)
-    embeddings, column = find_embeddings(folder)
-    log = read_log(paths, rule)
-    is_test = np.repeat([False, True], log.n_rows)
-    interactions = pa.table({**log.columns, "is_test": is_test, **log.channels})
-    item_table, item_tags = read_items(folder / ITEMS, log.items)
+    embeddings, columns = find_embeddings(folder)
+    is_test = np.array([False, True])
+    log, user_ids, item_ids = read_log(paths, rule, "is_test", is_test, by_time=True)
+    report_overlap(log, paths)
+    table = read_table(embeddings, ["item_id", *columns])
+    vectors = vectors_of(table.select(columns), embeddings)
     return Tables(
-        interactions.replace_schema_metadata(log.metadata or None),
-        read_users(folder / USERS, log.users),
-        item_table,
-        item_tags,
-        read_embeddings(embeddings, column, log.items, data.embedding_width),
+        log,
+        read_users(folder / USERS, user_ids),
+        *read_items(folder / ITEMS, item_ids),
+        embeddings_of(item_ids, table["item_id"], vectors, data.embedding_width, embeddings),
     )
 
 
-def find_embeddings(folder: Path) -> tuple[Path, str]:
-    """The file and its column; InputError where there is none, or no telling which."""
-    paths = [path for path in (folder / EMBEDDINGS, folder / ITEMS) if path.exists()]
-    for path in paths:
-        column = embedding_column(require(path, ["item_id"]), path)
-        if column is not None:
-            if path.name != EMBEDDINGS and len(paths) < 2:
-                report(f"{folder / EMBEDDINGS}: not found; {column} of {path.name} is used")
-            return path, column
-    if len(paths) < 2:
-        raise InputError(f"{folder / EMBEDDINGS}: not found, and {ITEMS} has no column of lists")
+def report_overlap(log: pa.Table, paths: list[Path]) -> None:
+    """Report how many rows of the test file are earlier than the last row of the train file."""
+    if TIMESTAMP not in log.column_names:
+        return
+    times, is_test = log[TIMESTAMP].to_numpy(), log["is_test"].to_numpy()
+    is_earlier = times[is_test] < times[~is_test][-1]
+    if n := np.count_nonzero(is_earlier):
+        report(
+            f"{paths[1]}: {n:,} of {len(is_earlier):,} rows are earlier than the last of"
+            f" {paths[0].name}; the test file is the last window all the same"
+        )
+
+
+def find_embeddings(folder: Path) -> tuple[Path, list[str]]:
+    """Return the file and its columns; InputError where no column, or more than one, fits."""
+    for path in (folder / EMBEDDINGS, folder / ITEMS):
+        if path.exists() and (columns := embedding_columns(require(path, ["item_id"]), path)):
+            if path.name != EMBEDDINGS:
+                report(f"{folder / EMBEDDINGS}: no embedding; {columns[0]} of {ITEMS} is used")
+            return path, columns
     raise InputError(
-        f"{paths[0]}: no column of lists of numbers, such as embedding, nor in {ITEMS}"
+        f"{folder / EMBEDDINGS}: not found or without an embedding, as {ITEMS}; a column of lists"
+        " of numbers, or columns such as emb_0, emb_1, are needed"
     )
 
 
-def embedding_column(schema: pa.Schema, path: Path) -> str | None:
-    """`embedding` or `embeddings`, or else the only column of lists of numbers, if any."""
-    lists = [field.name for field in schema if _is_list_of_numbers(field.type)]
-    for name in ("embedding", "embeddings"):
-        if name in lists:
-            return name
-        if name in schema.names:
-            raise InputError(
-                f"{path}: {name} is {schema.field(name).type}; must be lists of numbers"
-            )
-    if len(lists) > 1:
-        raise InputError(f"{path}: {', '.join(lists)} are lists; name the one to be used embedding")
-    return lists[0] if lists else None
+def embedding_columns(schema: pa.Schema, path: Path) -> list[str]:
+    """Return `embedding` or `embeddings`, or else the only column of lists of numbers, or else the
+    only columns of numbers that are numbered from 0 or 1 without a gap.
+    """
+    lists = [[field.name] for field in schema if _is_list_of_numbers(field.type)]
+    named = [names for names in lists if names[0] in ("embedding", "embeddings")]
+    found: dict[str, dict[int, str]] = {}
+    for field in schema:
+        match = re.fullmatch(r"(.*?)([0-9]+)", field.name)
+        if match and is_number(field.type):
+            found.setdefault(match[1], {})[int(match[2])] = field.name
+    numbered = [
+        [of[number] for number in sorted(of)]
+        for of in found.values()
+        if len(of) > 1 and min(of) in (0, 1) and max(of) - min(of) == len(of) - 1
+    ]
+    choices = named[:1] or lists or numbered
+    if len(choices) > 1:
+        names = ", ".join(columns[0] for columns in choices)
+        raise InputError(f"{path}: {names} could all be the embedding; keep one of them")
+    return choices[0] if choices else []
 
 
 def _is_list_of_numbers(kind: pa.DataType) -> bool:
     is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
-    if not (is_list or pa.types.is_fixed_size_list(kind)):
-        return False
-    return pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)
+    return (is_list or pa.types.is_fixed_size_list(kind)) and is_number(kind.value_type)
 
 
-def read_embeddings(path: Path, column: str, ids: Ids, width: int) -> np.ndarray:
-    """float32 (n_items, width), the first `width` numbers of each item, all if 0; NaN if unknown.
-
-    InputError, with the row counted from 0, where one list is not as long as the first.
+def vectors_of(table: pa.Table, path: Path) -> np.ndarray:
+    """Return float32 (n_rows, width) of a column of lists or of columns of numbers; NaN for null.
+    InputError where the lists are not of one length.
     """
-    there = _width(path, column)
-    width = chosen_width(width, there, path)
-    embeddings = np.full((len(ids), width), np.nan, dtype=np.float32)
-    finder = Finder(ids, path, "item_id")
-    start = 0
-    for batch in batches(path, ["item_id", column]):
-        lists = batch[column].combine_chunks()
-        _check_width(lists, there, start, f"{path}: {column}")
-        start += len(lists)
-        place, row = finder.find(batch["item_id"])
-        lists = lists.take(pa.array(place))
-        row = row[np.asarray(lists.is_valid())]
-        numbers = lists.drop_null().flatten().cast(pa.float32(), safe=False)
-        embeddings[row] = numbers.to_numpy(zero_copy_only=False).reshape(-1, there)[:, :width]
-    finder.close()
-    return usable_embeddings(embeddings, path)
-
-
-def _width(path: Path, column: str) -> int:
-    """How many numbers the first list has."""
-    for batch in batches(path, [column]):
-        lengths = pc.list_value_length(batch[column]).drop_null()
-        if len(lengths):
-            if not lengths[0].as_py():
-                raise InputError(f"{path}: {column} starts with an empty list; must hold numbers")
-            return lengths[0].as_py()
-    raise InputError(
-        f"{path}: {column} is null in every row, if there is any; must be lists of numbers"
-    )
-
-
-def _check_width(lists: pa.Array, width: int, start: int, where: str) -> None:
-    """InputError where a list is not `width` long; lists[0] stands in row `start` of the file."""
-    lengths = pc.list_value_length(lists).fill_null(width).to_numpy()
-    if (lengths != width).any():
-        place = int(np.argmax(lengths != width))
+    if table.num_columns > 1:
+        return np.column_stack([of.cast(pa.float32(), safe=False).to_numpy() for of in table])
+    lists = table[0].combine_chunks()
+    lengths = pc.list_value_length(lists).unique().drop_null().to_pylist()
+    if len(lengths) != 1 or not lengths[0]:
         raise InputError(
-            f"{where} has {lengths[place]} numbers in row {start + place} (counted from 0);"
-            f" must be {width}, as in the rows before"
+            f"{path}: {table.column_names[0]} has lists of {', '.join(map(str, lengths)) or 'no'}"
+            " numbers; must be lists of one length"
         )
+    vectors = np.full((len(lists), lengths[0]), np.nan, dtype=np.float32)
+    numbers = lists.drop_null().flatten().cast(pa.float32(), safe=False)
+    vectors[lists.is_valid()] = numbers.to_numpy(zero_copy_only=False).reshape(-1, lengths[0])
+    return vectors

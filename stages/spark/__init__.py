@@ -1,1 +1,8 @@
-"""The same experiment on Apache Spark, a pipeline of its own: the local one needs nothing of it."""
+"""The same experiment on Apache Spark: see README.md."""
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+if Path(sys.argv[0]).resolve().parent == Path(__file__).parent and not find_spec("pyspark"):
+    sys.exit("pyspark is not installed; pip install -r requirements-spark.txt")

@@ -1,14 +1,13 @@
 """Fits implicit-feedback ALS of Spark on the positives of each fold's history.
 
 usage: python stages/spark/als.py
-in:    in spark.folder: logs, schema; metrics/spark/receipts/windows.json,
-       metrics/spark/receipts/ingest.json
+in:    in spark.folder: logs; metrics/spark/receipts/windows.json
 out:   in spark.folder: als/FOLD.factors/item_factors.npy, float32 (n_items, factors), the items of
        the history in ascending order, zero for those without a positive
        metrics/spark/receipts/als.json
 
 Users have no factors of their own here: who needs them solves the users' equations for the items'
-factors, which is ALS's last half-step (engine/context.py).
+factors, which is ALS's last half-step (fold_in of engine/als.py).
 """
 
 import sys
@@ -16,28 +15,32 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # the packages of stages/
 
-from harness.params import section, shared_params
-from harness.script import report, run_script
+from core.params import section, shared_params
+from core.script import report, run_script
 
-from factorization.als import AlsParams
+import numpy as np
+
+from models.als import AlsParams
+from spark.engine.als import fit
+from spark.engine.data_sets import DataSets, folds_in
+from spark.engine.item_side import FACTORS
 from spark.engine.session import session
-from spark.engine.settings import SparkParams
+from spark.params import SparkParams
 
 
 def main() -> None:
     params, als, shared = section("spark", SparkParams), section("als", AlsParams), shared_params()
     with session(params, "als") as spark:
-        from spark.engine.als import fit
-        from spark.engine.data_sets import DataSets
-        from spark.engine.folds import target_windows
-        from spark.engine.item_side import FACTORS, save_factors
-
         sets = DataSets(spark, params.folder)
         logs = sets.read("windows", "logs")
-        for fold, window in target_windows(sets, shared).items():
-            items, factors = fit(logs, window, als, params, shared.seed)
-            sets.write_folder(FACTORS.format(fold=fold), save_factors(factors))
-            report(f"{fold}: {len(items):,} items")
+        for fold, window in folds_in(sets, shared).windows.items():
+            factors = fit(logs, window, als, params, shared.seed)
+
+            def save(folder: Path, factors: np.ndarray = factors) -> None:
+                np.save(folder / "item_factors.npy", factors)
+
+            sets.write_folder(FACTORS.format(fold=fold), save)
+            report(f"{fold}: {len(factors):,} items")
         sets.save("als")
 
 

@@ -1,14 +1,14 @@
-"""Top-k lists of the single models that the hybrid has to beat, judged, of the judged folds.
+"""The hits of the baselines that the hybrid has to beat, in the judged folds.
 
 usage: python stages/spark/baselines.py
 in:    in spark.folder: logs, item_side/FOLD.items; metrics/spark/receipts/windows.json,
        metrics/spark/receipts/item_side.json
-out:   in spark.folder: baselines/FOLD for each judged FOLD, a row a user served: the columns stand
-       in engine/judging.py; the models are the settings of the section `baselines`, in their order
+out:   in spark.folder: baselines/FOLD for each judged FOLD, a row a user served, for every setting
+       of the section `baselines`: see schema_of in engine/judging.py
        metrics/spark/receipts/baselines.json
 
-`evaluate` takes of each baseline the setting that is best on the validation folds. Weightings of
-item_knn that weigh users are left out: see README.md.
+`evaluate` takes of each baseline the setting that is best on the validation folds. Settings that
+Spark lacks are left out, and a line says which.
 """
 
 import sys
@@ -16,39 +16,37 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # the packages of stages/
 
-from harness.params import section, shared_params
-from harness.script import run_script
+from core.candidate_lists import CandidateListParams
+from core.params import section, shared_params
+from core.script import run_script
+from core.top_lists import EvaluateParams
 
-from evaluation.top_lists import EvaluateParams
-from retrieval import BaselinesParams
-from retrieval.popular import RecentPopularParams
+from models.popular import RecentPopularParams
+from spark.engine.blocks import map_blocks
+from spark.engine.data_sets import DataSets, folds_in
+from spark.engine.item_side import ship
+from spark.engine.judging import Contending, names_of, schema_of
+from spark.engine.lists import in_window
+from spark.engine.models import settings_in_use
 from spark.engine.session import session
-from spark.engine.settings import SparkParams
+from spark.params import SparkParams
 
 
 def main() -> None:
-    params, shared = section("spark", SparkParams), shared_params()
-    baselines, k = section("baselines", BaselinesParams), section("evaluate", EvaluateParams).k
+    params, shared, settings = section("spark", SparkParams), shared_params(), settings_in_use()
+    k = section("evaluate", EvaluateParams).k
+    alive_windows = section("candidates", CandidateListParams).alive_windows
     fallback = section("sources.recent_popular", RecentPopularParams)
     with session(params, "baselines") as spark:
-        from spark.engine.contenders import Contending
-        from spark.engine.data_sets import DataSets
-        from spark.engine.distributed import map_blocks
-        from spark.engine.folds import target_windows
-        from spark.engine.item_side import ship
-        from spark.engine.judging import SCHEMA
-        from spark.engine.models import kept_settings
-        from spark.engine.passes import in_window
-
-        settings = kept_settings(baselines)
         sets = DataSets(spark, params.folder)
-        logs = sets.read("windows", "logs")
-        windows = target_windows(sets, shared)
-        for fold in shared.judged:
-            files = ship(sets, fold, has_factors=False)
-            contending = Contending(files, settings, fallback, k)
-            rows = in_window(logs, windows[fold])
-            sets.write(f"baselines/{fold}", map_blocks(rows, contending, SCHEMA))
+        logs, folds = sets.read("windows", "logs"), folds_in(sets, shared)
+        for fold in folds.judged:
+            files = ship(sets, fold)
+            contending = Contending(files, settings, fallback, alive_windows, k)
+            rows = map_blocks(
+                in_window(logs, folds.windows[fold]), contending, schema_of(names_of(settings))
+            )
+            sets.write(f"baselines/{fold}", rows)
         sets.save("baselines")
 
 

@@ -10,75 +10,66 @@ out:   metrics/spark/map.json, metrics/spark/validation.json, metrics/spark/test
        in spark.folder: per_user/FOLD/FOLD.parquet: as data/per_user/FOLD.parquet
        metrics/spark/receipts/evaluate.json
 
-The driver takes one row a list: what the lists hit, not the lists. All that is made of these rows
-is made by the code of the local pipeline.
+The driver takes one row a list: the hits of the lists, not the lists. The code of the local
+pipeline computes everything from these rows.
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # the packages of stages/
 
-from harness.params import section, shared_params
-from harness.script import run_script, whole
+from core.candidate_lists import CandidateListParams
+from core.params import section, shared_params
+from core.script import run_script, whole
+from core.tables import write_parquet
+from core.top_lists import EvaluateParams, check_length
 
-import pandas as pd
+import numpy as np
+import pyarrow as pa
 
 from evaluation import results
-from evaluation.figures import to_json
-from evaluation.judge import pool
-from evaluation.top_lists import EvaluateParams, check_length
-from folds.candidate_lists import CandidateListParams
-from retrieval import BaselinesParams
+from evaluation.judged import pool
+from spark.engine.data_sets import DataSets, folds_in
+from spark.engine.judging import collected, tried, with_best
+from spark.engine.models import settings_in_use
 from spark.engine.session import session
-from spark.engine.settings import SparkParams
+from spark.params import SparkParams
 
 METRICS = Path("metrics/spark")
 KINDS = ("validation", "test")
 
 
 def main() -> None:
-    params, evaluate = section("spark", SparkParams), section("evaluate", EvaluateParams)
-    baselines, shared = section("baselines", BaselinesParams), shared_params()
-    candidates = section("candidates", CandidateListParams)
-    check_length(evaluate.k, candidates.per_source)
+    params, shared, settings = section("spark", SparkParams), shared_params(), settings_in_use()
+    evaluate = section("evaluate", EvaluateParams)
+    check_length(evaluate.k, section("candidates", CandidateListParams).per_source)
     with session(params, "evaluate") as spark:
-        from spark.engine.data_sets import DataSets
-        from spark.engine.folds import target_windows
-        from spark.engine.models import kept_settings
-        from spark.engine.pooling import Collected, tried
-
-        settings = kept_settings(baselines)
         sets = DataSets(spark, params.folder)
-        windows = target_windows(sets, shared)
-        collected = {
-            fold: Collected.read(sets, fold, settings, evaluate.k) for fold in shared.judged
-        }
-        table = tried(collected, shared.of_kind("validation"), settings)
+        folds = folds_in(sets, shared)
+        every = {fold: collected(sets, fold, settings) for fold in folds.judged}
+        table = tried([every[fold][0] for fold in folds.of_kind("validation")], settings)
         best = {row.model: row.number for row in table[table["is_best"]].itertuples()}
-        judged = {fold: of.judged(best) for fold, of in collected.items()}
-        for fold, of in judged.items():
-            sets.write_folder(f"per_user/{fold}", collected[fold].per_user(fold, of))
+        judged = {fold: with_best(of, best) for fold, (of, _) in every.items()}
+        for fold, (of, user_ids) in every.items():
+            numbered = replace(judged[fold], user=np.arange(len(of.user)))
+            lists = results.per_user(numbered, user_ids)
+
+            def save(folder: Path, fold: str = fold, lists: pa.Table = lists) -> None:
+                write_parquet(folder / f"{fold}.parquet", lists)
+
+            sets.write_folder(f"per_user/{fold}", save)
         sets.save("evaluate")
-    pooled = {kind: pool([judged[fold] for fold in shared.of_kind(kind)]) for kind in KINDS}
-    screen, summaries = {}, {}
-    for kind, of in pooled.items():
-        summaries[kind] = results.summary(of, evaluate, shared.seed, shared.n_threads)
-        screen[kind] = results.one_screen(summaries[kind], of)
-    rows = [
-        {
-            "fold": fold,
-            "window": windows[fold],
-            **results.window_row(judged[fold], evaluate, shared.seed),
-        }
-        for fold in reversed(shared.judged)
-    ]
+    pooled = {kind: pool([judged[fold] for fold in folds.of_kind(kind)]) for kind in KINDS}
+    summaries, screen = results.summaries(pooled, evaluate, shared)
     trees = {"map": screen, **summaries, "baselines": results.baselines_tree(pooled, table)}
     for name, tree in trees.items():
         with whole(METRICS / f"{name}.json") as path:
-            path.write_text(f"{to_json(tree)}\n", encoding="utf-8")
+            path.write_text(f"{results.to_json(tree)}\n", encoding="utf-8")
     with whole(METRICS / "windows.csv") as path:
-        pd.DataFrame(rows).to_csv(path, index=False, lineterminator="\n")
+        windows = results.windows_table(judged, folds, evaluate, shared.seed)
+        windows.to_csv(path, index=False, lineterminator="\n")
 
 
 if __name__ == "__main__":

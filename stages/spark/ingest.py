@@ -12,32 +12,36 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # the packages of stages/
 
-from harness.params import section
-from harness.script import InputError, report, run_script
+from core.params import section
+from core.script import InputError, report, run_script
 
 from readers import DataParams
+from spark.engine.data_sets import DataSets
 from spark.engine.session import session
-from spark.engine.settings import SparkParams
+from spark.params import SparkParams
+from spark.raw import movielens, vk
+
+READERS = {
+    "movielens-1m": movielens.read,
+    "movielens-100k": movielens.read,
+    "vk-notebook": vk.read_notebook,
+    "vk-lsvd": vk.read_lsvd,
+}
 
 
 def main() -> None:
     params, data = section("spark", SparkParams), section("data", DataParams)
+    if data.source not in READERS:
+        raise InputError(
+            f"params.yaml: data.source is {data.source!r}: only the local pipeline has it"
+        )
     with session(params, "ingest") as spark:
-        from spark.engine.data_sets import DataSets
-        from spark.raw import movielens, vk
-
         folder = params.input.rstrip("/") or data.path
         sets = DataSets(spark, params.folder)
         if not sets.files.exists(folder):
             key = "spark.input" if params.input else "data.path"
             raise InputError(f"params.yaml: {key} is {folder!r}: not found")
-        readers = {
-            "movielens-1m": movielens.read,
-            "movielens-100k": movielens.read,
-            "vk-notebook": vk.read_notebook,
-            "vk-lsvd": vk.read_lsvd,
-        }
-        tables = readers[data.source](spark, folder, data)
+        tables = READERS[data.source](spark, folder, data)
         sets.write("users", tables.users)
         sets.write("items", tables.items)
         made = sets.write("interactions", tables.interactions)

@@ -12,40 +12,30 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # the packages of stages/
 
-from harness.params import is_judged, section, shared_params
-from harness.script import report, run_script
+from core.params import is_judged, section, shared_params
+from core.script import report, run_script
 
-from families import FeaturesParams
-from retrieval import BaselinesParams, CandidatesParams, SourcesParams
+from spark.engine.building import Catalogue, build
+from spark.engine.data_sets import DataSets, folds_in
+from spark.engine.item_side import ITEM_SIDE
+from spark.engine.models import models_in_use, settings_in_use
 from spark.engine.session import session
-from spark.engine.settings import SparkParams
+from spark.params import SparkParams
+from spark.raw.tables import Schema
 
 
 def main() -> None:
     params, shared = section("spark", SparkParams), shared_params()
-    candidates, sources = section("candidates", CandidatesParams), section("sources", SourcesParams)
-    features, baselines = section("features", FeaturesParams), section("baselines", BaselinesParams)
+    models, settings = [*models_in_use().values()], settings_in_use()
+    baselines = [(name, one) for name, of in settings.items() for one in of.values()]
     with session(params, "item_side") as spark:
-        from spark.engine.building import Catalogue, build
-        from spark.engine.context import check_families
-        from spark.engine.data_sets import DataSets
-        from spark.engine.folds import schema_of, target_windows
-        from spark.engine.item_side import ITEM_SIDE
-        from spark.engine.models import ease_models, kept_settings, kept_sources, knn_models
-
-        check_families(features)
-        names = kept_sources(candidates.sources, sources)
-        settings = kept_settings(baselines)
         sets = DataSets(spark, params.folder)
         logs = sets.read("windows", "logs")
-        catalogue = Catalogue.read(sets.read("ingest", "items"), schema_of(sets))
-        for fold, window in target_windows(sets, shared).items():
-            of_baselines = settings if is_judged(fold) else {}
-            wanted = (names, sources, features, of_baselines)
-            knn, ease = knn_models(*wanted), ease_models(*wanted)
-            made = sets.write_folder(
-                ITEM_SIDE.format(fold=fold), build(logs, window, catalogue, knn, ease)
-            )
+        catalogue = Catalogue.read(sets.read("ingest", "items"), Schema.read(sets))
+        for fold, window in folds_in(sets, shared).windows.items():
+            wanted = [*models, *(baselines if is_judged(fold) else [])]
+            save = build(logs, window, catalogue, wanted)
+            made = sets.write_folder(ITEM_SIDE.format(fold=fold), save)
             report(f"{fold}: {made['rows']} files")
         sets.save("item_side")
 

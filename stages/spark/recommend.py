@@ -1,57 +1,53 @@
 """Ranks the candidates of the judged folds, and judges every user's top k.
 
 usage: python stages/spark/recommend.py
-in:    in spark.folder: logs, users, items, candidates/FOLD, als/FOLD.factors, item_side/FOLD.items,
-       ranker, schema; metrics/spark/receipts/STAGE.json of these
+in:    in spark.folder: logs, users, items, candidates/FOLD, item_side/FOLD.items, ranker;
+       metrics/spark/receipts/STAGE.json of these
 out:   in spark.folder, for each judged FOLD: recommendations/FOLD: user_id, item_id as in the
        source; rank smallint, 1 is best; score float
-       judged/FOLD, a row a user served: the columns stand in engine/judging.py; the models are als
-       and hybrid
+       judged/FOLD, a row a user served, for als and hybrid: see schema_of in engine/judging.py
        metrics/spark/receipts/recommend.json
 """
 
 import sys
-import tempfile
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # the packages of stages/
 
-from harness.params import section, shared_params
-from harness.script import report, run_script
+from tempfile import TemporaryDirectory
 
-from evaluation.top_lists import EvaluateParams, check_length
-from factorization.als import AlsParams
+from core.candidate_lists import CandidateListParams
+from core.params import section, shared_params
+from core.script import report, run_script
+from core.top_lists import EvaluateParams, check_length
+
 from families import FeaturesParams
-from retrieval import CandidatesParams, SourcesParams
+from spark.engine.blocks import map_blocks
+from spark.engine.data_sets import DataSets, folds_in
+from spark.engine.item_side import ship
+from spark.engine.judging import MODELS, schema_of
+from spark.engine.ranking import Described, Ranking, recommended, texts_of, with_lists
 from spark.engine.session import session
-from spark.engine.settings import SparkParams
+from spark.params import SparkParams
 
 
 def main() -> None:
-    params, als, shared = section("spark", SparkParams), section("als", AlsParams), shared_params()
-    candidates, sources = section("candidates", CandidatesParams), section("sources", SourcesParams)
+    params, shared = section("spark", SparkParams), shared_params()
     features, k = section("features", FeaturesParams), section("evaluate", EvaluateParams).k
-    check_length(k, candidates.per_source)
-    with session(params, "recommend") as spark, tempfile.TemporaryDirectory() as parent:
-        from spark.engine.data_sets import DataSets
-        from spark.engine.distributed import map_blocks
-        from spark.engine.examples import with_lists
-        from spark.engine.item_side import ship
-        from spark.engine.models import kept_sources
-        from spark.engine.ranking import SCHEMA, Ranking, recommended, texts_of
-
-        names = kept_sources(candidates.sources, sources)
+    check_length(k, section("candidates", CandidateListParams).per_source)
+    with session(params, "recommend") as spark, TemporaryDirectory() as parent:
         sets = DataSets(spark, params.folder)
         sets.check("ranker", "ranker")
         models = sets.files.fetch(sets.path("ranker"), Path(parent) / "ranker")
         logs, users = sets.read("windows", "logs"), sets.read("ingest", "users")
         items = sets.read("ingest", "items")
-        for fold in shared.judged:
-            files = ship(sets, fold)
-            texts = spark.sparkContext.broadcast(texts_of(models, fold))
-            ranking = Ranking(files, names, features, als, params, texts, k)
+        for fold in folds_in(sets, shared).judged:
+            texts = texts_of(models, fold)
+            described = Described(ship(sets, fold), features)
+            ranking = Ranking(described, spark.sparkContext.broadcast(texts), k)
             rows = with_lists(logs, sets.read("candidates", f"candidates/{fold}"))
-            sets.write(f"judged/{fold}", map_blocks(rows, ranking, SCHEMA))
+            schema = f"{schema_of(MODELS, len(texts['warm']))}, hybrid_score array<float>"
+            sets.write(f"judged/{fold}", map_blocks(rows, ranking, schema))
             found = recommended(sets.read_made(f"judged/{fold}"), users, items)
             made = sets.write(f"recommendations/{fold}", found)
             report(f"{fold}: {made['rows']:,} recommendations")

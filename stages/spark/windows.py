@@ -17,40 +17,27 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # the packages of stages/
 
-from harness.params import Strict, section, shared_params
-from harness.script import InputError, run_script
+from core.folds import SplitParams, folds_of
+from core.params import section, shared_params
+from core.script import InputError, run_script
 
-from pydantic import Field
+from pyspark.sql import functions as F  # noqa: N812
 
+from spark.engine.data_sets import DataSets
 from spark.engine.session import session
-from spark.engine.settings import SparkParams
-
-
-class SplitParams(Strict):
-    """Parameters of the split."""
-
-    windows: int = Field(ge=3, le=1000)  # parts of equal size, for sources without weeks
+from spark.engine.windows import logs_of, summary, with_windows
+from spark.params import SparkParams
+from spark.raw.tables import Schema
 
 
 def main() -> None:
     params, n_parts = section("spark", SparkParams), section("split", SplitParams).windows
     shared = shared_params()
     with session(params, "windows") as spark:
-        from pyspark.sql import functions as F  # noqa: N812
-
-        from spark.engine.data_sets import DataSets
-        from spark.engine.folds import schema_of
-        from spark.engine.windows import logs_of, summary, with_windows
-
         sets = DataSets(spark, params.folder)
-        interactions = sets.read("ingest", "interactions")
-        schema = schema_of(sets)
+        interactions, schema = sets.read("ingest", "interactions"), Schema.read(sets)
         rows, n_windows = with_windows(interactions, n_parts, schema.n_weeks)
-        if len(shared.folds) >= n_windows:
-            raise InputError(
-                f"params.yaml: folds has {shared.folds[n_windows - 1]}, which needs "
-                f"{n_windows + 1} windows or more; the data has {n_windows}"
-            )
+        folds_of(shared.folds, n_windows)  # refuses folds that need more windows
         counts = summary(rows, n_windows, schema.first_week if schema.n_weeks else None)
         sets.write("windows", counts)
         if not sets.read_made("windows").agg(F.sum("n_positives")).first()[0]:

@@ -17,11 +17,9 @@ STAGE = re.compile(r"stages/(\w+)\.py$")
 
 
 def _stage_of(process: psutil.Process) -> str | None:
-    """`als@test` for `python stages/als.py test`, None for other processes."""
-    for place, argument in enumerate(command := process.cmdline()):
-        if match := STAGE.search(argument):
-            return "@".join([match[1], *command[place + 1 :]])
-    return None
+    """`als` for `python stages/als.py`, None for other processes."""
+    found = (STAGE.search(argument) for argument in process.cmdline())
+    return next((match[1] for match in found if match), None)
 
 
 def _peak_mb(process: psutil.Process) -> float:

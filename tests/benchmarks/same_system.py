@@ -12,30 +12,32 @@ import itertools
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "stages"))
 
-from harness.params import SharedParams, section, shared_params  # noqa: E402
+from core import folds, metrics  # noqa: E402
+from core.history import load_fold  # noqa: E402
+from core.params import SharedParams, section, shared_params  # noqa: E402
+from core.top_lists import EvaluateParams, top_k  # noqa: E402
 
 import numpy as np  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
-from boosting import examples  # noqa: E402
-from boosting.examples import Examples  # noqa: E402
-from boosting.models import predict  # noqa: E402
-from boosting.training import RankerParams, dataset, sample_negatives, train  # noqa: E402
-from evaluation import metrics  # noqa: E402
-from evaluation.top_lists import EvaluateParams, top_k  # noqa: E402
-from folds.history import load_fold  # noqa: E402
+from evaluation.bootstrap import bootstrap  # noqa: E402
+from rankers import examples  # noqa: E402
+from rankers.examples import Examples  # noqa: E402
+from rankers.trained import predict  # noqa: E402
+from rankers.training import RankerParams, dataset, sample_negatives, train  # noqa: E402
 
 SEEDS_APART = 1000  # more than any n_seeds, so that no two systems share a model
 
 
-def judged_lists(folds: list[str]) -> dict[str, np.ndarray]:
+def judged_lists(judged: list[str]) -> dict[str, np.ndarray]:
     """The users of each fold's lists: rows of users.parquet."""
-    return {fold: np.unique(load_fold(fold)[1].user) for fold in folds}
+    return {fold: np.unique(load_fold(fold)[1].user) for fold in judged}
 
 
 def ap_of(judged: Examples, score: np.ndarray, users: np.ndarray, k: int) -> np.ndarray:
@@ -51,15 +53,26 @@ def ap_of(judged: Examples, score: np.ndarray, users: np.ndarray, k: int) -> np.
     return ap
 
 
-def system(shared: SharedParams, params: RankerParams, users: dict, k: int) -> np.ndarray:
-    """AP@k of every list of the validation folds, by rankers with the seed of `shared`."""
+def system(
+    shared: SharedParams,
+    params: RankerParams,
+    users: dict,
+    k: int,
+    select: Callable[[Examples], Examples] = lambda found: found,
+) -> np.ndarray:
+    """AP@k of every list of the validation folds, by rankers with the seed of `shared`; `select`
+    may leave out features.
+    """
     found = []
     for fold, judged_users in users.items():
-        earlier = [examples.read(name, "warm") for name in shared.before(fold, params.train_folds)]
+        earlier = [
+            select(examples.read(name, "warm"))
+            for name in folds.load().before(fold, params.train_folds)
+        ]
         sampled = [sample_negatives(one, params.negatives, shared.seed) for one in earlier]
         data = dataset([one for one in sampled if len(one.label)], params, shared)
         models = train(data, params, shared, params.n_seeds)
-        judged = examples.read(fold, "warm")
+        judged = select(examples.read(fold, "warm"))
         score = predict(models, judged.values, shared.n_threads).mean(axis=0)
         found.append(ap_of(judged, score, judged_users, k))
     return np.concatenate(found)
@@ -70,7 +83,7 @@ def main() -> None:
     n_systems = int(sys.argv[1]) if len(sys.argv) > 1 else 20
     shared, params = shared_params(), section("ranker", RankerParams)
     evaluate = section("evaluate", EvaluateParams)
-    users = judged_lists(shared.of_kind("validation"))
+    users = judged_lists(folds.load().of_kind("validation"))
     user = np.concatenate(list(users.values()))
     seeds = [shared.seed + SEEDS_APART * number for number in range(1, n_systems + 1)]
     ap = [
@@ -78,7 +91,7 @@ def main() -> None:
         for seed in tqdm(seeds, "systems", disable=None)
     ]
     p_values = [
-        metrics.bootstrap(one - other, user, evaluate.n_resamples, shared.seed)["p_value"]
+        bootstrap(one - other, user, evaluate.n_resamples, shared.seed)["p_value"]
         for one, other in itertools.combinations(ap, 2)
     ]
     claimed = json.loads(Path("metrics/validation.json").read_text())["hybrid"]["seed_sd"]

@@ -5,7 +5,7 @@ out:   FOLDER/growth.csv, a row per size and stage: users, rows, stage, seconds 
        (of the JVM and its Python workers together); in a session that is warm
 
 Users and interactions grow, items stay: USERS (2 000 unless given) with 100 interactions each on
-the average, of 400 items, in 8 weeks.
+average, of 400 items, in 8 weeks.
 """
 
 import contextlib
@@ -17,19 +17,17 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
-from harness.params import section
+from core.params import section
 
 import psutil
 
 import simulator
 from clone import SMALL, TOP, make
 from spark.engine import session as sessions
-from spark.engine.settings import SparkParams
+from spark.params import SparkParams
 
-STAGES = (
-    *("ingest", "windows", "als", "item_side", "candidates", "features", "ranker"),
-    *("recommend", "baselines", "evaluate"),
-)
+STAGES = ("ingest", "windows", "als", "item_side", "candidates", "features", "ranker", "recommend")
+STAGES += ("baselines", "evaluate")
 SETTINGS = {
     "data.source": "vk-lsvd",
     "data.positive": "timespent > 5",
@@ -54,20 +52,12 @@ def run(folder: Path, users: int, spark: object) -> Iterator[tuple[int, int, str
     n_rows = 100 * users
     simulator.write_lsvd(folder / "raw", users=users, items=400, rows=n_rows, weeks=8, seed=1)
     clone = make(folder, folder / "raw", {**SMALL, **SETTINGS})
-    tables = clone.folder / "data/spark"  # absolute: the session started in another folder
-    clone.set_params(
-        {"spark.folder": str(tables), "spark.checkpoints": str(tables / "checkpoints")}
-    )
+    tables = str(clone.folder / "data/spark")  # absolute: the session started in another folder
+    clone.set_params({"spark.folder": tables, "spark.checkpoints": f"{tables}/checkpoints"})
     os.chdir(clone.folder)
-
-    @contextlib.contextmanager
-    def shared(params: SparkParams, _: str) -> Iterator[object]:
-        spark.sparkContext.setCheckpointDir(params.checkpoints)
-        yield spark
-
     for stage in STAGES:
         script = import_module(f"spark.{stage}")
-        script.session = shared
+        script.session = lambda *_: contextlib.nullcontext(spark)
         start, cpu = time.perf_counter(), cpu_seconds()
         script.main()
         yield users, n_rows, stage, time.perf_counter() - start, cpu_seconds() - cpu

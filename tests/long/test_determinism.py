@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from clone import FOLDS, Clone
+from clone import Clone
 
-N_STAGES = 8 + 3 * len(FOLDS)
+N_STAGES = 11
 
 
 def in_place(clone: Clone, folder: Path) -> Clone:

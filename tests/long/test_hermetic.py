@@ -9,14 +9,6 @@ from alone import run_alone
 from clone import Clone
 from test_dvc_yaml import STAGES
 
-FOLDS = ("test", "validation", "label_1")  # one of each kind, of the stages that have a fold
-NAMES = [
-    name
-    for stage, entry in STAGES.items()
-    if stage != "als_alone"  # which stands in the trials of search.py alone, see test_experiments
-    for name in ([f"{stage}@{fold}" for fold in FOLDS] if "matrix" in entry else [stage])
-]
-
 
 def locked(clone: Clone, name: str) -> dict:
     """The entry of a stage in the lock files."""
@@ -25,7 +17,7 @@ def locked(clone: Clone, name: str) -> dict:
     return copy.deepcopy(entries[name])
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", STAGES)
 def test_a_stage_needs_what_it_declares_and_nothing_else(
     name: str, clone: Clone, tmp_path: Path
 ) -> None:
@@ -35,12 +27,12 @@ def test_a_stage_needs_what_it_declares_and_nothing_else(
 @pytest.mark.parametrize(
     ("name", "kind", "path", "complaint"),
     [
-        ("candidates@validation", "deps", "data/item_tags.npz", "No such file"),
-        ("candidates@validation", "deps", "stages/retrieval", "retrieval"),
-        ("als@validation", "params", "als", "the section als is missing"),
-        ("als@validation", "params", "seed", "other bytes in data/als/validation.npz"),
+        ("candidates", "deps", "data/als", "No such file"),
+        ("candidates", "deps", "stages/models", "models"),
+        ("als", "params", "als", "the section als is missing"),
+        ("als", "params", "seed", "other bytes in data/als/label_1.npz"),
         ("download", "params", "data.path", "data.path is 'elsewhere'"),
-        ("split", "outs", "data/split/windows.csv", "writes data/split/windows.csv, which it"),
+        ("recommend", "outs", "data/recommendations", "writes data/recommendations/test.parquet"),
     ],
 )
 def test_what_is_not_declared_is_seen(
@@ -59,5 +51,5 @@ def test_what_is_not_declared_is_seen(
 
 def test_a_changed_input_is_seen(clone: Clone, tmp_path: Path) -> None:
     entry = locked(clone, "split")
-    entry["cmd"] += " && echo >> data/interactions.parquet"
-    assert "changes data/interactions.parquet" in run_alone(clone, entry, tmp_path / "box")
+    entry["cmd"] += " && echo >> data/tables/interactions.parquet"
+    assert "changes data/tables/interactions.parquet" in run_alone(clone, entry, tmp_path / "box")

@@ -52,15 +52,15 @@ class Work:
 
 
 WORK = {  # by the stage with which a sequence of faults ends
-    "als@test": [
-        Work("download.py", "leave_readme", "data/raw", 20),
-        Work("ingest.py", "_embeddings", "data/items.parquet", 5_000),
-        Work("split.py", "summary", "split/folds", 2_000),
-        Work("als.py", "exact_user_factors", "als/test.npz", 1_000),
+    "als": [
+        Work("download.py", "check_path", "data/raw", 20),
+        Work("ingest.py", "_embeddings", "data/tables", 5_000),
+        Work("split.py", "summary", "data/split", 2_000),
+        Work("als.py", "exact_user_factors", "data/als", 1_000),
     ],
     "ranker": [
-        Work("candidates.py", "append", "candidates/validation_2.parquet", 10_000),
-        Work("features.py", "feature_matrix", "features/validation_2_cold.parquet", 10_000),
+        Work("candidates.py", "append", "data/candidates", 10_000),
+        Work("features.py", "feature_matrix", "data/features", 10_000),
         Work("ranker.py", "train_one", "data/ranker", 3_000),
     ],
     "report": [
@@ -163,19 +163,11 @@ def forget(clone: Clone, *paths: str) -> None:
         shutil.rmtree(one) if one.is_dir() else one.unlink()
 
 
-FORGOTTEN = {  # outputs of the stages of WORK, of one fold where they have some
-    "als@test": [
-        *("data/raw", "data/interactions.parquet", "data/users.parquet", "data/items.parquet"),
-        *("data/item_tags.npz", "data/item_embeddings.npy", "data/item_titles.parquet"),
-        *("data/split", "data/als/test.npz"),
-    ],
-    "ranker": [
-        *("data/candidates/validation_2.parquet", "data/features/validation_2.parquet"),
-        *("data/features/validation_2_cold.parquet", "data/ranker"),
-    ],
+FORGOTTEN = {  # outputs of the stages of WORK
+    "als": ["data/raw", "data/tables", "data/split", "data/als"],
+    "ranker": ["data/candidates", "data/features", "data/ranker"],
     "report": [
-        *("data/recommendations", "data/single_models", "data/baselines", "metrics/map.json"),
-        "metrics/report.html",
+        *("data/recommendations", "data/baselines", "metrics/map.json", "metrics/report.html"),
     ],
 }
 
@@ -204,7 +196,7 @@ MENDS = {  # what a fault can leave that DVC does not get over, and what README.
     "dvc.lock": ("git", "checkout", "HEAD", "dvc.lock"),
 }
 OF_DVC = [
-    Fault("dvc", "remove als/label_1.npz", "kill"),
+    Fault("dvc", "remove label_1.npz", "kill"),
     Fault("dvc", "write cache/files/md5", "kill"),
     Fault("dvc", "after-write cache/files/md5", "int"),
     Fault("dvc", "write dvc.lock", "kill"),
@@ -219,7 +211,7 @@ OF_DVC = [
 def test_a_dvc_that_dies_while_it_keeps_results(
     clone: Clone, copied: Clone, tmp_path: Path
 ) -> None:
-    last = "als@label_1"
+    last = "als"
     undisturbed = clone.copy(tmp_path / "undisturbed")
     for one in (undisturbed, copied):
         one.set_params({"als.iterations": 4})
@@ -282,12 +274,12 @@ def test_a_disk_that_is_full_again_and_again(clone: Clone, copied: Clone, tmp_pa
 
 def test_two_at_once(clone: Clone, copied: Clone) -> None:
     """While a stage runs under the one, the other is refused with a line that says who is there."""
-    forget(copied, *FORGOTTEN["als@test"])
+    forget(copied, *FORGOTTEN["als"])
     mark = copied.folder.parent / "mark"
     fault = Fault("als.py", "call exact_user_factors", "wait")
-    first = started(with_fault(copied, fault, mark), "repro", "als@test")
+    first = started(with_fault(copied, fault, mark), "repro", "als")
     wait_until(mark.exists, "the stage")
-    second = copied.dvc("repro", "als@test", is_checked=False)
+    second = copied.dvc("repro", "als", is_checked=False)
     mark.with_name("go").touch()
     assert first.wait(LONGEST_S) == 0, said(copied)
     assert second.returncode != 0
@@ -299,11 +291,11 @@ def test_two_at_once(clone: Clone, copied: Clone) -> None:
 
 
 def test_two_stages_by_hand_at_once(clone: Clone, copied: Clone) -> None:
-    """The second begins to write while the first does, and ends before it."""
-    forget(copied, "data/als/test.npz")
+    """The second begins while the first works, and ends before it."""
+    forget(copied, "data/als")
     mark = copied.folder.parent / "mark"
-    fault = Fault("als.py", "rename als/test.npz", "wait")
-    command = [sys.executable, "stages/als.py", "test"]
+    fault = Fault("als.py", "call exact_user_factors", "wait")
+    command = [sys.executable, "stages/als.py"]
     one = with_fault(copied, fault, mark)
     with subprocess.Popen(
         command, cwd=one.folder, env=one.environment, stderr=subprocess.PIPE, text=True

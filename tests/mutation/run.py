@@ -16,9 +16,9 @@ from pathlib import Path
 from mutants import TOP, Mutant, read_mutants
 
 TIMEOUT_S = 300  # a fault may make a loop endless
-NEEDED = ("stages", "tests", "pyproject.toml", "params.yaml", "dvc.yaml")
-# loaded once, since they take longer than most tests; harness first, as everywhere
-LIBRARIES = ["harness", "pytest", "pandas", "pyarrow.parquet", "scipy.sparse", "pydantic", "tqdm"]
+NEEDED = ("stages", "tests", "pyproject.toml", "params.yaml", "dvc.yaml", "dvc.lock")
+# loaded once, since they take longer than most tests; core first, as everywhere
+LIBRARIES = ["core", "pytest", "pandas", "pyarrow.parquet", "scipy.sparse", "pydantic", "tqdm"]
 LIBRARIES += ["lightgbm", "implicit.nearest_neighbours", "implicit.cpu.als", "hypothesis"]
 
 

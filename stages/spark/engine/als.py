@@ -1,29 +1,32 @@
-"""ALS of Spark on the history of a fold."""
+"""ALS of Spark on the history of a fold, and the factors of a block's users."""
+
+from core.factors import Factors
 
 import numpy as np
 import pyarrow as pa
 from pyspark.ml.recommendation import ALS
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
+from scipy import sparse
 
-from factorization.als import AlsParams, weighted
-from spark.engine.blocks import block_of
-from spark.engine.distributed import map_blocks
-from spark.engine.settings import SparkParams
+from models.als import AlsParams, weighted
+from spark.engine.blocks import Block, block_of, map_blocks
+from spark.engine.item_side import ItemSide
+from spark.params import SparkAlsParams, SparkParams
 
 CHECKPOINT_INTERVAL = 5  # iterations; or the plan of the next one grows with all before it
 
 
 def known_items(logs: DataFrame, window: int) -> np.ndarray:
-    """int32, ascending: the items shown before the window."""
+    """Return the items shown before the window: int32, ascending."""
     before = F.filter(F.arrays_zip("item", "window"), lambda event: event["window"] < window)
     items = logs.select(F.explode(before).alias("event")).select("event.item").distinct()
     return np.sort(items.toArrow()["item"].to_numpy()).astype(np.int32)
 
 
 def ratings_of(logs: DataFrame, window: int, items: np.ndarray, als: AlsParams) -> DataFrame:
-    """user, item int, rating float: the positives of the history, each with its confidence over
-    alpha; `item` is a position in `items`.
+    """Return user, item int, rating float: the positives of the history, each with its confidence
+    over alpha; `item` is a position in `items`.
     """
 
     def ratings(rows: pa.Table) -> pa.Table:
@@ -36,10 +39,8 @@ def ratings_of(logs: DataFrame, window: int, items: np.ndarray, als: AlsParams) 
     return map_blocks(logs, ratings, "user int, item int, rating float")
 
 
-def fit(
-    logs: DataFrame, window: int, als: AlsParams, params: SparkParams, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The items of the history, and their factors: float32 (n_items, factors)."""
+def fit(logs: DataFrame, window: int, als: AlsParams, params: SparkParams, seed: int) -> np.ndarray:
+    """Return the factors of the items of the history: float32 (n_items, factors)."""
     items = known_items(logs, window)
     model = ALS(
         rank=als.factors,
@@ -59,4 +60,32 @@ def fit(
     factors = np.zeros((len(items), als.factors), dtype=np.float32)
     values = found["features"].combine_chunks().flatten().to_numpy()
     factors[found["id"].to_numpy()] = values.reshape(-1, als.factors)
-    return items, factors
+    return factors
+
+
+def fold_in(ratings: sparse.csr_array, item_factors: np.ndarray, own: SparkAlsParams) -> np.ndarray:
+    """Return the factors of users for given factors of items: float32 (n_users, factors), zero for
+    those without a rating. It is the last half-step of Spark's ALS, which solves for each user u
+
+        (Y'Y + sum_i alpha r_ui y_i y_i' + regularization n_u I) x_u = sum_i (1 + alpha r_ui) y_i
+
+    ratings  CSR (n_users, n_items), n_u of a user
+    """
+    items = item_factors.astype(np.float64)
+    gram, identity = items.T @ items, np.eye(items.shape[1])
+    found = np.zeros((ratings.shape[0], items.shape[1]), dtype=np.float32)
+    for user in np.flatnonzero(np.diff(ratings.indptr)):
+        rated = slice(ratings.indptr[user], ratings.indptr[user + 1])
+        vectors = items[ratings.indices[rated]]
+        extra = own.alpha * ratings.data[rated].astype(np.float64)
+        left = gram + (vectors.T * extra) @ vectors
+        left += own.regularization * len(extra) * identity
+        found[user] = np.linalg.solve(left, (1 + extra) @ vectors)
+    return found
+
+
+def factors_of(block: Block, side: ItemSide, als: AlsParams, own: SparkAlsParams) -> Factors:
+    """Return the factors of the items, and of the users of the block's history, folded in."""
+    history, of_items = block.history, side.item_factors
+    of_users = fold_in(weighted(history, als, block.columns), of_items, own)
+    return Factors(of_users, of_items, history.users, history.items)

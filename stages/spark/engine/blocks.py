@@ -1,18 +1,20 @@
-"""Blocks of users: rows of `logs` as the history and the target of a fold.
+"""Blocks of users: rows of `logs` as the history and the target of a fold, on the executors.
 
-A block is to the code of the local pipeline what a fold with these users alone is. What is known of
-items from all users comes from the item side.
+The code of the local pipeline works on a block as on a fold with these users alone. What is known
+of items from all users comes from the item side.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
+
+from core.history import Columns, History, Target, cut, history_of, repeats, target_of
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-
-from folds.history import Columns, History, Target, cut, history_of, repeats, target_of
+from pyspark.sql import DataFrame
 
 Levels = dict[str, list[str] | None]  # of each feature of users: its levels, None for a number
 LOG = ("item", "window", "is_positive", "strength")  # lists, a user's interactions in time order
@@ -35,7 +37,7 @@ class Block:
     target: Target
 
     def metadata(self, users: np.ndarray, levels: Levels) -> pd.DataFrame:
-        """The features of these users, in their order: float32, or category."""
+        """Return the features of these users, in their order: float32, or category."""
         at = pa.array(np.searchsorted(self.users, users))
         return pd.DataFrame(
             {name: _feature(self.rows[name].take(at), of) for name, of in levels.items()}
@@ -50,8 +52,9 @@ def _feature(column: pa.ChunkedArray, levels: list[str] | None) -> np.ndarray | 
 
 
 def block_of(rows: pa.Table, window: int, items: np.ndarray) -> Block:
-    """The block of these rows, of a fold with this target window; items int32, ascending: those
-    that the fold's history knows, or more.
+    """Return the block of these rows, of a fold with this target window.
+
+    items  int32, ascending: those in the fold's history, or more
     """
     rows = rows.combine_chunks().sort_by("user")
     users = rows["user"].to_numpy().astype(np.int32)
@@ -67,18 +70,44 @@ def block_of(rows: pa.Table, window: int, items: np.ndarray) -> Block:
         "strength": log["strength"].astype(np.uint8),
         "is_repeat": repeats(user, item) if len(user) else np.zeros(0, dtype=bool),
     }
-    known, wanted = cut([pa.table(columns)], len(user), window)
+    known, wanted = cut(pa.table(columns), window)
     return Block(rows, users, columns, history_of(known, window, items), target_of(wanted))
 
 
-def flat(column: pa.ChunkedArray) -> np.ndarray:
-    """The values of a column of lists, one list after the other."""
-    values = column.combine_chunks().flatten()
-    return values.to_numpy(zero_copy_only=False)
+def flat(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
+    """Return the values of a column of lists, one list after the other."""
+    return pc.list_flatten(column).to_numpy(zero_copy_only=False)
+
+
+def lists_of(users: np.ndarray, user: np.ndarray, values: np.ndarray) -> pa.ListArray:
+    """Return a list for each of the users, ascending: the values of its rows, in their order.
+
+    user  (n_rows,): of each value, some of the users, by user
+    """
+    sizes = np.bincount(np.searchsorted(users, user), minlength=len(users))
+    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+    return pa.ListArray.from_arrays(offsets, pa.array(values))
 
 
 def tables(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """The batches as tables, those without rows left out."""
+    """Yield the batches that have rows as tables."""
     for batch in batches:
         if batch.num_rows:
             yield pa.Table.from_batches([batch])
+
+
+def map_blocks(rows: DataFrame, function: Callable[[pa.Table], pa.Table], schema: str) -> DataFrame:
+    """Return the tables that the function makes of blocks of at most users_at_once rows.
+
+    schema  of these tables, as Spark writes it
+    """
+    return rows.mapInArrow(partial(_each, function), schema)
+
+
+def _each(
+    function: Callable[[pa.Table], pa.Table], batches: Iterable[pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
+    from core import process  # noqa: F401  settings of BLAS, before numpy is loaded
+
+    for table in tables(batches):
+        yield from function(table).combine_chunks().to_batches()

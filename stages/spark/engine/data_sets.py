@@ -6,15 +6,15 @@ The same receipt stands in the data set itself as _receipt.json, written last: w
 set is not whole, and with another it is not the one that the earlier stage has made.
 """
 
-import atexit
 import hashlib
 import json
 import tempfile
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 
-from harness.script import InputError, check_outputs_may_stay, whole
+from core.folds import Folds, folds_of
+from core.params import SharedParams
+from core.script import InputError, check_outputs_may_stay, whole
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
@@ -36,17 +36,12 @@ class Files:
         hadoop = self._jvm.org.apache.hadoop.fs.Path(path)
         return hadoop, hadoop.getFileSystem(self._context._jsc.hadoopConfiguration())
 
-    def absolute(self, path: str) -> str:
-        """The path as a URL."""
-        hadoop, system = self._at(path)
-        return system.makeQualified(hadoop).toString()
-
     def exists(self, path: str) -> bool:
         hadoop, system = self._at(path)
         return system.exists(hadoop)
 
     def names(self, folder: str) -> list[str]:
-        """The names in a folder, ascending; none where there is no such folder."""
+        """Return the names in a folder, ascending; none where there is no such folder."""
         hadoop, system = self._at(folder)
         if not system.exists(hadoop):
             return []
@@ -57,7 +52,7 @@ class Files:
         system.delete(hadoop, True)
 
     def move(self, source: str, target: str) -> None:
-        """Renames a folder; what stood there is gone."""
+        """Rename a folder, and delete what was there."""
         self.delete(target)
         hadoop, system = self._at(source)
         target, _ = self._at(target)
@@ -77,14 +72,14 @@ class Files:
         stream.close()
 
     def fetch(self, source: str, target: Path) -> Path:
-        """Copies a file or a folder to this machine."""
+        """Copy a file or a folder to this machine."""
         hadoop, system = self._at(source)
         local = self._jvm.org.apache.hadoop.fs.Path(target.resolve().as_uri())
         system.copyToLocalFile(False, hadoop, local, True)
         return target
 
     def put(self, source: Path, target: str) -> None:
-        """Copies a folder of this machine there."""
+        """Copy a folder of this machine there."""
         hadoop, system = self._at(target)
         system.mkdirs(hadoop.getParent())
         local = self._jvm.org.apache.hadoop.fs.Path(source.resolve().as_uri())
@@ -100,13 +95,12 @@ class DataSets:
     def __init__(self, spark: SparkSession, folder: str) -> None:
         self.spark, self.folder, self.files = spark, folder.rstrip("/"), Files(spark)
         self.made: dict[str, Receipt] = {}
-        self.scratch = _scratch_of(spark.sparkContext.applicationId)
 
     def path(self, name: str) -> str:
         return f"{self.folder}/{name}"
 
     def write(self, name: str, rows: DataFrame) -> Receipt:
-        """Writes a table whole or not at all."""
+        """Write a table whole or not at all."""
         parent, _, own = name.rpartition("/")
         temporary = self.path(f"{parent}/.{own}.tmp" if parent else f".{own}.tmp")
         rows.write.mode("overwrite").parquet(temporary)
@@ -114,7 +108,7 @@ class DataSets:
         return self._finish(name, temporary, digest_of(written))
 
     def write_folder(self, name: str, fill: Callable[[Path], None]) -> Receipt:
-        """Writes a folder of files, which `fill` makes on this machine."""
+        """Write a folder of files, which `fill` makes on this machine."""
         with tempfile.TemporaryDirectory() as parent:
             folder = Path(parent) / "folder"
             folder.mkdir()
@@ -139,14 +133,14 @@ class DataSets:
         return receipt
 
     def save(self, stage: str) -> None:
-        """The receipts of all that was written, for DVC."""
+        """Write the receipts of all that was written, for DVC."""
         with whole(Path(RECEIPTS.format(stage=stage))) as path:
             path.write_text(
                 json.dumps(self.made, indent=1, sort_keys=True) + "\n", encoding="utf-8"
             )
 
     def check(self, stage: str, name: str) -> Receipt:
-        """The receipt of a data set; InputError unless the stage's last run has made it."""
+        """Return the receipt of a data set; InputError unless the stage's last run has made it."""
         path = Path(RECEIPTS.format(stage=stage))
         hint = f"run dvc repro -f -s {stage} of stages/spark/dvc.yaml, and what comes after it"
         if not path.exists():
@@ -160,25 +154,22 @@ class DataSets:
         return known
 
     def read(self, stage: str, name: str) -> DataFrame:
-        """A table that a stage has written."""
+        """Return a table that a stage has written."""
         self.check(stage, name)
         return self.read_made(name)
 
     def read_made(self, name: str) -> DataFrame:
-        """A table that this stage has written."""
+        """Return a table that this stage has written."""
         return self.spark.read.parquet(self.path(name))
 
 
-@lru_cache(maxsize=1)
-def _scratch_of(application: str) -> Path:
-    """A folder of this machine, for the time of one session; Spark's executors read from it."""
-    folder = tempfile.TemporaryDirectory(prefix=f"{application}-")
-    atexit.register(folder.cleanup)
-    return Path(folder.name)
+def folds_in(sets: DataSets, shared: SharedParams) -> Folds:
+    """Return the folds of params.yaml, with their target windows."""
+    return folds_of(shared.folds, sets.check("windows", "windows")["rows"])
 
 
 def digest_of(rows: DataFrame) -> Receipt:
-    """How many rows, and the sum of their hashes, which no order and no partition changes."""
+    """Return the number of rows and the sum of their hashes, which no order changes."""
     total = F.sum(F.xxhash64(*rows.columns).cast("decimal(38,0)"))
     n_rows, digest = rows.agg(F.count("*"), total).first()
     return {"rows": n_rows, "digest": f"{int(digest or 0) % 2**64:016x}"}

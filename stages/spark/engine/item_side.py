@@ -5,9 +5,9 @@ ITEM_SIDE/FOLD.items, the positions of all arrays being those of `items`:
     shown, liked int32 (n_items, n_windows): exposures and positives in each window
     level_NAME, lowest_NAME: positives by level of a feature of the users, float64 (n_levels,
         n_items), and the lowest value of each level
-    NAME_indptr, NAME_indices, NAME_data: the neighbours of each item, best first
-    ease_NAME_items, ease_NAME_weights: the items that EASE knows, the max_items most popular ones,
-        and their weights, float64 (n, n)
+    MODEL_indptr, MODEL_indices, MODEL_data: the neighbours of each item, for every item_knn
+    MODEL_items, MODEL_weights: the items that EASE knows, the max_items most popular ones, and
+        their weights, float64 (n, n), for every ease
     embeddings float32 (n_items, width); tags_indptr, tags_indices, tags_data
     features.parquet; fold.json: window, levels of the users' and the items' features, n_tags
 ALS/FOLD.factors: item_factors float32 (n_items, factors)
@@ -16,12 +16,13 @@ They are read by memory mapping: the workers of a machine share one copy.
 """
 
 import json
-import shutil
 import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from core.params import Strict
 
 import numpy as np
 import pandas as pd
@@ -29,23 +30,25 @@ import pyarrow.parquet as pq
 from pyspark import SparkFiles
 from scipy import sparse
 
-from spark.engine.blocks import Levels
 from spark.engine.data_sets import DataSets
 
 ITEM_SIDE = "item_side/{fold}.items"
 FACTORS = "als/{fold}.factors"
+CSR = ("data", "indices", "indptr")
+
+
+def name_of(model: tuple[str, Strict]) -> str:
+    """Return the name of a fitted model: its own and those of all its parameters."""
+    name, params = model
+    return "_".join(map(str, [name, *params.model_dump().values()]))
 
 
 @dataclass(frozen=True)
 class ItemSide:
-    """The files of a fold, read when they are asked for.
-
-    first_window  the counts of earlier windows are taken as none
-    """
+    """The files of a fold, each read when it is first used."""
 
     folder: Path
     factors: Path | None
-    first_window: int = 0
 
     def array(self, name: str) -> np.ndarray:
         return np.load(self.folder / f"{name}.npy", mmap_mode="r")
@@ -63,27 +66,18 @@ class ItemSide:
         """The fold's target window."""
         return self.fold["window"]
 
-    @property
-    def levels(self) -> Levels:
-        """Of the users' features."""
-        return self.fold["users"]
-
     @cached_property
     def item_counts(self) -> tuple[np.ndarray, np.ndarray]:
         """As Context.item_counts."""
-        shown, liked = (self.array(name).astype(np.int64) for name in ("shown", "liked"))
-        shown[:, : self.first_window] = liked[:, : self.first_window] = 0
-        return shown, liked
+        return self.array("shown").astype(np.int64), self.array("liked").astype(np.int64)
+
+    def alive(self, windows: int) -> np.ndarray | None:
+        """As History.alive."""
+        return self.item_counts[0][:, -windows:].any(axis=1) if windows else None
 
     @cached_property
     def item_factors(self) -> np.ndarray:
         return np.asarray(np.load(self.factors / "item_factors.npy", mmap_mode="r"))
-
-    @cached_property
-    def gram(self) -> np.ndarray:
-        """Y'Y of the factors, float64."""
-        vectors = self.item_factors.astype(np.float64)
-        return vectors.T @ vectors
 
     @cached_property
     def embeddings(self) -> np.ndarray:
@@ -103,45 +97,17 @@ class ItemSide:
         return frame
 
     def _csr(self, name: str, width: int) -> sparse.csr_array:
-        parts = (self.array(f"{name}_{part}") for part in ("data", "indices", "indptr"))
-        return sparse.csr_array(tuple(parts), shape=(len(self.items), width))
+        parts = tuple(self.array(f"{name}_{part}") for part in CSR)
+        return sparse.csr_array(parts, shape=(len(self.items), width))
 
-    def similarity(self, name: str, neighbours: int) -> sparse.csr_matrix:
-        """The neighbours of each item by one of the kinds of totals.nearest: as
-        folds.similarity.item_knn_similarity gives them.
-        """
-        return _similarity(self, name, neighbours)
+    def neighbours(self, model: tuple[str, Strict]) -> sparse.csr_array:
+        """As models.item_knn.item_knn_similarity."""
+        return self._csr(name_of(model), len(self.items))
 
-    def ease(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+    def ease(self, model: tuple[str, Strict]) -> tuple[np.ndarray, np.ndarray]:
         """The items that EASE knows, int64 ascending, and their weights, float64."""
+        name = name_of(model)
         return np.asarray(self.array(f"{name}_items")), np.asarray(self.array(f"{name}_weights"))
-
-    def since(self, window: int) -> "ItemSide":
-        return replace(self, first_window=window)
-
-    def alive(self, windows: int) -> np.ndarray | None:
-        """The items shown in the last so many windows, int64; None for all."""
-        if not windows:
-            return None
-        return np.flatnonzero(self.item_counts[0][:, -windows:].any(axis=1))
-
-
-def save_factors(factors: np.ndarray) -> Callable[[Path], None]:
-    """What writes the factors of the items into a folder."""
-    return lambda folder: np.save(folder / "item_factors.npy", factors)
-
-
-@lru_cache(maxsize=8)
-def _similarity(side: ItemSide, name: str, neighbours: int) -> sparse.csr_matrix:
-    ranked = side._csr(name, len(side.items))
-    sizes = np.minimum(np.diff(ranked.indptr), neighbours)
-    indptr = np.concatenate([[0], np.cumsum(sizes)])
-    kept = np.arange(indptr[-1]) + np.repeat(ranked.indptr[:-1] - indptr[:-1], sizes)
-    matrix = sparse.csr_matrix(
-        (ranked.data[kept], ranked.indices[kept], indptr), shape=ranked.shape, dtype=np.float32
-    )
-    matrix.sort_indices()
-    return matrix
 
 
 @dataclass(frozen=True)
@@ -152,7 +118,7 @@ class Shipped:
     factors: str | None
 
     def open(self) -> ItemSide:
-        """The item side, from the files of this machine."""
+        """Return the item side, from the files of this machine."""
         return _opened(self)
 
 
@@ -162,8 +128,8 @@ def _opened(files: Shipped) -> ItemSide:
     return ItemSide(Path(SparkFiles.get(files.items)), factors)
 
 
-def ship(sets: DataSets, fold: str, has_factors: bool = True) -> Shipped:
-    """Gives every executor the item side of the fold, and the items' factors if they are asked for.
+def ship(sets: DataSets, fold: str, has_factors: bool = False) -> Shipped:
+    """Give every executor the item side of the fold, and the items' factors if they are asked for.
 
     As archives: a cluster takes no folders from the driver's machine.
     """
@@ -176,12 +142,12 @@ def ship(sets: DataSets, fold: str, has_factors: bool = True) -> Shipped:
 def _ship(sets: DataSets, stage: str, name: str) -> str:
     digest = sets.check(stage, name)["digest"]
     own = f"{Path(name).name}.{digest[:12]}"  # a name is given once in a session
-    archive = sets.scratch / f"{own}.zip"
+    archive = Path(SparkFiles.getRootDirectory()) / "shipped" / f"{own}.zip"
     if not archive.exists():
-        folder = sets.files.fetch(sets.path(name), sets.scratch / own)
-        with zipfile.ZipFile(archive, "w") as file:
+        archive.parent.mkdir(exist_ok=True)
+        with TemporaryDirectory() as parent, zipfile.ZipFile(archive, "w") as file:
+            folder = sets.files.fetch(sets.path(name), Path(parent) / own)
             for path in sorted(folder.iterdir()):
                 file.write(path, path.name)
-        shutil.rmtree(folder)
         sets.spark.sparkContext.addArchive(f"{archive}#{own}")
     return own

@@ -1,37 +1,42 @@
-"""What a block's lists are worth, as rows of a data set, and a fold's rows as judged lists."""
+"""The hits of a block's lists, as rows of a data set, and a fold's rows as judged lists."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from core.top_lists import TopLists, rows_of
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
-from evaluation.judge import CandidateCounts, Judged, head, judge
-from evaluation.top_lists import TopLists
-from spark.engine.blocks import Block
-from spark.engine.item_side import ItemSide
+from evaluation.judged import Judged, head, judge
+from models.popular import RecentPopularParams
+from models.scoring import filled, top_n
+from models.tuning import Settings, settings_table
+from spark.engine.blocks import Block, block_of, flat, lists_of
+from spark.engine.data_sets import DataSets
+from spark.engine.item_side import ITEM_SIDE, ItemSide, Shipped
+from spark.engine.models import scores_of
 
-NUMBERS = (
-    "n_positives",
-    "n_relevant",
-    "n_known",
-    "n_popular",
-    "n_candidates",
-    "n_found",
-    "n_found_by_als",
-)
-BITS = ("hits", "popular_hits", "single_hits")
-# A row a user served. `items`: of each model one after the other its k items, -1 where it has no
-# more. Of users with a relevant item (is_judged) also NUMBERS, as in evaluation.judge.Judged, and
-# BITS: of each model one after the other k bytes of 0 or 1.
-SCHEMA = ", ".join(
-    [
-        "user int, is_judged boolean, items array<int>",
-        *(f"{name} int" for name in NUMBERS),
-        *(f"{name} binary" for name in BITS),
-    ]
-)
+MODELS = ("als", "hybrid")
+NUMBERS = ("n_positives", "n_relevant", "n_known", "n_popular")
+NUMBERS += ("n_candidates", "n_found", "n_found_by_als")
+HITS = ("hits", "popular_hits", "single_hits")
+
+
+def schema_of(models: Iterable[str], n_single: int = 0) -> str:
+    """Return the columns of judged_rows, in their order: a row a user served. Of users with a
+    relevant item (is_judged), else null: NUMBERS, and hits_MODEL, popular_hits_MODEL and
+    single_hits_NUMBER with k entries, as in evaluation.judged.Judged. items_MODEL: its top k.
+    """
+    columns = ["user int", "is_judged boolean", *(f"{name} int" for name in NUMBERS)]
+    for what in ("hits", "popular_hits"):
+        columns += [f"`{what}_{name}` array<boolean>" for name in models]
+    columns += [f"single_hits_{number} array<boolean>" for number in range(n_single)]
+    return ", ".join([*columns, *(f"`items_{name}` array<int>" for name in models)])
 
 
 def judged_rows(
@@ -39,51 +44,66 @@ def judged_rows(
     side: ItemSide,
     models: dict[str, TopLists],
     single: list[TopLists],
-    counts: CandidateCounts,
+    counts: np.ndarray,
     k: int,
 ) -> pa.Table:
-    """The rows of the block's users served, ascending."""
+    """Return the rows of the block's users served, ascending."""
     served = block.target.users
     is_popular = head(side.item_counts[1].sum(axis=1))
     of = judge(block.history, block.target, models, single, counts, k, is_popular)
-    at = np.searchsorted(served, of.user)
-    columns = {
-        "user": served.astype(np.int32),
-        "is_judged": np.isin(served, of.user),
-        "items": lists_column(items_of(list(models.values()), served, k)),
+    is_judged = np.isin(served, of.user)
+    row = pa.array(np.cumsum(is_judged) - 1, mask=~is_judged)  # of the judged
+    columns = {name: pa.array(getattr(of, name)).cast(pa.int32()) for name in NUMBERS}
+    for what in HITS:
+        for name, hits in getattr(of, what).items():
+            columns[f"{what}_{name}"] = lists_of(of.user, np.repeat(of.user, k), hits.ravel())
+    lists = {
+        f"items_{name}": lists_of(served, top.user, top.item.astype(np.int32))
+        for name, top in models.items()
     }
-    for name in NUMBERS:
-        values = np.zeros(len(served), dtype=np.int32)
-        values[at] = getattr(of, name)
-        columns[name] = values
-    for name in BITS:
-        hits = list(getattr(of, name).values())
-        rows = np.concatenate(hits, axis=1) if hits else np.zeros((len(of.user), 0), dtype=bool)
-        values = np.full(len(served), b"", dtype=object)
-        values[at] = [row.tobytes() for row in rows]
-        columns[name] = pa.array(values, pa.binary())
-    return pa.table(columns)
+    taken = {name: column.take(row) for name, column in columns.items()}
+    return pa.table({"user": served.astype(np.int32), "is_judged": is_judged, **taken, **lists})
 
 
-def items_of(models: Sequence[TopLists], users: np.ndarray, k: int) -> np.ndarray:
-    """int32 (n_users, n_models, k): the items of each model's lists, -1 where it has no more."""
-    items = np.full((len(users), len(models), k), -1, dtype=np.int32)
-    for number, lists in enumerate(models):
-        items[np.searchsorted(users, lists.user), number, lists.rank - 1] = lists.item
-    return items
+@dataclass(frozen=True)
+class Contending:
+    """Rows of logs -> judged_rows, of every setting of every baseline."""
+
+    files: Shipped
+    settings: Settings
+    fallback: RecentPopularParams
+    alive_windows: int
+    k: int
+
+    def __call__(self, rows: pa.Table) -> pa.Table:
+        side, k = self.files.open(), self.k
+        block = block_of(rows, side.window, side.items)
+        history, users, alive = block.history, block.target.users, side.alive(self.alive_windows)
+        known, is_warm = history.user_of(users), history.n_positives_of(users) > 0
+        recent = scores_of(("recent_popular", self.fallback), side, history)
+        popular = top_n(recent, history, known, 2 * k, 1, alive)
+        models = {}
+        for name, of in self.settings.items():
+            for number, setting in of.items():
+                scores = scores_of((name, setting), side, history)
+                own = top_n(scores, history, known[is_warm], k, 1, alive)
+                lists = filled(own, is_warm, popular, k)
+                models[f"{name} {number}"] = rows_of(users, lists, history.items)
+        nothing = np.zeros(len(np.unique(block.target.user)), dtype=np.int64)
+        counts = np.stack([nothing] * 3)
+        return judged_rows(block, side, models, [], counts, k)
 
 
-def lists_column(values: np.ndarray) -> pa.Array:
-    """A list a row, of all that the row holds."""
-    width = int(np.prod(values.shape[1:]))
-    offsets = (np.arange(len(values) + 1) * width).astype(np.int32)
-    return pa.ListArray.from_arrays(offsets, pa.array(values.ravel()))
+def names_of(settings: Settings) -> list[str]:
+    """Return MODEL NUMBER of every setting, the names of the columns."""
+    return [f"{name} {number}" for name, of in settings.items() for number in of]
 
 
-def coverage(rows: DataFrame, models: list[str], k: int, n_items: int) -> dict[str, dict]:
-    """Judged.coverage of a fold, from the rows of its users: counted by Spark."""
-    shown = rows.select("is_judged", "n_positives", F.posexplode("items").alias("place", "item"))
-    shown = shown.where("item >= 0").withColumn("model", F.floor(F.col("place") / k).cast("int"))
+def coverage(rows: DataFrame, models: Iterable[str], n_items: int) -> dict[str, dict]:
+    """Return Judged.coverage of a fold, from the rows of its users: counted by Spark."""
+    lists = F.create_map(*[part for m in models for part in (F.lit(m), F.col(f"`items_{m}`"))])
+    shown = rows.select("is_judged", "n_positives", F.explode(lists).alias("model", "items"))
+    shown = shown.select("is_judged", "n_positives", "model", F.explode("items").alias("item"))
     groups = {
         "all": F.lit(True),
         "warm": F.col("is_judged") & (F.col("n_positives") > 0),
@@ -94,49 +114,59 @@ def coverage(rows: DataFrame, models: list[str], k: int, n_items: int) -> dict[s
     ]
     found = {row["model"]: row for row in shown.groupBy("model").agg(*counted).collect()}
     return {
-        group: {
-            name: found[number][group] / n_items if number in found else 0.0
-            for number, name in enumerate(models)
-        }
+        group: {name: found[name][group] / n_items if name in found else 0.0 for name in models}
         for group in groups
     }
 
 
-def hits_of(table: pa.Table, name: str, names: list[str], k: int) -> dict[str, np.ndarray]:
-    """By model, bool (n_lists, k), from one of BITS."""
-    rows = b"".join(table[name].to_pylist())
-    hits = np.frombuffer(rows, dtype=bool).reshape(table.num_rows, len(names), k)
-    return {model: hits[:, number] for number, model in enumerate(names)}
-
-
-def judged_of(
-    table: pa.Table,
-    models: list[str],
-    baselines: pa.Table,
-    settings: dict[str, int],
-    names: list[str],
-    coverage_of: dict[str, dict],
-    n_items: int,
-    k: int,
-) -> Judged:
-    """The lists of a fold.
-
-    table      of ALS and the hybrid, baselines of all settings: the rows of the judged, by user
-    models     als and hybrid; names  of the columns of all settings: MODEL NUMBER
-    settings   the number of each baseline's setting; coverage_of  of these models and baselines
+def collected(sets: DataSets, fold: str, settings: Settings) -> tuple[Judged, pa.ChunkedArray]:
+    """Return the lists of a fold, of als, the hybrid and every setting of the baselines, by user,
+    and the user_id of each.
     """
-    n_single = len(table["single_hits"][0].as_py()) // k
-    singles = [str(number) for number in range(n_single)]
-    hits = {}
-    for what in ("hits", "popular_hits"):
-        every = hits_of(baselines, what, names, k)
-        of_baselines = {name: every[f"{name} {number}"] for name, number in settings.items()}
-        hits[what] = hits_of(table, what, models, k) | of_baselines
-    return Judged(
-        user=table["user"].to_numpy(),
-        **{name: table[name].to_numpy().astype(np.int64) for name in NUMBERS},
-        **hits,
-        single_hits=hits_of(table, "single_hits", singles, k),
-        coverage=coverage_of,
-        n_items=n_items,
+    ranked = sets.read("recommend", f"judged/{fold}")
+    contenders = sets.read("baselines", f"baselines/{fold}")
+    users = sets.read("ingest", "users").select("user", "user_id")
+    name = ITEM_SIDE.format(fold=fold)
+    sets.check("item_side", name)
+    n_items = json.loads(sets.files.read_utf8(sets.path(f"{name}/fold.json")))["n_items"]
+    rows = ranked.where("is_judged").join(users, "user").toArrow().sort_by("user")
+    others = contenders.where("is_judged").toArrow().sort_by("user")
+    numbers = {name: rows[name].to_numpy().astype(np.int64) for name in NUMBERS}
+    hits = {
+        what: {
+            name.removeprefix(f"{what}_"): flat(table[name]).reshape(len(rows), -1)
+            for table in (rows, others)
+            for name in table.column_names
+            if name.startswith(f"{what}_")
+        }
+        for what in HITS
+    }
+    shown = coverage(ranked, MODELS, n_items), coverage(contenders, names_of(settings), n_items)
+    of_all = {group: of | shown[1][group] for group, of in shown[0].items()}
+    user = rows["user"].to_numpy()
+    return Judged(user=user, **numbers, **hits, coverage=of_all, n_items=n_items), rows["user_id"]
+
+
+def tried(judged: list[Judged], settings: Settings) -> pd.DataFrame:
+    """Return settings_table over the lists of these folds, with every setting of the baselines."""
+    total = {
+        (name, number): sum(float(of.ap(f"{name} {number}").sum()) for of in judged)
+        for name, by_number in settings.items()
+        for number in by_number
+    }
+    return settings_table(settings, total, sum(len(of.user) for of in judged))
+
+
+def with_best(judged: Judged, best: dict[str, int]) -> Judged:
+    """Return the same lists with one setting of each baseline, by the baseline's name."""
+    names = {name: name for name in MODELS} | {name: f"{name} {n}" for name, n in best.items()}
+
+    def chosen(of: dict) -> dict:
+        return {name: of[own] for name, own in names.items()}
+
+    return replace(
+        judged,
+        hits=chosen(judged.hits),
+        popular_hits=chosen(judged.popular_hits),
+        coverage={group: chosen(of) for group, of in judged.coverage.items()},
     )

@@ -1,79 +1,89 @@
-"""Which sources, baselines and models of `scores` there are on Spark."""
+"""The models that Spark has, and their scores for the users of a block."""
 
-from harness.params import Strict
-from harness.script import InputError, report
+from core.factors import Factors
+from core.history import History
+from core.params import Strict, section
+from core.script import InputError, report
 
-from families import FeaturesParams
-from families.score_models import EaseModel, ItemKnnModel
-from folds.similarity import ItemKnnParams
-from retrieval import BaselinesParams
-from retrieval.ease import EaseParams
-from spark.engine.context import check_weighting
+import numpy as np
 
-SOURCES = ("als", "item_knn", "ease", "recent_popular", "popular", "content")
+from models import registry
+from models.ease import ease_scores
+from models.model import Inputs, Ranking, Scores
+from models.popular import recent_scores
+from models.registry import BaselinesParams, CandidatesParams, ScoresParams, SourcesParams
+from models.tuning import Settings
+from spark.engine.item_side import ItemSide
 
-Settings = dict[str, dict[int, Strict]]  # of each model, by number
+FITTED = ("item_knn", "ease")  # on what all users have done, see totals.py
+MODELS = ("als", *FITTED, "recent_popular", "popular", "content")
 
-
-def kept_sources(names: list[str], sources: Strict) -> list[str]:
-    """Those of candidates.sources that Spark has; reports the others."""
-    report_left_out("candidates.sources", [name for name in names if name not in SOURCES])
-    if "item_knn" in names:
-        check_weighting("params.yaml: sources.item_knn.weighting", sources.item_knn.weighting)
-    for name in ("item_knn", "ease"):
-        if name in names and (half_life := getattr(sources, name).half_life):
-            raise InputError(
-                f"params.yaml: sources.{name}.half_life is {half_life}: must be 0 on Spark"
-            )
-    return [name for name in names if name in SOURCES]
+Model = tuple[str, Strict]  # its name and its parameters
 
 
-def kept_settings(baselines: BaselinesParams) -> Settings:
-    """Those baselines and their settings that Spark has; reports the others."""
-    all_settings = baselines.settings
-    left_out = [name for name in all_settings if name not in SOURCES]
-    kept = {name: of for name, of in all_settings.items() if name in SOURCES}
-    for name, of in kept.items():
-        fit = {number: one for number, one in of.items() if is_kept(one)}
-        left_out += [reason_of(name, one) for one in of.values() if not is_kept(one)]
-        kept[name] = fit
-    report_left_out("baselines", list(dict.fromkeys(left_out)))
+def lacking(model: Model) -> str | None:
+    """Return what Spark lacks of a model, None if it has all of it.
+
+    tfidf and bm25 weigh users, which cannot be done after the sum over users.
+    """
+    name, params = model
+    if name not in MODELS:
+        return name
+    if getattr(params, "weighting", "count") not in ("count", "cosine"):
+        return f"{name} with weighting {params.weighting}"
+    if getattr(params, "half_life", 0):
+        return f"{name} with half_life {params.half_life}"
+    return None
+
+
+def models_in_use() -> dict[str, Model]:
+    """Return the models of candidates.sources and features.scores by name; InputError where Spark
+    lacks one.
+    """
+    candidates, scores = section("candidates", CandidatesParams), ScoresParams
+    found = registry.in_use(
+        candidates, section("sources", SourcesParams), section("features.scores", scores)
+    )
+    for name, model in found.items():
+        if what := lacking(model):
+            key = "candidates.sources" if name in candidates.sources else "features.scores"
+            raise InputError(f"params.yaml: {key} has {what}: only the local pipeline has it")
+    return found
+
+
+def settings_in_use() -> Settings:
+    """Return the settings of the baselines that Spark has; report which are left out."""
+    every = section("baselines", BaselinesParams).settings
+    kept = {
+        name: {number: one for number, one in of.items() if not lacking((name, one))}
+        for name, of in every.items()
+    }
+    left_out = [lacking((name, one)) for name, of in every.items() for one in of.values()]
+    if left_out := list(dict.fromkeys(filter(None, left_out))):
+        report(f"baselines: {', '.join(left_out)} left out: only the local pipeline has it")
     if not any(kept.values()):
-        raise InputError(f"params.yaml: baselines must name one of {', '.join(SOURCES[1:])}")
+        raise InputError(f"params.yaml: baselines must have one of {', '.join(MODELS[1:])}")
     return {name: of for name, of in kept.items() if of}
 
 
-def is_kept(setting: Strict) -> bool:
-    """Whether Spark has the setting of a baseline."""
-    weighting = getattr(setting, "weighting", "count")
-    return weighting in ("count", "cosine") and not getattr(setting, "half_life", 0)
+def scores_of(
+    model: Model, side: ItemSide, history: History, factors: Factors | None = None
+) -> Scores:
+    """Return the scores of a model for the users of a block, by what is fitted on the item side.
 
-
-def reason_of(name: str, setting: Strict) -> str:
-    """Which baseline is left out: its name with the value that Spark does not have."""
-    if setting.half_life:
-        return f"{name} with half_life {setting.half_life}"
-    return f"{name} {setting.weighting}"
-
-
-def report_left_out(key: str, names: list[str]) -> None:
-    if names:
-        report(f"{key}: {', '.join(names)} left out, which the local pipeline alone has")
-
-
-def knn_models(
-    names: list[str], sources: Strict, features: FeaturesParams, baselines: Settings
-) -> list[ItemKnnParams]:
-    """All neighbourhoods that the fold needs: of the source, of baselines and of features."""
-    found = [sources.item_knn] if "item_knn" in names else []
-    found += baselines.get("item_knn", {}).values()
-    return [*found, *(m for m in features.scores.values() if isinstance(m, ItemKnnModel))]
-
-
-def ease_models(
-    names: list[str], sources: Strict, features: FeaturesParams, baselines: Settings
-) -> list[EaseParams | EaseModel]:
-    """All fits of EASE that the fold needs: of the source, of baselines and of features."""
-    found = [sources.ease] if "ease" in names else []
-    found += baselines.get("ease", {}).values()
-    return [*found, *(m for m in features.scores.values() if isinstance(m, EaseModel))]
+    history  of the block; factors  of its users and of the items, for als
+    """
+    name, params = model
+    liked = side.item_counts[1]
+    if name == "popular":
+        return Ranking(liked.sum(axis=1).astype(np.float32))
+    if name == "recent_popular":
+        recent = liked[:, -params.windows :].sum(axis=1).astype(np.float32)
+        return Ranking(recent_scores(recent, liked.sum(axis=1)))
+    if name not in FITTED:  # als and content
+        return registry.MODELS[name].fit(Inputs(history, side.embeddings, 1, factors), params)
+    rows = getattr(history, params.of)
+    if name == "ease":
+        return ease_scores(*side.ease(model), rows)
+    similarity = side.neighbours(model)
+    return lambda users: rows[users] @ similarity

@@ -1,103 +1,162 @@
-"""Scores the candidates of a block by the trained models, and judges what they put first."""
+"""The features of candidate lists, as training examples and for the trained models."""
 
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from core.candidate_lists import Candidates
+from core.history import draw_users
+from core.top_lists import top_k
+
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from pyspark import Broadcast
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
-from boosting import models
-from boosting.lean_lightgbm import lightgbm as lgb
-from evaluation.judge import CandidateCounts, als_top, candidate_counts
-from evaluation.top_lists import top_k
-from factorization.als import AlsParams
-from families import FeaturesParams, families_of
-from ranking.scores import Scorer, scores
-from spark.engine import judging
-from spark.engine.candidates import lists_in
-from spark.engine.examples import Computing
+from evaluation.judged import als_top, candidate_counts
+from families import FeaturesParams, families_of, feature_matrix
+from families.context import rows_of
+from rankers import trained
+from rankers.examples import KEYS, schema
+from rankers.lean_lightgbm import lightgbm as lgb
+from rankers.scoring import Scorer, scores
+from spark.engine.blocks import Block, block_of, lists_of, map_blocks
+from spark.engine.context import BlockContext, context_of
 from spark.engine.item_side import Shipped
 from spark.engine.judging import judged_rows
-from spark.engine.settings import SparkParams
+from spark.engine.lists import lists_in, of_users
 
-SCHEMA = f"{judging.SCHEMA}, hybrid_item array<int>, hybrid_score array<float>"
-
+TYPES = dict(zip(KEYS, ("int", "int", "tinyint", "int"), strict=True))  # as Spark writes them
 Texts = dict[str, tuple[str, ...]]  # the models for warm and for cold users, as LightGBM's text
 
 
+@dataclass(frozen=True)
+class Described:
+    """What is needed to compute the features of candidate lists."""
+
+    files: Shipped
+    features: FeaturesParams
+
+    def open(self, rows: pa.Table) -> tuple[Block, BlockContext, Candidates]:
+        """Return the block, its context and its lists, from rows of logs with candidates."""
+        side = self.files.open()
+        block = block_of(rows, side.window, side.items)
+        return block, context_of(block, side, self.features), lists_in(block.rows)
+
+
+def with_lists(logs: DataFrame, lists: DataFrame) -> DataFrame:
+    """Return the rows of logs with the candidates of their users."""
+    return logs.join(lists.select("user", "n_relevant", "lists"), "user")
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Rows of logs with candidates -> the features of all their candidates, with KEYS."""
+
+    described: Described
+    families: list[str]
+
+    def __call__(self, rows: pa.Table) -> pa.Table:
+        block, context, lists = self.described.open(rows)
+        families, served = families_of(context, self.families), context.served.history
+        matrix = feature_matrix(families, rows_of(lists, served))
+        label = block.target.strength_of(lists.user, lists.item).astype(np.int8)
+        row = np.searchsorted(block.users, lists.user)
+        n_relevant = block.rows["n_relevant"].to_numpy()[row]
+        columns = [lists.user, lists.item, label, n_relevant]
+        columns += [np.ascontiguousarray(column) for column in matrix.values.T]
+        metadata = {"categorical": json.dumps(matrix.categorical)}
+        return pa.table(columns, [*KEYS, *matrix.names], metadata=metadata)
+
+
+def examples_of(
+    described: Described, logs: DataFrame, lists: DataFrame, group: str, most: int, seed: int
+) -> pa.Table:
+    """Return the training examples of warm or cold users, by user, in the file's columns: of lists
+    with a relevant item, of at most so many users, drawn as stages/features.py draws them.
+    """
+    is_warm = "is_retrieved" if group == "warm" else "not is_retrieved"
+    found = lists.where(f"n_found > 0 and {is_warm}").select("user").toArrow()["user"]
+    users = draw_users(np.sort(found.to_numpy()), most, seed)
+    features = described.features
+    examples = Examples(described, features.groups if group == "warm" else features.cold_groups)
+    rows = with_lists(of_users(logs, users), of_users(lists, users))
+    columns = examples(rows.limit(0).toArrow()).schema  # of no rows at all, on the driver
+    own = columns.names[len(KEYS) :]
+    kinds = {**TYPES, **dict.fromkeys(own, "float")}
+    types = ", ".join(f"`{name}` {kind}" for name, kind in kinds.items())
+    table = map_blocks(rows, examples, types).toArrow()
+    order = pc.sort_indices(table, [("user", "ascending")])  # stable
+    return table.take(order).cast(schema(own, []).with_metadata(columns.metadata))
+
+
+def saved(examples: dict[str, pa.Table]) -> Callable[[Path], None]:
+    """Return what writes the files of a fold into a folder."""
+
+    def save(folder: Path) -> None:
+        for group, table in examples.items():
+            path = folder / f"{group}.parquet"
+            pq.write_table(table, path, compression="none", use_dictionary=False)
+
+    return save
+
+
 def texts_of(folder: Path, fold: str) -> Texts:
-    """The models of a fold, from the folder that `ranker` has written."""
+    """Return the models of a fold, from the folder that `ranker` has written."""
     return {
-        group: tuple(model.model_to_string() for model in models.load(fold, group, folder))
-        for group in models.PLACE
+        group: tuple(model.model_to_string() for model in trained.load(fold, group, folder))
+        for group in trained.PLACE
     }
 
 
 @lru_cache(maxsize=2)
 def boosters_of(texts: tuple[str, ...]) -> list[lgb.Booster]:
-    """The models, made once in a worker."""
+    """Return the models, made once in a worker."""
     return [lgb.Booster(model_str=text) for text in texts]
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Rows of logs with candidates -> SCHEMA: what every user is recommended, and its worth."""
+    """Rows of logs with candidates -> what every user is recommended, hybrid_item and hybrid_score,
+    and the columns of judging.schema_of for als and hybrid.
+    """
 
-    files: Shipped
-    names: list[str]
-    features: FeaturesParams
-    als: AlsParams
-    params: SparkParams
+    described: Described
     texts: Broadcast
     k: int
 
     def __call__(self, rows: pa.Table) -> pa.Table:
-        side = self.files.open()
-        computing = Computing(self.files, "warm", self.names, self.features, self.als, self.params)
-        block, context = computing.block(rows, side)
-        lists = lists_in(block.rows, self.names)
+        block, context, lists = self.described.open(rows)
+        features, served = context.params, context.served.history
         warm, cold = (
-            Scorer(
-                boosters_of(self.texts.value[group]),
-                families_of(context, families),
-                context.served.history,
-            )
-            for group, families in (
-                ("warm", self.features.groups),
-                ("cold", self.features.cold_groups),
-            )
+            Scorer(boosters_of(self.texts.value[group]), families_of(context, names), served)
+            for group, names in (("warm", features.groups), ("cold", features.cold_groups))
         )
         score = scores(lists, warm, cold, 1)
         hybrid, *single = (
             top_k(lists.user, lists.item, one, self.k) for one in (score.mean(axis=0), *score)
         )
         judged = np.unique(block.target.user)
-        counts = CandidateCounts(*candidate_counts(lists, block.target, judged))
+        counts = candidate_counts(lists, block.target, judged)
         top = {"als": als_top(lists, self.k), "hybrid": hybrid}
-        table = judged_rows(block, side, top, single, counts, self.k)
-        sizes = np.bincount(
-            np.searchsorted(block.target.users, hybrid.user), minlength=table.num_rows
-        )
-        offsets = pa.array(np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32))
-        for name, values in (
-            ("hybrid_item", hybrid.item.astype(np.int32)),
-            ("hybrid_score", hybrid.score),
-        ):
-            table = table.append_column(name, pa.ListArray.from_arrays(offsets, pa.array(values)))
-        return table
+        table = judged_rows(block, context.side, top, single, counts, self.k)
+        score = lists_of(block.target.users, hybrid.user, hybrid.score)
+        return table.append_column("hybrid_score", score)
 
 
 def recommended(judged: DataFrame, users: DataFrame, items: DataFrame) -> DataFrame:
-    """user_id, item_id, rank, score of each user's top k."""
-    top = F.arrays_zip("hybrid_item", "hybrid_score")
-    rows = judged.select("user", F.posexplode(top).alias("place", "top"))
+    """Return user_id, item_id, rank, score of each user's top k."""
+    rows = judged.select(
+        "user", F.posexplode(F.arrays_zip("items_hybrid", "hybrid_score")).alias("place", "top")
+    )
     rows = rows.select(
         "user",
-        F.col("top.hybrid_item").alias("item"),
+        F.col("top.items_hybrid").alias("item"),
         (F.col("place") + 1).cast("smallint").alias("rank"),
         F.col("top.hybrid_score").alias("score"),
     )

@@ -1,4 +1,4 @@
-"""A session of Spark, and its failures that are not the code's in one line each."""
+"""A session of Spark, the section `spark` of params.yaml, and failures in one line each."""
 
 import contextlib
 import os
@@ -12,21 +12,35 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.script import InputError
+from core.script import InputError
 
-from spark.engine.settings import SparkParams
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from spark.params import SparkParams
 
 STAGES = Path(__file__).resolve().parents[2]
 LEAST_JAVA = 17
+FAILURES = {  # that a user can repair: what Spark says of it -> the keys of the section to look at
+    r"Path does not exist: \S+": ["input"],
+    r"No space left on device|Disk quota exceeded": ["checkpoints", "folder", "settings"],
+    r"Total size of serialized results .*? is bigger than [^\n]*": ["max_result"],
+    r"All masters are unresponsive|Could not parse Master URL": ["master"],
+    r"(UnknownHost|Connect|NoSuchFile|AccessDenied|AccessControl)Exception[^\n]*": [],
+    r"No FileSystem for scheme[^\n]*|ClassNotFoundException: Class org.apache.hadoop.fs[^\n]*": [],
+    r"(Mkdirs failed to create|Failed to create checkpoint path|Parent path is not a directory)"
+    r"[^\n]*": ["checkpoints", "folder"],
+}
 
 
 def check_java() -> None:
     """InputError where there is no Java, or one that Spark 4 cannot use."""
     home = os.environ.get("JAVA_HOME")
-    java = shutil.which(f"{home}/bin/java" if home else "java")
+    name = f"{home}/bin/java" if home else "java"
     hint = "Spark needs Java 17, such as Debian's openjdk-17-jre-headless; JAVA_HOME names another"
-    if java is None:
-        raise InputError(f"{f'{home}/bin/java' if home else 'java'}: not found; {hint}")
+    if (java := shutil.which(name)) is None:
+        raise InputError(f"{name}: not found; {hint}")
     said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
     version = re.search(r'version "(\d+)', said)
     if version is None or int(version.group(1)) < LEAST_JAVA:
@@ -43,14 +57,13 @@ def check_master(master: str) -> None:
         try:
             socket.create_connection((host, int(port)), timeout=5).close()
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or str(error) or "no answer"
             raise InputError(
-                f"params.yaml: spark.master is {master!r}: {address} cannot be reached: {reason}"
+                f"params.yaml: spark.master is {master!r}: {address} cannot be reached: {error}"
             ) from None
 
 
 def packed_code(folder: Path) -> Path:
-    """The packages of stages/ as a zip, from which the executors import them."""
+    """Write the packages of stages/ as a zip, from which the executors import them."""
     path = folder / "stages.zip"
     with zipfile.ZipFile(path, "w") as file:
         for module in sorted(STAGES.rglob("*.py")):
@@ -61,19 +74,10 @@ def packed_code(folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def session(params: SparkParams, name: str) -> Iterator["SparkSession"]:  # noqa: F821
-    """A session that ends with the block."""
+def session(params: SparkParams, name: str) -> Iterator[SparkSession]:
+    """Start a session that ends with the block."""
     check_java()
     check_master(params.master)
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            from pyspark.sql import SparkSession
-    except ImportError:
-        raise InputError(
-            "pyspark is not installed; pip install -r requirements-spark.txt"
-        ) from None
-    from py4j.protocol import Py4JError
-
     warnings.filterwarnings("ignore", category=FutureWarning, module="pyspark")
     builder = SparkSession.builder.master(params.master).appName(name)
     for key, value in configuration(params).items():
@@ -91,7 +95,7 @@ def session(params: SparkParams, name: str) -> Iterator["SparkSession"]:  # noqa
 
 
 def configuration(params: SparkParams) -> dict[str, str]:
-    """All settings of Spark that the project makes; those of `spark.settings` count last."""
+    """Return all settings of Spark that the project makes; `spark.settings` overrides them."""
     own = {
         "spark.driver.memory": params.driver_memory,
         "spark.executor.memory": params.executor_memory,
@@ -113,8 +117,8 @@ def configuration(params: SparkParams) -> dict[str, str]:
     return own | params.settings
 
 
-def remove_checkpoints(spark: "SparkSession") -> None:  # noqa: F821
-    """Removes what this session has written below spark.checkpoints."""
+def remove_checkpoints(spark: SparkSession) -> None:
+    """Remove what this session has written below spark.checkpoints."""
     context = spark.sparkContext
     folder = context._jvm.org.apache.hadoop.fs.Path(context._jsc.sc().getCheckpointDir().get())
     folder.getFileSystem(context._jsc.hadoopConfiguration()).delete(folder, True)
@@ -122,10 +126,7 @@ def remove_checkpoints(spark: "SparkSession") -> None:  # noqa: F821
 
 @contextlib.contextmanager
 def one_line_errors(params: SparkParams) -> Iterator[None]:
-    """Turns failures that the user can mend into InputError; all others stay as they are."""
-    from py4j.protocol import Py4JError
-    from pyspark.errors import PySparkException
-
+    """Turn failures that the user can repair into InputError; all others stay as they are."""
     try:
         yield
     except (Py4JError, PySparkException) as error:
@@ -135,36 +136,12 @@ def one_line_errors(params: SparkParams) -> Iterator[None]:
 
 
 def finding(text: str, params: SparkParams) -> str | None:
-    """One line on a failure that the user can mend, None on any other.
+    """Return one line on a failure that the user can repair, None on any other.
 
-    text  what Spark says, with the causes
+    text  the message of Spark, with the causes
     """
-    if found := re.search(r"\[PATH_NOT_FOUND\] Path does not exist: (\S+?)\.? ", text):
-        return f"{found.group(1)}: not found"
-    if "No space left on device" in text or "Disk quota exceeded" in text:
-        return (
-            f"no space left on a device; spark.checkpoints is {params.checkpoints!r}, spark.folder "
-            f"is {params.folder!r}: free some there or name others (spark.settings may have "
-            "spark.local.dir, where shuffles are written)"
-        )
-    if found := re.search(r"Total size of serialized results .*? is bigger than [^\n]*", text):
-        return f"{found.group()}; spark.max_result is {params.max_result!r}"
-    if found := re.search(r"(All masters are unresponsive|Could not parse Master URL)[^\n]*", text):
-        return f"params.yaml: spark.master is {params.master!r}: {found.group(1)}"
-    if found := re.search(
-        r"(UnknownHostException|ConnectException|No FileSystem for scheme|NoSuchFileException|"
-        r"AccessDeniedException|AccessControlException|ClassNotFoundException: Class org.apache"
-        r".hadoop.fs)[^\n]*",
-        text,
-    ):
-        return found.group()
-    if found := re.search(
-        r"(Mkdirs failed to create|Failed to create checkpoint path|Parent path is not a directory)"
-        r"[^\n]*",
-        text,
-    ):
-        return (
-            f"{found.group()}; spark.checkpoints is {params.checkpoints!r}, spark.folder is "
-            f"{params.folder!r}"
-        )
+    for pattern, keys in FAILURES.items():
+        if found := re.search(pattern, text):
+            values = [f"spark.{key} is {getattr(params, key)!r}" for key in keys]
+            return "; ".join([found.group(), *values])
     return None

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
+from core.history import History
+from core.weights import latest
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -21,29 +24,30 @@ from scipy import sparse
 from families.columns import codes, is_category
 from families.context import counts, counts_by_level
 from families.levels import levels, lowest_of_levels
-from folds.ease import co_occurrence
-from folds.history import History
-from folds.similarity import latest
+from models.ease import EaseParams, co_occurrence
+from models.item_knn import ItemKnnParams
 from spark.engine.blocks import Levels, block_of, tables
 
 SUMS = "name string, row int, columns binary, values binary"
+BINARY = {"columns": np.int32, "values": np.float32}
 ROWS_AT_ONCE = 64  # of a matrix, added up together
-DENSE_ITEMS = 8192  # up to so many items co-occurrences are gathered in a dense matrix
+DENSE_ITEMS = 8192  # up to so many items co-occurrences are added up in a dense matrix
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Co-occurrences that are asked for: in the latest `last_items` entries of each user, all if
-    None, of the positives or the exposures; of the most_items most frequent items, all if None.
+    """Co-occurrences that models are fitted on: in the latest `last_items` entries of each user,
+    all if None, of the positives or the exposures; of the most_items most frequent items, all if
+    None.
     """
 
     of: Literal["positives", "exposures"]
     last_items: int | None
-    most_items: int | None = None
+    most_items: int | None
 
     @property
     def name(self) -> str:
-        return f"{self.of}_{self.last_items or 'all'}_{self.most_items or 'all'}"
+        return f"{self.of}_{self.last_items}_{self.most_items}"
 
     def matrix(self, history: History) -> sparse.csr_array:
         """CSR float32 (n_users, n_items) of ones."""
@@ -51,10 +55,18 @@ class Pairs:
         return latest(matrix, self.last_items) if self.last_items else matrix
 
 
+def pairs_of(params: ItemKnnParams | EaseParams) -> Pairs:
+    """Return the co-occurrences that a model is fitted on."""
+    if isinstance(params, EaseParams):
+        return Pairs(params.of, None, params.max_items)
+    return Pairs(params.of, params.last_items, None)
+
+
 @dataclass(frozen=True)
 class Asked:
-    """What a pass is told: the fold's target window and its items; levels of the users' features,
-    and the lowest value of each level.
+    """What a pass needs to know: the fold's target window and its items; the levels of the users'
+    features, and the lowest value of each level; the co-occurrences, and of those with most_items
+    these items, ascending.
     """
 
     window: int
@@ -62,11 +74,11 @@ class Asked:
     levels: Levels
     lowest: dict[str, np.ndarray]
     pairs: list[Pairs]
-    known: dict[str, np.ndarray]  # of pairs with most_items: these items, ascending
+    known: dict[str, np.ndarray]
 
 
 def count(asked: Asked, history: History, metadata: pd.DataFrame) -> dict[str, sparse.csr_array]:
-    """The sums of the first pass, of one block."""
+    """Return the sums of the first pass, of one block."""
     shown, liked = counts(history, history.item, history.n_items)
     found = {"shown": shown, "liked": liked}
     for name, lowest in asked.lowest.items():
@@ -80,16 +92,14 @@ def count(asked: Asked, history: History, metadata: pd.DataFrame) -> dict[str, s
 
 
 def pair(asked: Asked, history: History, metadata: pd.DataFrame) -> dict[str, sparse.csr_array]:
-    """The sums of the second pass, of one block."""
+    """Return the sums of the second pass, of one block."""
     found = {}
     for pairs in asked.pairs:
         matrix = pairs.matrix(history)
-        if pairs.name in asked.known:
+        if pairs.most_items:
             matrix = matrix[:, asked.known[pairs.name]]
-        if matrix.shape[1] <= DENSE_ITEMS:
-            found[pairs.name] = co_occurrence(matrix, 1)
-        else:
-            found[pairs.name] = sparse.csr_array(matrix.T @ matrix)
+        is_small = matrix.shape[1] <= DENSE_ITEMS
+        found[pairs.name] = co_occurrence(matrix, 1) if is_small else matrix.T @ matrix
     return found
 
 
@@ -97,7 +107,7 @@ Pass = Callable[[Asked, History, pd.DataFrame], dict]
 
 
 def sums(logs: DataFrame, one_pass: Pass, asked: Asked) -> DataFrame:
-    """The rows of all sums, as SUMS has them, float32."""
+    """Return the rows of all sums, as SUMS has them, float32."""
     parts = logs.mapInArrow(partial(_sums_of_partition, one_pass, asked), SUMS)
     group = F.floor(F.col("row") / ROWS_AT_ONCE)
     return parts.groupBy("name", group.alias("group")).applyInArrow(_added, SUMS)
@@ -118,55 +128,52 @@ def _sums_of_partition(
         yield from rows_of(name, sparse.csr_array(total.pop(name))).to_batches()
 
 
-def rows_of(name: str, matrix: sparse.csr_array) -> pa.Table:
-    """The rows of a matrix that have an entry, as SUMS."""
+def rows_of(name: str, matrix: sparse.csr_array, first: int = 0) -> pa.Table:
+    """Return the rows of a matrix that have an entry, as SUMS; its first row has this number."""
     rows = np.flatnonzero(np.diff(matrix.indptr))
-    offsets = np.append(matrix.indptr[rows], matrix.indptr[-1:]).astype(np.int64) * 4
+    offsets = pa.py_buffer(np.append(matrix.indptr[rows], matrix.nnz).astype(np.int64) * 4)
     binary = [
         pa.Array.from_buffers(
-            pa.large_binary(), len(rows), [None, pa.py_buffer(offsets), pa.py_buffer(values)]
+            pa.large_binary(), len(rows), [None, offsets, pa.py_buffer(values.astype(dtype))]
         ).cast(pa.binary())
-        for values in (matrix.indices.astype(np.int32), matrix.data.astype(np.float32))
+        for values, dtype in zip((matrix.indices, matrix.data), BINARY.values(), strict=True)
     ]
-    names = pa.array([name]).take(pa.array(np.zeros(len(rows), dtype=np.int64)))
-    return pa.table([names, rows.astype(np.int32), *binary], names=["name", "row", *BINARY])
+    names = pa.repeat(name, len(rows))
+    return pa.table([names, (first + rows).astype(np.int32), *binary], ["name", "row", *BINARY])
 
 
-BINARY = ("columns", "values")
+def entries_of(table: pa.Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return row, column and value of every entry of such rows."""
+    column, value = (
+        np.frombuffer(b"".join(table[name].to_pylist()), dtype) for name, dtype in BINARY.items()
+    )
+    sizes = pa.compute.binary_length(table["columns"]).to_numpy() // 4
+    return np.repeat(table["row"].to_numpy(), sizes), column, value
 
 
 def matrix_of(table: pa.Table, size: tuple[int, int]) -> sparse.csr_array:
-    """The sum of these rows: CSR float64 (size), sorted."""
-    parts = [
-        np.frombuffer(b"".join(table[name].to_pylist()), dtype)
-        for name, dtype in zip(BINARY, (np.int32, np.float32), strict=True)
-    ]
-    sizes = [len(part) // 4 for part in table["columns"].to_pylist()]
-    row = np.repeat(table["row"].to_numpy(), sizes)
-    matrix = sparse.coo_array((parts[1].astype(np.float64), (row, parts[0])), shape=size)
-    return sparse.csr_array(matrix)
+    """Return the sum of such rows: CSR float64, sorted."""
+    row, column, value = entries_of(table)
+    return sparse.csr_array(sparse.coo_array((value.astype(np.float64), (row, column)), size))
 
 
 def _added(table: pa.Table) -> pa.Table:
-    """The sum of rows of one matrix, whose numbers lie near each other."""
-    rows = table["row"].to_numpy()
-    first = int(rows.min())
-    last_columns = [np.frombuffer(part, np.int32).max() for part in table["columns"].to_pylist()]
-    size = (int(rows.max()) - first + 1, int(max(last_columns)) + 1)
-    own = table.set_column(1, "row", pa.array(rows - first))
-    added = rows_of(table["name"][0].as_py(), matrix_of(own, size))
-    return added.set_column(1, "row", pa.array((added["row"].to_numpy() + first).astype(np.int32)))
+    """Return the sum of rows of one matrix, whose numbers are near each other."""
+    row, column, value = entries_of(table)
+    first = row.min()
+    entries = (value.astype(np.float64), (row - first, column))
+    return rows_of(table["name"][0].as_py(), sparse.csr_array(sparse.coo_array(entries)), first)
 
 
-Knn = dict[str, dict[str, int]]  # of each kind of pairs: neighbours kept, by weighting
+Knn = dict[str, dict[str, ItemKnnParams]]  # by kind of pairs, then by the name of the fitted model
 
 
 def nearest(pairs: DataFrame, n_entries: dict[str, np.ndarray], knn: Knn) -> DataFrame:
-    """Of the kinds of pairs that `knn` names, for each weighting, the items most similar to each
-    item, best first: SUMS named NAME_WEIGHTING. The rows of all other kinds as they are.
+    """Return the items most similar to each item, for each model of `knn`: SUMS with the names of
+    the models. The rows of all other kinds of pairs stay as they are.
 
-    n_entries  of each kind of pairs: int (n_items,), how many entries an item has. Ties, which the
-    local pipeline breaks by the order of the users, are broken by item, the largest first.
+    n_entries  of each kind of pairs: int (n_items,), how many entries an item has. The local
+    pipeline breaks ties by the order of the users. Here the larger item wins.
     """
 
     def best(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -181,25 +188,20 @@ def _nearest(row: dict, n_entries: dict[str, np.ndarray], knn: Knn) -> Iterator[
     if row["name"] not in knn:
         yield row
         return
-    column = np.frombuffer(row["columns"], np.int32)
-    pairs = np.frombuffer(row["values"], np.float32).astype(np.float64)
-    for weighting, neighbours in knn[row["name"]].items():
-        score = pairs
-        if weighting == "cosine":
+    column, n_pairs = (np.frombuffer(row[name], dtype) for name, dtype in BINARY.items())
+    for name, params in knn[row["name"]].items():
+        score = n_pairs.astype(np.float64)
+        if params.weighting == "cosine":
             scale = 1 / np.sqrt(np.maximum(n_entries[row["name"]], 1))
-            score = pairs * (scale[row["row"]] * scale[column])
-        order = np.lexsort((-column, -score))[: neighbours + 1]
-        order = order[column[order] != row["row"]]
-        yield {
-            "name": f"{row['name']}_{weighting}",
-            "row": row["row"],
-            "columns": column[order].tobytes(),
-            "values": score[order].astype(np.float32).tobytes(),
-        }
+            score *= scale[row["row"]] * scale[column]
+        kept = np.lexsort((-column, -score))[: params.neighbours + 1]
+        kept = np.sort(kept[column[kept] != row["row"]])
+        values = score[kept].astype(np.float32).tobytes()
+        yield {"name": name, "row": row["row"], "columns": column[kept].tobytes(), "values": values}
 
 
 def lowest_levels(logs: DataFrame, window: int, of: Levels) -> dict[str, np.ndarray]:
-    """The lowest value of each level of each feature, of the users with a history."""
+    """Return the lowest value of each level of each feature, of the users with a history."""
     known = logs.where(F.element_at("window", 1) < window)
     found = {}
     for name, levels_of in of.items():

@@ -9,7 +9,7 @@ EVENT = ("window", "position", "item", "is_positive", "strength")  # in this ord
 
 
 def with_windows(interactions: DataFrame, n_parts: int, n_weeks: int) -> tuple[DataFrame, int]:
-    """The rows with `window` smallint, 0 the oldest, and the number of windows.
+    """Return the rows with `window` smallint, 0 the oldest, and the number of windows.
 
     Weeks are windows. Otherwise the rows are cut as np.array_split does, into n_parts; the rows of
     a test file, if the source has one, are one window more.
@@ -31,8 +31,9 @@ def with_windows(interactions: DataFrame, n_parts: int, n_weeks: int) -> tuple[D
 
 
 def summary(rows: DataFrame, n_windows: int, first_week: int | None) -> DataFrame:
-    """A row per window, without rows too: see windows.py; first_week  None where windows are not
-    weeks.
+    """Return a row per window, also for one without interactions: see the stage windows.py.
+
+    first_week  None where windows are not weeks
     """
     has_time = "timestamp" in rows.columns
     times = [F.min("timestamp").alias("start"), F.max("timestamp").alias("end")]
@@ -57,7 +58,7 @@ def summary(rows: DataFrame, n_windows: int, first_week: int | None) -> DataFram
 
 
 def logs_of(rows: DataFrame, users: DataFrame, features: list[str]) -> DataFrame:
-    """The logs: see windows.py."""
+    """Return the logs: see the stage windows.py."""
     events = F.sort_array(F.collect_list(F.struct(*EVENT)))
     by_user = rows.groupBy("user").agg(events.alias("events"))
     columns = [F.col(f"events.{name}") for name in LOG]

@@ -3,25 +3,25 @@
 import tempfile
 from pathlib import Path
 
-from harness.script import InputError, report
+from core.script import InputError, report
+from core.tables import Tables
 
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
-from folds.tables import Tables
 from readers import DataParams
-from readers.movielens import EDITIONS, MOST_STARS, with_metadata
+from readers.movielens import MOST_STARS, with_metadata
+from readers.movielens_files import EDITIONS
 from spark.engine.data_sets import Files
-from spark.engine.numbering import numbered
-from spark.raw.tables import RawTables, Schema, ids_of, joined, with_feedback
+from spark.raw.tables import RawTables, Schema, ids_of, joined, numbered, with_feedback
 
 COLUMNS = {"user_id": "string", "item_id": "string", "rating": "float", "timestamp": "long"}
 
 
 def read(spark: SparkSession, folder: str, data: DataParams) -> RawTables:
-    """The tables of the folder, which may be a URL."""
+    """Return the tables of the folder, which may be a URL."""
     ratings = read_ratings(spark, f"{folder}/{EDITIONS[data.source].files[0]}")
     ratings = numbered(ratings, ["timestamp", "_start", "_row"], "position").drop("_start", "_row")
     users, items = (ids_of(ratings, f"{of}_id", of) for of in ("user", "item"))
@@ -41,8 +41,8 @@ def read(spark: SparkSession, folder: str, data: DataParams) -> RawTables:
 
 
 def read_ratings(spark: SparkSession, path: str) -> DataFrame:
-    """COLUMNS of a tab-separated file with a header, without quoting; _start and _row: the order of
-    the file.
+    """Return COLUMNS of a tab-separated file with a header, without quoting, and its order in
+    _start and _row.
     """
     lines = spark.read.text(path)
     header = lines.first()
@@ -63,7 +63,7 @@ def read_ratings(spark: SparkSession, path: str) -> DataFrame:
 
 def check_ratings(lines: DataFrame, texts: dict[str, Column], path: str) -> None:
     """InputError where the local reader has one: a rating without user, item or time, or a value
-    that is no finite number. Reports as it does how many are missing, or not from 0 to 5.
+    that is no finite number. Report how many are missing, or not from 0 to 5.
     """
     is_empty = {name: text.isNull() for name, text in texts.items()}
     numbers = {name: texts[name].try_cast(COLUMNS[name]) for name in ("rating", "timestamp")}
@@ -90,7 +90,7 @@ def check_ratings(lines: DataFrame, texts: dict[str, Column], path: str) -> None
 def catalogue(
     spark: SparkSession, folder: str, data: DataParams, users: DataFrame, items: DataFrame
 ) -> Tables:
-    """The tables of users and items, made on this machine."""
+    """Return the tables of users and items, made on this machine."""
     user_ids, item_ids = (
         frame.orderBy(of).select(f"{of}_id").toArrow()[0].combine_chunks()
         for frame, of in ((users, "user"), (items, "item"))
@@ -107,7 +107,7 @@ def catalogue(
 def table_of(
     spark: SparkSession, table: pa.Table, of: str, tables: Tables | None = None
 ) -> tuple[DataFrame, dict[str, list[str] | None]]:
-    """A table of users or of items as Spark's, and the levels of its features."""
+    """Return a table of users or items as Spark's, and the levels of its features."""
     columns = {of: pa.array(np.arange(table.num_rows, dtype=np.int32)), f"{of}_id": table[0]}
     levels: dict[str, list[str] | None] = {}
     for name in table.column_names[1:]:

@@ -5,21 +5,23 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.script import InputError
+from core.script import InputError
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame, types
+from pyspark.sql import Column, DataFrame, types
 from pyspark.sql import functions as F  # noqa: N812
 
 from readers import DataParams, of_reader
 from readers.positive_rule import Rule
-from spark.engine.numbering import numbered
+from spark.engine.data_sets import DataSets
+
+BITS = 33  # of monotonically_increasing_id: the row's place in its partition
 
 
 @dataclass(frozen=True)
 class Schema:
-    """What the columns of the tables are.
+    """The columns of the tables.
 
     users, items  each feature's levels if it is a category, else None for a number
     n_users, n_items, n_tags, width  sizes; n_weeks  0 where windows are not weeks; first_week  the
@@ -39,13 +41,15 @@ class Schema:
         (folder / "schema.json").write_text(json.dumps(vars(self)), encoding="utf-8")
 
     @classmethod
-    def load(cls, text: str) -> "Schema":
-        return cls(**json.loads(text))
+    def read(cls, sets: DataSets) -> "Schema":
+        """Return the schema that `ingest` has written."""
+        sets.check("ingest", "schema")
+        return cls(**json.loads(sets.files.read_utf8(sets.path("schema/schema.json"))))
 
 
 @dataclass(frozen=True)
 class RawTables:
-    """What a reader returns.
+    """The result of a reader.
 
     interactions  user, item int; is_positive boolean; strength tinyint; position bigint, the row's
                   place in time, within its week if there are weeks; timestamp bigint, week smallint
@@ -61,15 +65,35 @@ class RawTables:
     schema: Schema
 
 
+def numbered(rows: DataFrame, by: list[Column | str], name: str) -> DataFrame:
+    """Return the rows with one more column: 0, 1, 2, … in the order of `by`, bigint.
+
+    A sort spreads rows over partitions by samples, which differ from run to run. So the sorted rows
+    are written to spark.checkpoints: both passes over them, and a lost executor, find the same.
+    """
+    place = F.monotonically_increasing_id()
+    in_order = rows.orderBy(*by).withColumn("_number_place", place).checkpoint()
+    part = F.shiftright("_number_place", BITS)
+    sizes = in_order.groupBy(part.alias("part")).count().orderBy("part").collect()
+    starts, start = [], 0
+    for size in sizes:
+        starts.append((size["part"], start))
+        start += size["count"]
+    starts = rows.sparkSession.createDataFrame(starts, "_number_part long, _number_start long")
+    joined = in_order.join(F.broadcast(starts), part == F.col("_number_part"))
+    number = F.col("_number_start") + F.col("_number_place").bitwiseAND(F.lit(2**BITS - 1))
+    return joined.withColumn(name, number).drop("_number_place", "_number_part", "_number_start")
+
+
 def ids_of(log: DataFrame, name: str, number: str) -> DataFrame:
-    """The distinct ids of a column, ascending, with their row numbers."""
+    """Return the distinct ids of a column, ascending, with their row numbers."""
     ids = numbered(log.select(name).distinct(), [name], number)
     return ids.select(F.col(number).cast("int"), name)
 
 
 def with_feedback(log: DataFrame, data: DataParams) -> DataFrame:
-    """The log with is_positive and strength in place of the columns of feedback, by the rule and
-    the code of the local readers.
+    """Return the log with is_positive and strength in place of the columns of feedback, by the rule
+    and the code of the local readers.
     """
     rule = Rule.parse(data.positive)
     wanted = [*rule.columns, *of_reader(data.source, "STRENGTH_COLUMNS", ())]
@@ -106,6 +130,6 @@ def require_ids(log: DataFrame, where: str) -> None:
 
 
 def joined(log: DataFrame, users: DataFrame, items: DataFrame) -> DataFrame:
-    """The log with row numbers in place of ids."""
+    """Return the log with row numbers in place of ids."""
     rows = log.join(users.select("user", "user_id"), "user_id")
     return rows.join(items.select("item", "item_id"), "item_id").drop("user_id", "item_id")

@@ -4,27 +4,26 @@ import tempfile
 from functools import reduce
 from pathlib import Path
 
-from harness.script import InputError, report
+from core.script import InputError, report
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
-from readers import DataParams, vk_layout, vk_lsvd, vk_notebook
+from readers import DataParams, vk_lsvd, vk_notebook
+from readers import vk_lsvd_files as vk_layout
 from readers.positive_rule import Rule
-from readers.vk_embeddings import chosen_width
 from readers.vk_log import STRENGTH_COLUMNS
-from readers.vk_metadata import ITEM_COLUMNS, USER_COLUMNS, category
+from readers.vk_metadata import ITEM_COLUMNS, USER_COLUMNS, category, chosen_width
 from spark.engine.data_sets import Files
-from spark.engine.numbering import numbered
-from spark.raw.tables import RawTables, Schema, ids_of, joined, require_ids, with_feedback
+from spark.raw.tables import RawTables, Schema, ids_of, joined, numbered, require_ids, with_feedback
 
 ROWS_AT_ONCE = 200_000  # of embeddings
 
 
 def read_notebook(spark: SparkSession, folder: str, data: DataParams) -> RawTables:
-    """The notebook's five files."""
+    """Read the notebook's five files."""
     parts = [
         log_of(spark, f"{folder}/{name}", data).withColumn("is_test", F.lit(number == 1))
         for number, name in enumerate(vk_notebook.INTERACTIONS)
@@ -35,7 +34,7 @@ def read_notebook(spark: SparkSession, folder: str, data: DataParams) -> RawTabl
 
 
 def read_lsvd(spark: SparkSession, folder: str, data: DataParams) -> RawTables:
-    """The public layout, whole or a subsample."""
+    """Read the public layout, whole or a subsample."""
     weeks = weeks_of(spark, f"{folder}/{vk_layout.weeks_folder(data.subsample)}")
     parts = [
         log_of(spark, path, data).withColumn("week", F.lit(number).cast("smallint"))
@@ -50,7 +49,7 @@ def read_lsvd(spark: SparkSession, folder: str, data: DataParams) -> RawTables:
 
 
 def weeks_of(spark: SparkSession, folder: str) -> list[str]:
-    """The files of all weeks, oldest first; InputError where one is missing between them."""
+    """Return the files of all weeks, oldest first; InputError where one is missing between them."""
     files, found = Files(spark), []
     for part in vk_layout.PARTS:
         names = files.names(f"{folder}/{part}")
@@ -66,7 +65,7 @@ def weeks_of(spark: SparkSession, folder: str) -> list[str]:
 
 
 def log_of(spark: SparkSession, path: str, data: DataParams) -> DataFrame:
-    """Ids, feedback and position, the place in the file, of one file of interactions."""
+    """Return ids, feedback and position (the place in the file) of a file of interactions."""
     log = spark.read.parquet(path)
     needed = ["user_id", "item_id", *Rule.parse(data.positive).columns]
     if absent := [name for name in needed if name not in log.columns]:
@@ -77,8 +76,8 @@ def log_of(spark: SparkSession, path: str, data: DataParams) -> DataFrame:
 
 
 def together(parts: list[DataFrame]) -> DataFrame:
-    """The rows of all files. Feedback that some of them lack cannot be compared over time: it is
-    left out of all, and reported.
+    """Return the rows of all files. Feedback that some of them lack cannot be compared over time:
+    it is left out of all, and reported.
     """
     names = dict.fromkeys(name for part in parts for name in part.columns)
     common = [name for name in names if all(name in part.columns for part in parts)]
@@ -96,7 +95,7 @@ def tables_of(
     n_weeks: int = 0,
     first_week: int = 0,
 ) -> RawTables:
-    """The tables, from the log with all its columns."""
+    """Return the tables, from the log with all its columns."""
     require_ids(log, data.path)
     users, items = (ids_of(log, f"{of}_id", of).checkpoint() for of in ("user", "item"))
     rows = joined(with_feedback(log, data), users, items)
@@ -118,7 +117,7 @@ def tables_of(
 
 
 def first_rows(spark: SparkSession, path: str, id_column: str, names: list[str]) -> DataFrame:
-    """These columns of a file of metadata, of each id its first row."""
+    """Return these columns of a file of metadata, of each id its first row."""
     rows = spark.read.parquet(path)
     if absent := [name for name in (id_column, *names) if name not in rows.columns]:
         there = ", ".join(rows.columns)
@@ -131,8 +130,8 @@ def first_rows(spark: SparkSession, path: str, id_column: str, names: list[str])
 def with_features(
     spark: SparkSession, ids: DataFrame, path: str, id_column: str, kinds: dict[str, str]
 ) -> tuple[DataFrame, dict[str, list[str] | None]]:
-    """The ids with their metadata: numbers as float, categories as the codes of their levels, which
-    are those of the whole file, as the local reader orders them.
+    """Return the ids with their metadata: numbers as float, categories as codes. The levels are
+    those of the whole file, as the local reader orders them.
     """
     metadata = first_rows(spark, path, id_column, list(kinds))
     rows = ids.join(metadata, id_column, "left")
@@ -158,7 +157,7 @@ def with_features(
 
 
 def author_tags(spark: SparkSession, path: str) -> tuple[DataFrame, int]:
-    """item_id and tag, the number of its author in a list; how many authors the whole file has."""
+    """Return item_id and tag, its author's number in a list; the number of authors in the file."""
     authors = spark.read.parquet(path).select("author_id").distinct().where("author_id is not null")
     numbers = numbered(authors, ["author_id"], "_author").checkpoint()
     items = first_rows(spark, path, "item_id", ["author_id"]).join(numbers, "author_id")
@@ -167,7 +166,7 @@ def author_tags(spark: SparkSession, path: str) -> tuple[DataFrame, int]:
 
 
 def embeddings_of_lists(spark: SparkSession, folder: str) -> DataFrame:
-    """item_id and embedding of the notebook's files."""
+    """Return item_id and embedding of the notebook's files."""
     for name in (vk_notebook.EMBEDDINGS, vk_notebook.ITEMS):
         path = f"{folder}/{name}"
         if not Files(spark).exists(path):
@@ -183,8 +182,8 @@ def embeddings_of_lists(spark: SparkSession, folder: str) -> DataFrame:
 
 
 def embeddings_of_npz(spark: SparkSession, path: str, local: Path) -> DataFrame:
-    """The same of the public layout's npz, which the driver turns into parquet part by part: Spark
-    cannot read it, and its arrays take 2.6 GB of the driver for all 20 million items.
+    """Return the same of the public layout's npz, which the driver turns into parquet part by part.
+    Spark cannot read it, and its arrays take 2.6 GB of the driver for all 20 million items.
     """
     if not Files(spark).exists(path):
         raise InputError(f"{path}: not found")
@@ -205,7 +204,7 @@ def embeddings_of_npz(spark: SparkSession, path: str, local: Path) -> DataFrame:
 def with_embeddings(
     items: DataFrame, embeddings: DataFrame, data: DataParams
 ) -> tuple[DataFrame, int]:
-    """The items with their embeddings, of the asked width; of NaN where there is no usable one."""
+    """Return the items with embeddings of this width, of NaN where there is no usable one."""
     there = embeddings.select(F.size("embedding")).where("embedding is not null").first()
     if there is None:
         raise InputError(f"{data.path}: no item has an embedding")

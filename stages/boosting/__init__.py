@@ -1,1 +1,0 @@
-"""The ranker: labelled examples, training and models of LightGBM."""

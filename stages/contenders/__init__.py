@@ -1,1 +1,0 @@
-"""What the models recommend that the hybrid is held against."""

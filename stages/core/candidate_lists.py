@@ -1,0 +1,169 @@
+"""Candidate lists as tables and as files: merged from several sources, by user, best first."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.lists import Lists
+from core.params import Strict
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import Field, field_validator
+
+FOLDER = Path("data/candidates")
+
+
+@dataclass(frozen=True)
+class Retrieved:
+    """What a source retrieved for each user, best first: item int32 (n_users, n), -1 where it has
+    no more; score float32 (n_users, n).
+    """
+
+    item: np.ndarray
+    score: np.ndarray
+
+
+class CandidateListParams(Strict):
+    """The section `candidates`, for stages that read the lists; models.registry.CandidatesParams
+    checks that the sources exist, too.
+    """
+
+    sources: list[str]  # names in models.registry.SOURCES
+    per_source: int = Field(ge=10, le=10_000)  # items each source retrieves for a user
+    label_users: int = Field(ge=0, le=10**9)  # most users of a label fold, by seed; 0 = all
+    alive_windows: int = Field(ge=0, le=1000)  # windows in which a candidate was shown; 0 = all
+
+    @field_validator("sources")
+    @classmethod
+    def _has_als_once(cls, sources: list[str]) -> list[str]:
+        if sources[:1] != ["als"] or len(set(sources)) < len(sources):
+            raise ValueError("must start with als and name each source once")
+        return sources
+
+
+@dataclass(frozen=True)
+class Candidates(Lists):
+    """Candidate lists as columns: rows by user, best first within a user.
+
+    user, item   int32 (n_rows,)
+    rank         source -> int16 (n_rows,): 1 is best, 0 where the source did not retrieve the item
+    score        model -> float32 (n_rows,), of every model in use, whether it retrieved the item or
+                 not: NaN where the model does not know the item
+    """
+
+    user: np.ndarray
+    item: np.ndarray
+    rank: dict[str, np.ndarray]
+    score: dict[str, np.ndarray]
+
+    @property
+    def is_retrieved(self) -> np.ndarray:
+        """bool (n_rows,): whether any source retrieved the item; none did for cold users."""
+        return np.any([rank > 0 for rank in self.rank.values()], axis=0)
+
+    def take(self, rows: np.ndarray) -> "Candidates":
+        """Return the given rows: a slice, or indices or a mask that keep the order."""
+        return of_columns({name: values[rows] for name, values in self.columns().items()})
+
+    def table(self) -> pa.Table:
+        return pa.table(self.columns())
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """Return the columns of the file."""
+        ranks = {f"{name}_rank": values for name, values in self.rank.items()}
+        scores = {f"{name}_score": values for name, values in self.score.items()}
+        return {"user": self.user, "item": self.item, **ranks, **scores}
+
+
+def merge(users: np.ndarray, retrieved: dict[str, np.ndarray], n_items: int) -> Candidates:
+    """Return one list for each of `users` (ascending) from what every source retrieved, without
+    scores.
+
+    retrieved  source -> item int32 (n_users, n), best first, -1 where it has no more
+    Order within a list: the best rank that any source gave, then the order of the sources, then
+    the item.
+    """
+    names = list(retrieved)
+    found = [np.nonzero(items >= 0) for items in retrieved.values()]  # row, place
+    pairs = [
+        row * n_items + items[row, place]
+        for items, (row, place) in zip(retrieved.values(), found, strict=True)
+    ]
+    key = np.unique(np.concatenate(pairs))
+    ranks = np.zeros((len(names), len(key)), dtype=np.int16)
+    for of_source, pair, (_, place) in zip(ranks, pairs, found, strict=True):
+        of_source[np.searchsorted(key, pair)] = place + 1
+    best = np.where(ranks == 0, np.iinfo(np.int16).max, ranks)
+    first = best.argmin(axis=0)
+    row, item = np.divmod(key, n_items)
+    place = (row << 16 | best.min(axis=0)) * len(names) + first  # of one pair only, so no ties
+    order = np.argsort(place)
+    return Candidates(
+        users[row[order]].astype(np.int32),
+        item[order].astype(np.int32),
+        {name: ranks[number, order] for number, name in enumerate(names)},
+        {},
+    )
+
+
+def fallback_lists(users: np.ndarray, items: np.ndarray, names: list[str]) -> Candidates:
+    """Return lists in the order of `items`, int32 (n_users, n), -1 for none, of which none of the
+    sources `names` retrieved an item; without scores.
+    """
+    row, place = np.nonzero(items >= 0)
+    ranks = {name: np.zeros(len(row), dtype=np.int16) for name in names}
+    return Candidates(users[row].astype(np.int32), items[row, place], ranks, {})
+
+
+def concatenate(parts: list[Candidates]) -> Candidates:
+    """Return the rows of all parts, which have the same columns, one after the other."""
+    columns = [part.columns() for part in parts]
+    return of_columns({name: np.concatenate([of[name] for of in columns]) for name in columns[0]})
+
+
+def of_columns(columns: dict[str, np.ndarray]) -> Candidates:
+    """Return the lists that have these columns, see Candidates.columns."""
+    found = {"_rank": {}, "_score": {}}
+    for name, values in columns.items():
+        model, _, kind = name.rpartition("_")
+        if model:
+            found[f"_{kind}"][model] = values
+    return Candidates(columns["user"], columns["item"], found["_rank"], found["_score"])
+
+
+def schema(sources: list[str], models: list[str]) -> pa.Schema:
+    """The columns of a file of candidate lists."""
+    fields = [("user", pa.int32()), ("item", pa.int32())]
+    fields += [(f"{name}_rank", pa.int16()) for name in sources]
+    return pa.schema([*fields, *((f"{name}_score", pa.float32()) for name in models)])
+
+
+def append(file: pq.ParquetWriter, lists: Candidates) -> None:
+    """Write whole lists as one row group, as read() expects them."""
+    file.write_table(lists.table(), row_group_size=max(1, len(lists.user)))
+
+
+def read(fold: str, max_rows: int = 2_000_000) -> Iterator[Candidates]:
+    """Yield the lists of a fold in blocks of whole lists, each of about max_rows rows, in the order
+    of the file.
+    """
+    file = pq.ParquetFile(FOLDER / f"{fold}.parquet")
+    for group in range(max(1, file.num_row_groups)):
+        table = file.read_row_group(group) if file.num_row_groups else file.read()
+        columns = {name: table[name].to_numpy() for name in table.column_names}
+        yield from split(of_columns(columns), max_rows)
+
+
+def split(lists: Candidates, max_rows: int) -> Iterator[Candidates]:
+    """Yield blocks of whole lists, in order, each of at most max_rows rows unless one list alone is
+    longer; at least one block.
+    """
+    ends = np.append(lists.starts[1:], len(lists.user))
+    start, stop = 0, -1
+    while stop < len(lists.user):
+        fitting = np.searchsorted(ends, [start, start + max_rows], side="right")
+        stop = int(ends[min(max(fitting[0], fitting[1] - 1), len(ends) - 1)])
+        yield lists.take(slice(start, stop))
+        start = stop

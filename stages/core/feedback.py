@@ -1,0 +1,97 @@
+"""Columns of the log that few stages read: the strength of the feedback, and its channels.
+
+A column is read when it is asked for, so it costs nothing where it is not in use.
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+
+from core.history import INTERACTIONS, Columns, History
+from core.tables import SETTINGS, channels_of
+
+import numpy as np
+import pyarrow.parquet as pq
+
+CHANNELS = Path("data/split/channels.parquet")  # a row for each of data/split/interactions.parquet
+
+
+class Channels(Mapping[str, np.ndarray]):
+    """The channels that the source has, by their names in tables.CHANNELS: bool or uint8 (n_rows,)
+    of the history, read anew each time.
+
+    given  for new users, who are in no file of the pipeline: the columns of both files of the rows
+           that the history was made of
+
+    A pair that occurs more than once has the largest value of its rows, but the setting (place,
+    platform, agent) of the first one.
+    """
+
+    def __init__(self, history: History, given: Columns | None = None) -> None:
+        self.history, self.given = history, given
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return channels_of(pq.read_schema(CHANNELS).names if self.given is None else self.given)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self._names:
+            raise KeyError(name)
+        return self.column(CHANNELS, name)
+
+    def __contains__(self, name: object) -> bool:  # that of Mapping would read the column
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def column(self, path: Path, name: str) -> np.ndarray:
+        """Return a column of one of the two files, (n_rows,) of the history, in its dtype."""
+        values = self._known(path, name)
+        if not self._is_repeat.any():
+            return values
+        result = values[~self._is_repeat]
+        if name not in SETTINGS:
+            np.maximum.at(result, self._row_of_repeats, values[self._is_repeat])
+        return result
+
+    def _known(self, path: Path, name: str) -> np.ndarray:
+        """Return a column's rows before the target window."""
+        return self._all(path, name)[self._is_known]
+
+    def _all(self, path: Path, name: str) -> np.ndarray:
+        return read_column(path, name) if self.given is None else self.given[name]
+
+    @cached_property
+    def _is_known(self) -> np.ndarray:
+        return self._all(INTERACTIONS, "window") < self.history.n_windows
+
+    @cached_property
+    def _is_repeat(self) -> np.ndarray:
+        """bool, of the known rows: whether an earlier row has the same pair."""
+        return self._known(INTERACTIONS, "is_repeat")
+
+    @cached_property
+    def _row_of_repeats(self) -> np.ndarray:
+        """int64, of the known rows that are repeats: the history's row of the same pair."""
+        history = self.history
+        user, item = (self._known(INTERACTIONS, name)[self._is_repeat] for name in ("user", "item"))
+        pair = history.user.astype(np.int64) * history.n_items + history.item
+        again = history.user_of(user).astype(np.int64) * history.n_items + history.item_of(item)
+        order = np.argsort(pair)
+        return order[np.searchsorted(pair, again, sorter=order)]
+
+
+def read_column(path: Path, name: str) -> np.ndarray:
+    """Return a column of one of the two files."""
+    return pq.read_table(path, columns=[name])[name].to_numpy()
+
+
+def strengths(history: History, given: Columns | None = None) -> np.ndarray:
+    """Return uint8 (n_rows,) of the history: 0 where not positive, else the strength of the
+    feedback, at least 1. given  as in Channels
+    """
+    return Channels(history, given).column(INTERACTIONS, "strength")

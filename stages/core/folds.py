@@ -1,0 +1,91 @@
+"""The folds of params.yaml, their target windows, and the outputs of stages that loop over them.
+
+The folds target consecutive windows; the first fold targets the last window of the data.
+"""
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.params import Strict, is_judged, kind_of
+from core.script import InputError, check_outputs_may_stay, fold_argument, whole_folder
+
+from pydantic import Field
+
+FILE = Path("data/split/folds.json")
+
+
+class SplitParams(Strict):
+    """Parameters of the split."""
+
+    windows: int = Field(ge=3, le=1000)  # parts of equal size, for sources without weeks
+
+
+@dataclass(frozen=True)
+class Folds:
+    """The target window of each fold, by its name; the latest fold first."""
+
+    windows: dict[str, int]
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.windows)
+
+    @property
+    def judged(self) -> list[str]:
+        """The folds that models are evaluated on."""
+        return [fold for fold in self.windows if is_judged(fold)]
+
+    def of_kind(self, kind: str) -> list[str]:
+        """Return the folds of a kind, such as validation."""
+        return [fold for fold in self.windows if kind_of(fold) == kind]
+
+    def before(self, fold: str, most: int) -> list[str]:
+        """Return at most so many folds that come before this one in time."""
+        start = self.names.index(fold) + 1
+        return self.names[start : start + most]
+
+
+def folds_of(names: list[str], n_windows: int) -> Folds:
+    """Return the folds for so many windows of data; InputError where one would have no history."""
+    if len(names) >= n_windows:
+        raise InputError(
+            f"params.yaml: folds has {names[n_windows - 1]}, which needs {n_windows + 1} windows or"
+            f" more; the data has {n_windows}"
+        )
+    return Folds({fold: n_windows - behind for behind, fold in enumerate(names, start=1)})
+
+
+def save(folds: Folds, path: Path) -> None:
+    """Write the file that all later stages read the folds from."""
+    path.write_text(json.dumps(folds.windows, indent=2) + "\n", encoding="utf-8")
+
+
+def load() -> Folds:
+    """Read the folds that `split` has written."""
+    return Folds(json.loads(FILE.read_text(encoding="utf-8")))
+
+
+@contextlib.contextmanager
+def outputs_of_folds(folder: Path, arguments: list[str]) -> Iterator[tuple[list[str], Path]]:
+    """Yield the folds to work on and a temporary folder for their files.
+
+    Without an argument these are all folds, and the temporary folder replaces `folder` when the
+    block ends well, so no file of a fold that params.yaml no longer has is left. With the argument
+    FOLD, its files alone are replaced.
+    """
+    todo = fold_argument(arguments, load().names)
+    if not arguments:
+        with whole_folder(folder) as temporary:
+            yield todo, temporary
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".", suffix=".tmp") as temporary:
+        yield todo, Path(temporary)
+        check_outputs_may_stay()
+        for path in Path(temporary).iterdir():
+            os.replace(path, folder / path.name)

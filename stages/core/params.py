@@ -1,0 +1,202 @@
+"""Read params.yaml strictly: an unknown key, a wrong type or a value out of range stops the stage
+with one line that contains the key, the value and what is allowed.
+"""
+
+import difflib
+import os
+from collections.abc import Iterable
+from functools import cache, partial
+from pathlib import Path
+from typing import TypeVar
+
+from core import script
+from core.script import InputError
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+FILE = Path("params.yaml")
+SECTIONS = ("data", "split", "als", "sources", "candidates", "features", "ranker", "baselines")
+SECTIONS += ("evaluate", "spark")
+RENAMED = {"spark.alive_windows": "candidates.alive_windows"}  # old dotted key -> new one
+
+
+class Strict(BaseModel):
+    """The base of every section: no unknown keys, no conversions, no NaN, no defaults. Every number
+    has a least and a largest value, since libraries crash or stall beyond theirs.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_no_unknown_keys(cls, values: object) -> object:
+        if isinstance(values, dict) and (hint := _unknown(values, cls.model_fields)):
+            raise PydanticCustomError("unknown", "{hint}", {"hint": hint})
+        return values
+
+
+def kind_of(fold: str) -> str:
+    """Return what the fold is for: test, validation or label."""
+    return fold.partition("_")[0]
+
+
+def is_judged(fold: str) -> bool:
+    """Return whether models are evaluated on the fold. Label folds only train rankers."""
+    return kind_of(fold) != "label"
+
+
+class SharedParams(Strict):
+    """The keys outside the sections, which several stages read."""
+
+    seed: int = Field(ge=0, le=2**31 - 1)  # of ALS, the rankers, the samples and the bootstrap
+    threads: int = Field(ge=0, le=256)  # 0 = every core the process may use; never changes a byte
+    folds: list[str]  # consecutive windows, the latest first; see core.folds
+
+    @field_validator("folds")
+    @classmethod
+    def _are_consecutive(cls, folds: list[str]) -> list[str]:
+        wanted = []
+        for kind in ("test", "validation", "label"):
+            n = sum(kind_of(fold) == kind for fold in folds)
+            first = "label_1" if kind == "label" else kind
+            wanted += [first, *(f"{kind}_{i}" for i in range(2, n + 1))]
+        if folds != wanted:
+            order = "test, test_2, …, validation, validation_2, …, label_1, label_2, …"
+            raise ValueError(f"must be {order} in this order, at least one of each")
+        return folds
+
+    @property
+    def n_threads(self) -> int:
+        """Threads to use, at least 1."""
+        has_affinity = hasattr(os, "sched_getaffinity")  # not on macOS
+        n_cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+        return self.threads or n_cores
+
+
+Section = TypeVar("Section", bound=BaseModel)
+
+
+def section(name: str, model: type[Section]) -> Section:
+    """Return a section, such as als or sources.item_knn; InputError with one line per finding."""
+    values = look_up(_load(), name)
+    if values is None:
+        raise InputError(f"{FILE}: the section {name} is missing")
+    _remember(name, values)
+    return _validated(values, model, [name])
+
+
+def shared_params() -> SharedParams:
+    """Return seed, threads and folds. Only threads may change while a script runs."""
+    values = {key: value for key, value in _load().items() if key not in SECTIONS}
+    for key in values.keys() - {"threads"}:
+        _remember(key, values[key])
+    return _validated(values, SharedParams, [])
+
+
+def _load() -> dict:
+    try:
+        return _parsed(FILE.read_bytes())
+    except FileNotFoundError:
+        raise InputError(f"{FILE}: not found; run from the top folder of the repository") from None
+
+
+@cache
+def _parsed(text: bytes) -> dict:
+    try:
+        tree = YAML(typ="safe").load(text)
+    except (YAMLError, ValueError) as error:
+        raise InputError(f"{FILE}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(tree, dict):
+        raise InputError(f"{FILE}: must be a mapping of sections")
+    for old, new in RENAMED.items():
+        if look_up(tree, old) is not None:
+            raise InputError(f"{FILE}: {old} is now {new}")
+    if hint := _unknown(tree, [*SharedParams.model_fields, *SECTIONS]):
+        raise InputError(f"{FILE}: {hint}")
+    return tree
+
+
+def _unknown(names: Iterable[object], known: Iterable[str]) -> str | None:
+    """Return what to say about the first name that is not known, None without one."""
+    for name in names:
+        if name not in known:
+            close = difflib.get_close_matches(written(name), known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"
+            return f"{written(name)} is not a parameter; {hint}"
+    return None
+
+
+def _validated(values: object, model: type[Section], place: list[str]) -> Section:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        lines = dict.fromkeys(_line(finding, values, place) for finding in error.errors())
+        raise InputError("\n".join(f"{FILE}: {line}" for line in lines)) from None
+
+
+def _line(error: dict, values: object, place: list[str]) -> str:
+    """Return one line for one finding of pydantic: key, value, what is allowed."""
+    for part in error["loc"]:  # not in the file: the member of a union, the number of a setting
+        if part in values if isinstance(values, dict) else isinstance(values, list):
+            place, values = [*place, written(part)], values[part]
+    message = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    if error["type"] == "missing":
+        return f"{'.'.join([*place, error['loc'][-1]])} is missing"
+    if error["type"] == "unknown":
+        return ".".join([*place, message])
+    if error["type"] == "value_error" and not error["loc"]:  # of several keys, in the message
+        return message
+    return f"{'.'.join(place)} is {shown(error['input'])}: {message}"
+
+
+def _remember(key: str, value: object) -> None:
+    """Compare this value with the file before each output and at the end of the script."""
+    if script.checks is not None:
+        script.checks.append(partial(_check_unchanged, key, value))
+
+
+def _check_unchanged(key: str, value: object) -> None:
+    """InputError if the value is another one now, which DVC would record with the outputs."""
+    for name, before, after in changes(key, value, look_up(_load(), key)):
+        what = f"{name} was {shown(before)} when it was read, and is {shown(after)} now"
+        raise InputError(f"{FILE}: {what}; the outputs are not kept, run it again")
+
+
+def shown(value: object) -> str:
+    """Return Python's repr of the value, at most 200 characters."""
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:197]}..."
+
+
+def written(name: object) -> str:
+    """Return a name as one short line."""
+    is_plain = isinstance(name, str) and name.isprintable() and 0 < len(name) < 100
+    return name if is_plain else shown(name)
+
+
+def leaves(tree: object, prefix: str = "") -> dict[str, object]:
+    """Return the values of a tree by dotted key."""
+    if not isinstance(tree, dict) or not tree:
+        return {prefix.removesuffix("."): tree}
+    below = (leaves(of, f"{prefix}{name}.") for name, of in tree.items())
+    return {key: value for part in below for key, value in part.items()}
+
+
+def look_up(tree: dict, dotted: str) -> object:
+    """Return the value under a dotted key, None if there is none."""
+    for name in dotted.split("."):
+        tree = tree.get(name) if isinstance(tree, dict) else None
+    return tree
+
+
+def changes(key: str, before: object, after: object) -> list[tuple[str, object, object]]:
+    """Return (dotted key, old value, new value) of every leaf below `key` that differs.
+
+    An absent value is None.
+    """
+    old, new = leaves(before, f"{key}."), leaves(after, f"{key}.")
+    pairs = [(name, old.get(name), new.get(name)) for name in {**old, **new}]
+    return [pair for pair in pairs if pair[1] != pair[2]]

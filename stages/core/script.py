@@ -1,0 +1,124 @@
+"""Run a script: errors in one line, outputs that appear whole or not at all."""
+
+import contextlib
+import inspect
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from core import process
+
+import psutil
+
+
+class InputError(ValueError):
+    """Bad input. The message has a line per finding: the place, the value, what would be right."""
+
+
+checks: list[Callable[[], None]] | None = None  # of the running script; None if none runs
+
+
+def check_outputs_may_stay() -> None:
+    """Raise if no output of this run may be kept. Called before each output takes its place."""
+    if process.interrupts:
+        raise KeyboardInterrupt
+    for check in checks or ():
+        check()
+
+
+def run_script(main: Callable[..., None]) -> None:
+    """Run main(), or main(arguments) if it takes the arguments of the command line.
+
+    Bad input, a full disk, a missing file or too little memory end in one line on stderr and exit
+    code 1, an interrupt in exit code 130. A bug keeps its traceback.
+    """
+    global checks
+    checks, process.is_importing = [], False
+    name, given = process.script_name(), sys.argv[1:]
+    if note := process.kernel_note():
+        print(f"{name}: {note}", file=sys.stderr)
+    try:
+        arguments = [given] if inspect.signature(main).parameters else []
+        if given and not arguments:
+            raise InputError(f"usage: python {sys.argv[0]}, without the argument {given[0]!r}")
+        main(*arguments)
+        check_outputs_may_stay()
+    except (Exception, KeyboardInterrupt) as error:
+        if process.interrupts or isinstance(error, KeyboardInterrupt):
+            print(process.interrupted(), file=sys.stderr)
+            sys.exit(130)
+        if not (message := message_of(error)):
+            raise
+        sys.exit("\n".join(f"{name}: {line}" for line in message.splitlines()))
+    finally:
+        checks = None
+
+
+def message_of(error: Exception) -> str | None:
+    """Return what to tell users of an error; None of a bug."""
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, OSError) and error.filename:
+        path = error.filename2 or error.filename  # of two, the one to be written
+        return f"{path}: {error.strerror}"
+    if isinstance(error, OSError | MemoryError) or str(error) == "std::bad_alloc":  # of LightGBM
+        return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return None
+
+
+def fold_argument(arguments: list[str], folds: list[str]) -> list[str]:
+    """Return the folds to work on: the one of `python stages/NAME.py FOLD`, else all of them."""
+    if len(arguments) > 1 or not {*arguments} <= {*folds}:
+        raise InputError(f"usage: python {sys.argv[0]} [FOLD], with FOLD one of {', '.join(folds)}")
+    return arguments or folds
+
+
+def remove(path: Path) -> None:
+    """Remove a folder with its content, a file or a link, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def whole(path: Path, *, is_folder: bool = False) -> Iterator[Path]:
+    """Give the block a temporary path, which becomes `path` if the block succeeds.
+
+    It is removed if the block fails, or by the next writer of `path` if the process is killed.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{path.name}.*.tmp"):
+        pid = left.name.split(".")[-2]
+        if pid.isdecimal() and (int(pid) == os.getpid() or not psutil.pid_exists(int(pid))):
+            remove(left)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    old = path.with_name(f".{path.name}.old.{os.getpid()}.tmp")
+    try:
+        if is_folder:
+            temporary.mkdir()
+        yield temporary
+        check_outputs_may_stay()
+        if is_folder and os.path.lexists(path):  # a folder cannot replace another one
+            os.replace(path, old)
+        os.replace(temporary, path)
+    except OSError as error:
+        if error.errno and not error.filename:  # such as a full disk
+            error.filename = str(path)
+        raise
+    finally:
+        remove(temporary)
+        remove(old)
+
+
+def whole_folder(path: Path) -> contextlib.AbstractContextManager[Path]:
+    """Do the same for a folder, which replaces an earlier one with all its content."""
+    return whole(path, is_folder=True)
+
+
+def report(line: str) -> None:
+    """Print one line on stdout: a count that users should know."""
+    print(f"{process.script_name()}: {line}", flush=True)

@@ -1,0 +1,115 @@
+"""The tables that every data source is turned into, and that everything after `ingest` reads.
+
+data/tables/
+interactions.parquet   one row per interaction, in time order
+    user int32, item int32  row numbers in users.parquet and items.parquet
+    is_positive bool        data.positive holds
+    strength uint8          0 where not positive; 1 for a plain positive, more for stronger
+                            feedback, at most 4
+    week int16              only in sources that come in weeks: 0 is the oldest; the schema's
+                            metadata has their number, n_weeks, and may have weeks, JSON: the
+                            source's number of each
+    is_test bool            only in sources with a test file: True in its rows, which come last
+    timestamp int64         only in sources that tell the time: seconds since 1970, ascending, but
+                            for the rows of a test file, which come last
+    CHANNELS                only those that the source has, for the family `channels`:
+                            like, share, bookmark, dislike, click_on_author, open_comments bool;
+                            timespent uint8, seconds, 255 at most; place, platform, agent uint8: a
+                            code of the value (how many others occurred before it), 255 if unknown;
+                            the schema's metadata `levels`, JSON, has the values of each by code
+users.parquet          one row per user that occurs in the interactions, ascending by user_id
+    user_id                 the source's dtype
+    …                       one column per user feature: float32 is a number, dictionary<int32,
+                            string> a category
+items.parquet          the same for items: item_id and the item features
+item_tags.npz          scipy CSR float32 (n_items, n_tags): the groups an item belongs to (its
+                            author, its genres); each row sums to 1 or is empty
+item_embeddings.npy    float32 (n_items, width); a row of NaN for an item without one
+item_titles.parquet    title string, a row per item: what people call it. No column where the
+                            source has none. A file of its own, since a title is no feature
+"""
+
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.script import whole, whole_folder
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from scipy import sparse
+
+FOLDER = Path("data/tables")
+INTERACTIONS = FOLDER / "interactions.parquet"
+USERS = FOLDER / "users.parquet"
+ITEMS = FOLDER / "items.parquet"
+TAGS = FOLDER / "item_tags.npz"
+EMBEDDINGS = FOLDER / "item_embeddings.npy"
+TITLES = FOLDER / "item_titles.parquet"
+FEEDBACK = ("like", "share", "bookmark", "dislike", "click_on_author", "open_comments")
+TIMESPENT, MOST_SECONDS = "timespent", 255
+SETTINGS, UNKNOWN = ("place", "platform", "agent"), 255
+CHANNELS = (*FEEDBACK, TIMESPENT, *SETTINGS)
+LEVELS = b"levels"
+RECOMMENDATIONS = "data/recommendations/{fold}.parquet"  # see recommend.py
+
+
+def channels_of(names: Iterable[str]) -> list[str]:
+    """Return which of these columns are feedback channels."""
+    return [name for name in names if name in CHANNELS]
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What a reader returns; see the module's docstring. item_titles  None if it has none."""
+
+    interactions: pa.Table
+    users: pa.Table
+    items: pa.Table
+    item_tags: sparse.csr_array
+    item_embeddings: np.ndarray
+    item_titles: pa.Array | None = None
+
+
+def write(tables: Tables) -> None:
+    """Write the tables, all of them or none."""
+    with whole_folder(FOLDER) as folder:
+        titles = {} if tables.item_titles is None else {"title": tables.item_titles}
+        write_parquet(folder / INTERACTIONS.name, tables.interactions)
+        write_parquet(folder / USERS.name, tables.users)
+        write_parquet(folder / ITEMS.name, tables.items)
+        write_parquet(folder / TITLES.name, pa.table(titles))
+        write_npz(folder / TAGS.name, arrays_of(tables.item_tags))
+        np.save(folder / EMBEDDINGS.name, tables.item_embeddings)
+
+
+def arrays_of(matrix: sparse.csr_array) -> dict[str, np.ndarray]:
+    """Return what scipy.sparse.load_npz takes for this matrix."""
+    parts = {name: getattr(matrix, name) for name in ("data", "indices", "indptr", "shape")}
+    return {"format": np.array(b"csr"), "_is_array": np.array(True), **parts}
+
+
+def write_parquet(path: Path, table: pa.Table) -> None:
+    """Write a parquet file, whole or not at all, the same bytes for the same table."""
+    with whole(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write arrays as numpy.load reads them, whole or not at all, the same bytes for the same
+    arrays. numpy.savez has other bytes below and above Python 3.11.4, and scipy.sparse.save_npz
+    compresses, by a library that differs between systems.
+    """
+    with whole(path) as temporary, zipfile.ZipFile(temporary, "w") as file:
+        for name, values in arrays.items():
+            entry = zipfile.ZipInfo(f"{name}.npy")
+            entry.file_size = np.asarray(values).nbytes  # beyond 2 GB it takes the extension
+            with file.open(entry, "w") as written:
+                np.lib.format.write_array(written, np.asarray(values), allow_pickle=False)
+
+
+def read_tags(items: np.ndarray) -> sparse.csr_array:
+    """Return the tags of these rows of items.parquet: CSR float32 (len(items), n_tags)."""
+    return sparse.csr_array(sparse.load_npz(TAGS))[items]

@@ -1,0 +1,119 @@
+"""Top-k lists: cut from scored candidates, compared with the relevant items of a target window."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.candidate_lists import Retrieved
+from core.history import Target
+from core.lists import group_of, largest, list_of_row, starts_of
+from core.params import Strict
+from core.script import InputError
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pydantic import Field
+
+MODEL_LISTS = pa.schema(  # a file with the lists of several models, each with a number
+    {
+        "model": pa.string(),
+        "number": pa.int16(),
+        "user": pa.int32(),
+        "item": pa.int32(),
+        "rank": pa.int16(),
+        "score": pa.float32(),
+    }
+)
+COLUMNS = ("user", "item", "rank", "score")
+
+
+class EvaluateParams(Strict):
+    """Parameters of the evaluation."""
+
+    k: int = Field(ge=1, le=1000)  # length of the lists, and cut-off of every metric
+    n_resamples: int = Field(ge=100, le=1_000_000)  # bootstrap resamples of users
+
+
+def check_length(k: int, per_source: int) -> None:
+    """Raise InputError where the lists of ALS alone would end before k, which lowers its MAP."""
+    if k > per_source:
+        raise InputError(
+            f"params.yaml: evaluate.k is {k}: must be at most candidates.per_source ({per_source})"
+        )
+
+
+@dataclass(frozen=True)
+class TopLists:
+    """The top k of each user as columns: rows by user, best first.
+
+    user, item  int32: rows in users.parquet and items.parquet
+    rank        int16, 1 is best; score float32
+    """
+
+    user: np.ndarray
+    item: np.ndarray
+    rank: np.ndarray
+    score: np.ndarray
+
+    def hits(self, target: Target, judged: np.ndarray, k: int) -> np.ndarray:
+        """Return bool (len(judged), k): whether the item at each rank of these users is relevant.
+
+        judged  int (n_users,): rows of users.parquet, ascending
+        """
+        hits = np.zeros((len(judged), k), dtype=bool)
+        rows = np.flatnonzero(np.isin(self.user, judged))
+        is_hit = target.strength_of(self.user[rows], self.item[rows]) > 0
+        hits[np.searchsorted(judged, self.user[rows]), self.rank[rows] - 1] = is_hit
+        return hits
+
+
+def top_k(user: np.ndarray, item: np.ndarray, score: np.ndarray, k: int) -> TopLists:
+    """Return the k rows of each user with the largest score; ties keep the order of the rows. The
+    rows of a user are contiguous.
+    """
+    starts, group = starts_of(user), group_of(user)
+    row = list_of_row(group)
+    place = np.arange(len(user)) - starts[row]
+    scores = np.full((len(starts), group.max(initial=0)), -np.inf)
+    scores[row, place] = score
+    row, rank, place = largest(scores, k)
+    best = starts[row] + place
+    return TopLists(
+        user[best], item[best], (rank + 1).astype(np.int16), score[best].astype(np.float32)
+    )
+
+
+def rows_of(users: np.ndarray, found: Retrieved, items: np.ndarray) -> TopLists:
+    """Return retrieved items as rows, -1 left out.
+
+    users  int32 (n_users,): rows of users.parquet; items  int32: rows of items.parquet, by the
+    items of `found`
+    """
+    row, place = np.nonzero(found.item >= 0)
+    return TopLists(
+        users[row],
+        items[found.item[row, place]],
+        (place + 1).astype(np.int16),
+        found.score[row, place].astype(np.float32),
+    )
+
+
+def concatenate(parts: list[TopLists]) -> TopLists:
+    """Return the lists of all parts, one part after the other."""
+    return TopLists(*(np.concatenate([getattr(part, of) for part in parts]) for of in COLUMNS))
+
+
+def append(file: pq.ParquetWriter, model: str, number: int, lists: TopLists) -> None:
+    """Write the lists of one model as rows of MODEL_LISTS."""
+    n_rows = len(lists.user)
+    columns = [pa.repeat(model, n_rows), pa.repeat(number, n_rows)]
+    columns += [pa.array(getattr(lists, name)) for name in COLUMNS]
+    file.write_table(pa.table(columns, MODEL_LISTS.names).cast(MODEL_LISTS))
+
+
+def read(path: Path, model: str, number: int) -> TopLists:
+    """Read the lists of one model from a file of MODEL_LISTS."""
+    is_wanted = (pc.field("model") == model) & (pc.field("number") == number)
+    table = pq.read_table(path, filters=is_wanted)
+    return TopLists(*(table[name].to_numpy() for name in COLUMNS))

@@ -1,0 +1,206 @@
+"""Judged lists: the top k of every model against the target window, per fold and pooled.
+
+A list is a user in a judged fold with at least one relevant item in the target window. A user can
+have a list in several folds.
+"""
+
+from dataclasses import dataclass, fields
+
+from core import candidate_lists, metrics, tables
+from core.candidate_lists import Candidates
+from core.history import History, Target
+from core.top_lists import TopLists, concatenate, top_k
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+HEAD = 0.1  # share of the catalogue, by positives in the history, that counts as popular
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The lists of one fold, or of several folds one after the other, with the hits of every model.
+
+    user         int32 (n_lists,): rows of users.parquet, ascending within a fold
+    n_positives  int64 (n_lists,): in the history of the list's fold; 0 for a cold user
+    n_relevant   int64 (n_lists,), at least 1: relevant items
+    n_known      int64 (n_lists,): relevant items that the history contains
+    n_popular    int64 (n_lists,): relevant items in the HEAD of the catalogue
+    n_candidates, n_found, n_found_by_als  int64 (n_lists,): candidates; relevant items among them,
+                 and among the first 100 of ALS
+    hits         model -> bool (n_lists, k): whether the item at each rank is relevant; ALS and the
+                 hybrid first, then the baselines
+    popular_hits the same, for relevant items in the HEAD only
+    single_hits  number -> bool (n_lists, k): hits of each single model of the hybrid
+    coverage     all, warm or cold -> model -> share of the fold's items that are in at least one
+                 list, averaged over the folds; `all` includes the lists of users not judged
+    n_items      items in the history; in that of the first fold where there are several
+    """
+
+    user: np.ndarray
+    n_positives: np.ndarray
+    n_relevant: np.ndarray
+    n_known: np.ndarray
+    n_popular: np.ndarray
+    n_candidates: np.ndarray
+    n_found: np.ndarray
+    n_found_by_als: np.ndarray
+    hits: dict[str, np.ndarray]
+    popular_hits: dict[str, np.ndarray]
+    single_hits: dict[str, np.ndarray]
+    coverage: dict[str, dict[str, float]]
+    n_items: int
+
+    @property
+    def is_cold(self) -> np.ndarray:
+        """bool (n_lists,)."""
+        return self.n_positives == 0
+
+    @property
+    def baselines(self) -> list[str]:
+        """The models other than ALS and the hybrid."""
+        return [name for name in self.hits if name not in ("als", "hybrid")]
+
+    def ap(self, model: str) -> np.ndarray:
+        """AP@k of every list, float64 (n_lists,)."""
+        return metrics.average_precision(self.hits[model], self.n_relevant)
+
+    def warm_and_cold(self) -> dict[str, "Judged"]:
+        """The lists of warm and of cold users, without a group that has none."""
+        return {
+            group: _joined([self], rows, dict.fromkeys(("all", group), self.coverage[group]))
+            for group, rows in (("warm", ~self.is_cold), ("cold", self.is_cold))
+            if rows.any()
+        }
+
+
+def judge(
+    history: History,
+    target: Target,
+    models: dict[str, TopLists],
+    single: list[TopLists],
+    counts: np.ndarray,
+    k: int,
+    is_popular: np.ndarray | None = None,
+) -> Judged:
+    """Return the judged lists of one fold.
+
+    models      the lists of ALS and the hybrid first, then of the baselines
+    single      the lists of each single model of the hybrid
+    counts      see candidate_counts
+    is_popular  bool (n_items,), needed where `history` is only a part of the fold's
+    """
+    users, n_relevant = np.unique(target.user, return_counts=True)
+    row = np.searchsorted(users, target.user)
+    item = history.item_of(target.item)
+    if is_popular is None:
+        is_popular = head(np.bincount(history.positives.indices, minlength=history.n_items))
+    is_popular = is_popular[item] & (item >= 0)
+    popular = Target(
+        target.users, target.user[is_popular], target.item[is_popular], target.strength[is_popular]
+    )
+    n_positives = history.n_positives_of(users)
+    groups = {"all": None, "warm": users[n_positives > 0], "cold": users[n_positives == 0]}
+    return Judged(
+        user=users,
+        n_positives=n_positives,
+        n_relevant=n_relevant,
+        n_known=np.bincount(row[item >= 0], minlength=len(users)),
+        n_popular=np.bincount(row[is_popular], minlength=len(users)),
+        n_candidates=counts[0],
+        n_found=counts[1],
+        n_found_by_als=counts[2],
+        hits={name: lists.hits(target, users, k) for name, lists in models.items()},
+        popular_hits={name: lists.hits(popular, users, k) for name, lists in models.items()},
+        single_hits={str(n): lists.hits(target, users, k) for n, lists in enumerate(single)},
+        coverage={
+            name: {model: coverage(lists, of, history.n_items) for model, lists in models.items()}
+            for name, of in groups.items()
+        },
+        n_items=history.n_items,
+    )
+
+
+def head(popularity: np.ndarray) -> np.ndarray:
+    """Return the HEAD of the items with a positive, and ties with its last item: bool (n_items,).
+
+    popularity  int (n_items,): positives
+    """
+    n_head = max(1, int(HEAD * (popularity > 0).sum()))
+    return popularity >= np.sort(popularity)[-n_head]
+
+
+def coverage(lists: TopLists, users: np.ndarray | None, n_items: int) -> float:
+    """Return the share of items in at least one list of these users; None means all users."""
+    items = lists.item if users is None else lists.item[np.isin(lists.user, users)]
+    return len(np.unique(items)) / n_items
+
+
+def als_ranks(lists: Candidates) -> np.ndarray:
+    """The rank by ALS of each candidate, 0 for none; for a cold user, the order of the list."""
+    start = np.repeat(lists.starts, lists.group)
+    place = np.arange(len(start)) - start + 1
+    return np.where(lists.is_retrieved, lists.rank["als"], place)
+
+
+def als_top(lists: Candidates, k: int) -> TopLists:
+    """Return the top k of ALS alone from candidate lists."""
+    rank = als_ranks(lists)
+    by_als = rank > 0
+    return top_k(lists.user[by_als], lists.item[by_als], -rank[by_als], k)
+
+
+def als_lists_and_counts(fold: str, target: Target, k: int) -> tuple[TopLists, np.ndarray]:
+    """Return the top k of ALS for every user, and the candidate counts of the judged users."""
+    users = np.unique(target.user)
+    tops, counts = [], np.zeros((3, len(users)), dtype=np.int64)
+    for lists in candidate_lists.read(fold):
+        tops.append(als_top(lists, k))
+        counts += candidate_counts(lists, target, users)
+    return concatenate(tops), counts
+
+
+def candidate_counts(lists: Candidates, target: Target, users: np.ndarray) -> np.ndarray:
+    """Return n_candidates, n_found and n_found_by_als of Judged for these users, ascending: int64
+    (3, n_users).
+    """
+    als_rank = als_ranks(lists)
+    row, is_judged = np.searchsorted(users, lists.user), np.isin(lists.user, users)
+    is_relevant = is_judged & (target.strength_of(lists.user, lists.item) > 0)
+    is_early = is_relevant & (als_rank > 0) & (als_rank <= 100)
+    counted = (is_judged, is_relevant, is_early)
+    return np.stack([np.bincount(row[rows], minlength=len(users)) for rows in counted])
+
+
+def recommended_lists(fold: str, user_ids: pa.ChunkedArray, item_ids: pa.ChunkedArray) -> TopLists:
+    """Read the published lists; ids become rows of users.parquet and items.parquet."""
+    table = pq.read_table(tables.RECOMMENDATIONS.format(fold=fold))
+    user, item = (
+        pc.index_in(table[name], ids.combine_chunks()).to_numpy().astype(np.int32)
+        for name, ids in (("user_id", user_ids), ("item_id", item_ids))
+    )
+    return TopLists(user, item, table["rank"].to_numpy(), table["score"].to_numpy())
+
+
+def pool(judged: list[Judged]) -> Judged:
+    """Return the lists of several folds, one fold after the other."""
+    coverage = {
+        group: {m: float(np.mean([one.coverage[group][m] for one in judged])) for m in models}
+        for group, models in judged[0].coverage.items()
+    }
+    return _joined(judged, slice(None), coverage)
+
+
+def _joined(judged: list[Judged], rows: np.ndarray | slice, coverage: dict[str, dict]) -> Judged:
+    """The given rows of each of `judged`, joined."""
+
+    def join(values: list) -> np.ndarray | dict[str, np.ndarray]:
+        if isinstance(values[0], np.ndarray):
+            return np.concatenate([of[rows] for of in values])
+        return {model: join([of[model] for of in values]) for model in values[0]}
+
+    names = [field.name for field in fields(Judged)[:-2]]
+    columns = {name: join([getattr(one, name) for one in judged]) for name in names}
+    return Judged(**columns, coverage=coverage, n_items=judged[0].n_items)

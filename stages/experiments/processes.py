@@ -1,0 +1,62 @@
+"""Commands of git, DVC and stages, which end when the script that runs them ends."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from core.script import InputError
+
+PRCTL = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+
+
+def git(*arguments: str) -> str:
+    """The output of a git command."""
+    result = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise InputError(
+            f"git {arguments[0]}: {(result.stderr.strip() or 'failed').splitlines()[-1]}"
+        )
+    return result.stdout.removesuffix("\n")
+
+
+def dvc(*arguments: str) -> str:
+    """The output of a DVC command."""
+    return python("-m", "dvc", *arguments)
+
+
+def python(*arguments: str, folder: Path | None = None) -> str:
+    """The output of this Python with these arguments; InputError with the reason where it fails."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    result = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env={**os.environ, "PATH": path},
+        preexec_fn=end_with_parent,
+        check=False,
+    )
+    if result.returncode:
+        raise InputError(reason_in(result.stdout))
+    return result.stdout
+
+
+def end_with_parent() -> None:
+    """Makes this process end when the one that started it is killed outright; on Linux alone."""
+    if PRCTL:
+        PRCTL(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def reason_in(output: str) -> str:
+    """The line of the stage that failed, which stands before DVC's own, else DVC's own."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()] or ["no output"]
+    errors = [number for number, line in enumerate(lines) if line.startswith("ERROR: ")]
+    if errors and "failed to run" in lines[errors[0]]:
+        return lines[errors[0] - 1]
+    return lines[errors[0] if errors else -1].removeprefix("ERROR: ")

@@ -1,1 +1,0 @@
-"""Models that are fitted by factorizing the matrix of positives."""

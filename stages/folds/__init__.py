@@ -1,1 +1,0 @@
-"""What a fold is made of: tables, history, target, factors and candidate lists, and their files."""

@@ -1,0 +1,40 @@
+"""What is popular of the user's favourite authors, or genres."""
+
+from core.lists import largest
+from core.params import Strict
+
+import numpy as np
+from pydantic import Field
+from scipy import sparse
+
+from models.model import Inputs, Scores
+from models.popular import recent_popularity
+
+
+class AuthorTopParams(Strict):
+    """Favourites are tags of items: authors, or genres."""
+
+    favourites: int = Field(ge=1, le=1000)  # of a user, those with most of its positives
+    windows: int = Field(ge=1, le=1000)  # last ones of the history, whose positives order the items
+
+
+def author_top(inputs: Inputs, params: AuthorTopParams) -> Scores:
+    """Recent popularity of the items that have one of the user's favourite tags; only items with a
+    positive. A positive counts for each of its tags by the tag's share in the item. Among tags with
+    equally many positives, the one with the lower number comes first.
+    """
+    served, tags = inputs.served, inputs.tags
+    popularity = recent_popularity(inputs.history, params.windows).astype(np.float32)
+    items_of = sparse.csr_array(tags.T)  # (n_tags, n_items)
+
+    def scores(users: np.ndarray) -> sparse.csr_array:
+        taken = (served.positives[users] @ tags).toarray()
+        taken[taken == 0] = -np.inf
+        user, _, tag = largest(taken, params.favourites)
+        ones = np.ones(len(user), dtype=np.float32)
+        favourites = sparse.csr_array((ones, (user, tag)), shape=taken.shape)
+        found = sparse.csr_array(favourites @ items_of)  # which items, once each
+        found.data = popularity[found.indices]
+        return found
+
+    return scores

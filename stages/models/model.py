@@ -1,0 +1,84 @@
+"""What a model is: fitted on the history of a fold, it scores items for users.
+
+From its scores alone follow the items that it retrieves and its score of any candidate
+(models/scoring.py), so one function makes a model a candidate source, a baseline and a feature.
+"""
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from functools import cached_property
+from threading import Lock
+from typing import TypeVar
+
+from core.factors import Factors
+from core.history import History
+from core.params import Strict
+
+import numpy as np
+from scipy import sparse
+
+Value = TypeVar("Value")
+
+
+class Ranking:
+    """One score per item, the same for every user: float (n_items,)."""
+
+    def __init__(self, scores: np.ndarray) -> None:
+        self.scores = scores
+
+    @cached_property
+    def order(self) -> np.ndarray:
+        """The items, best first, ties by item: int32 (n_items,)."""
+        items = np.arange(len(self.scores))
+        return np.lexsort((items, -self.scores)).astype(np.int32)
+
+
+# users int (n,) of `Inputs.served` -> their scores, float32 (n, n_items): dense, where -inf means
+# that the model does not know the item; or CSR, where 0 means that it has no evidence for the item
+Scores = Ranking | Callable[[np.ndarray], np.ndarray | sparse.csr_array]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a model may be fitted on. All of it is known before the fold's target window.
+
+    history     what models are fitted on
+    embeddings  float32 (n_items, width), by item; a row of NaN for an item without one
+    factors     of ALS, for the users served and the items; None where ALS is not in use
+    tags        CSR float32 (n_items, n_tags): the item's author or genres, each row sums to 1
+    new_users   users to score items for in place of the history's own: their interactions with the
+                history's items; None for the history's own users
+    """
+
+    history: History
+    embeddings: np.ndarray
+    n_threads: int
+    factors: Factors | None = None
+    tags: sparse.csr_array | None = None
+    new_users: History | None = None
+    _made: dict[Hashable, object] = field(default_factory=dict, repr=False)
+    _lock: Lock = field(default_factory=Lock, repr=False)
+
+    def once(self, key: Hashable, make: Callable[[], Value]) -> Value:
+        """Return what `make` returns, computed by the first model that asks for this key."""
+        with self._lock:
+            if key not in self._made:
+                self._made[key] = make()
+            return self._made[key]
+
+    @property
+    def served(self) -> History:
+        """The interactions of the users to score items for."""
+        return self.history if self.new_users is None else self.new_users
+
+
+class NoParams(Strict):
+    """The parameters of a model that has none."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """An entry of the registry: a function that fits the model, and the class of its parameters."""
+
+    fit: Callable[[Inputs, Strict], Scores]
+    params: type[Strict] = NoParams

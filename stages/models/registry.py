@@ -1,0 +1,162 @@
+"""The registry of models: MODELS is the only list of their names.
+
+To add a model: write its file, import it here and add a line to MODELS (stages/README.md has an
+example). By its name it can then be a candidate source (candidates.sources), a baseline (baselines)
+and a feature of every candidate (features.scores).
+"""
+
+import itertools
+import math
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Annotated, Literal, Union
+
+from core.candidate_lists import CandidateListParams
+from core.params import Strict
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    RootModel,
+    create_model,
+    field_validator,
+    model_validator,
+)
+
+from models.als import als
+from models.author_top import AuthorTopParams, author_top
+from models.content import content
+from models.ease import EaseParams, ease
+from models.item_knn import ItemKnnParams, item_knn
+from models.model import Inputs, Model, NoParams, Scores
+from models.next_item import NextItemParams, next_item
+from models.popular import RecentPopularParams, popular, recent_popular
+
+MOST_SETTINGS = 1000  # of a baseline
+MODELS = {
+    "als": Model(als),
+    "popular": Model(popular),
+    "recent_popular": Model(recent_popular, RecentPopularParams),
+    "item_knn": Model(item_knn, ItemKnnParams),
+    "ease": Model(ease, EaseParams),
+    "content": Model(content),
+    "next_item": Model(next_item, NextItemParams),
+    "author_top": Model(author_top, AuthorTopParams),
+}
+
+# The section `sources`: the parameters of every model that has some
+SourcesParams = create_model(
+    "SourcesParams",
+    __base__=Strict,
+    **{name: (m.params, ...) for name, m in MODELS.items() if m.params is not NoParams},
+)
+
+# A value of features.scores: the name of a model and its parameters
+ScoreModel = Annotated[
+    Union[
+        *(
+            create_model(f"{name}_scores", __base__=m.params, model=(Literal[name], ...))
+            for name, m in MODELS.items()
+            if name != "als"  # a source already
+        )
+    ],
+    Field(discriminator="model"),
+]
+
+
+class ScoresParams(RootModel[dict[str, ScoreModel]]):
+    """The section `features.scores`: models that score every candidate, by free names."""
+
+    @field_validator("root")
+    @classmethod
+    def _have_own_names(cls, scores: dict[str, Strict]) -> dict[str, Strict]:
+        for name in scores:
+            if name in MODELS or not name.isidentifier():
+                raise ValueError(
+                    f"{name!r} must be letters, digits and _, and not the name of a model"
+                )
+        return scores
+
+
+def every_setting(values: object) -> object:
+    """One dictionary of parameters for each combination of values, where some of them are lists:
+    {"l2": [1, 2], "n": 5} gives those of (1, 5) and (2, 5).
+    """
+    if not isinstance(values, dict):
+        return values
+    lists = {name: of if isinstance(of, list) else [of] for name, of in values.items()}
+    if (n := math.prod(map(len, lists.values()))) > MOST_SETTINGS:
+        raise ValueError(f"its lists have {n} combinations: must be at most {MOST_SETTINGS}")
+    for name, of in lists.items():
+        if not of:
+            raise ValueError(f"{name} is []: must be a value, or a list of at least one")
+    return [dict(zip(lists, each, strict=True)) for each in itertools.product(*lists.values())]
+
+
+class Baselines(Strict):
+    """The section `baselines`: models by name, each with its parameters. A parameter may be a list
+    of values to try.
+    """
+
+    @model_validator(mode="after")
+    def _is_not_empty(self) -> "Baselines":
+        if not self.model_fields_set:
+            raise ValueError("baselines is empty: must name at least one model")
+        return self
+
+    @property
+    def settings(self) -> dict[str, dict[int, Strict]]:
+        """The settings of each baseline, numbered from 0, in the order of MODELS."""
+        names = [name for name in MODELS if name in self.model_fields_set]
+        return {name: dict(enumerate(getattr(self, name))) for name in names}
+
+
+BaselinesParams = create_model(
+    "BaselinesParams",
+    __base__=Baselines,
+    **{
+        name: (Annotated[list[model.params], BeforeValidator(every_setting)], None)
+        for name, model in MODELS.items()
+        if name != "als"  # which is judged beside the baselines
+    },
+)
+
+
+class CandidatesParams(CandidateListParams):
+    """The section `candidates`."""
+
+    sources: list[Literal[*MODELS]]
+
+
+def in_use(
+    params: CandidateListParams, of_sources: Strict, scores: ScoresParams
+) -> dict[str, tuple[str, Strict]]:
+    """Return the model and the parameters of each candidate source and of each name in
+    features.scores. The arguments are those of fit_all.
+    """
+    wanted = {name: (name, getattr(of_sources, name, NoParams())) for name in params.sources}
+    for name, own in scores.root.items():
+        of_model = MODELS[own.model].params
+        wanted[name] = own.model, of_model(**own.model_dump(exclude={"model"}))
+    return wanted
+
+
+def fit_all(
+    params: CandidateListParams,
+    of_sources: Strict,
+    scores: ScoresParams,
+    inputs: Inputs,
+) -> dict[str, Scores]:
+    """Fit the candidate sources and the models of features.scores side by side, each once; return
+    their scores by name.
+
+    of_sources  the section `sources`; scores  as in ScoresParams
+    """
+    wanted = in_use(params, of_sources, scores)
+    distinct = list(dict.fromkeys(wanted.values()))
+    n_threads = max(1, inputs.n_threads // len(distinct))
+    own_inputs = replace(inputs, n_threads=n_threads)
+    with ThreadPoolExecutor(inputs.n_threads) as threads:
+        fitted = threads.map(lambda pair: MODELS[pair[0]].fit(own_inputs, pair[1]), distinct)
+        by_model = dict(zip(distinct, fitted, strict=True))
+    return {name: by_model[pair] for name, pair in wanted.items()}

@@ -1,0 +1,241 @@
+"""What follows from a model's scores: the items that it retrieves for a user, its score of any
+candidate, and the candidate lists of several models.
+
+We do not use `recommend` of `implicit`: it breaks ties at random, fills short lists with seen items
+at -3.4e38, and its products have last bits that depend on the other users of the batch.
+"""
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+from core.candidate_lists import Candidates, Retrieved, concatenate, fallback_lists, merge
+from core.history import History
+from core.lists import largest, side_by_side
+from core.products import blocks
+
+import numpy as np
+from scipy import sparse
+
+from models.model import Ranking, Scores
+
+USERS_AT_ONCE = 8192  # what scripts hold in memory grows with this, not with the number of users
+Block = Ranking | np.ndarray | sparse.csr_array  # the scores of a block of users
+
+
+def parts_of(users: np.ndarray) -> list[np.ndarray]:
+    """Return the users in parts whose lists are made and written one after the other."""
+    return [users[at : at + USERS_AT_ONCE] for at in range(0, len(users), USERS_AT_ONCE)]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The items that each of a block of users was exposed to: row int (n,), item int32 (n,)."""
+
+    row: np.ndarray
+    item: np.ndarray
+
+
+def seen_by(served: History, users: np.ndarray) -> Seen:
+    """Return what the users have seen; a user of -1 has no history and has seen nothing."""
+    known = np.flatnonzero(users >= 0)
+    exposures = served.exposures[users[known]]
+    return Seen(np.repeat(known, np.diff(exposures.indptr)), exposures.indices)
+
+
+def block_of(scores: Scores, users: np.ndarray) -> Block:
+    """Return the scores of a block of users, all >= 0."""
+    return scores if isinstance(scores, Ranking) else scores(users)
+
+
+def retrieve(
+    block: Block, seen: Seen, n_users: int, n: int, alive: np.ndarray | None = None
+) -> Retrieved:
+    """Return the n unseen items with the largest scores of each user of a block, ties by item.
+
+    alive  bool (n_items,): the only items that may be retrieved; None for all
+    """
+    if isinstance(block, Ranking):
+        return _first_of_ranking(block, seen, n_users, n, alive)
+    if sparse.issparse(block) and 4 * block.nnz <= block.shape[0] * block.shape[1]:
+        return _best_stored(block, seen, n, alive)
+    scores = block.toarray() if sparse.issparse(block) else block
+    if sparse.issparse(block):
+        scores[scores <= 0] = -np.inf
+    of_seen = scores[seen.row, seen.item]
+    scores[seen.row, seen.item] = -np.inf
+    row, place, item = largest(scores if alive is None else scores[:, alive], n)
+    if alive is not None:
+        item = np.flatnonzero(alive)[item]
+    best = scores[row, item]
+    scores[seen.row, seen.item] = of_seen  # the block is read again for scores of candidates
+    return _padded(n_users, n, row, place, item, best)
+
+
+def _first_of_ranking(
+    ranking: Ranking, seen: Seen, n_users: int, n: int, alive: np.ndarray | None
+) -> Retrieved:
+    """The first n of the ranking that each user has not seen."""
+    order = ranking.order if alive is None else ranking.order[alive[ranking.order]]
+    order = order[: n + np.bincount(seen.row, minlength=1).max()]
+    place = np.full(len(ranking.scores), len(order))
+    place[order] = np.arange(len(order))
+    is_new = np.ones((n_users, len(order) + 1), dtype=bool)  # the last column: all other items
+    is_new[seen.row, place[seen.item]] = False
+    is_new = is_new[:, :-1]
+    number = np.cumsum(is_new, axis=1, dtype=np.int32)
+    row, at = np.nonzero(is_new & (number <= n))
+    return _padded(n_users, n, row, number[row, at] - 1, order[at], ranking.scores[order[at]])
+
+
+def _best_stored(
+    scores: sparse.csr_array, seen: Seen, n: int, alive: np.ndarray | None
+) -> Retrieved:
+    """The best of the stored scores alone, moved together to the left."""
+    scores.sort_indices()
+    row = row_of_entry(scores)
+    place = np.arange(scores.nnz) - scores.indptr[row]
+    is_seen = np.zeros(scores.shape, dtype=bool)
+    is_seen[seen.row, seen.item] = True
+    is_usable = (scores.data > 0) & ~is_seen[row, scores.indices]
+    if alive is not None:
+        is_usable &= alive[scores.indices]
+    width = int(np.diff(scores.indptr).max(initial=0))
+    stored = np.full((scores.shape[0], width), -np.inf, dtype=np.float32)
+    stored[row[is_usable], place[is_usable]] = scores.data[is_usable]
+    row, place, column = largest(stored, n)
+    item = scores.indices[scores.indptr[row] + column]
+    return _padded(len(stored), n, row, place, item, stored[row, column])
+
+
+def row_of_entry(matrix: sparse.csr_array) -> np.ndarray:
+    """Return the row of every stored entry: int32 (nnz,)."""
+    return np.repeat(np.arange(matrix.shape[0], dtype=np.int32), np.diff(matrix.indptr))
+
+
+def _padded(
+    n_users: int, n: int, row: np.ndarray, place: np.ndarray, item: np.ndarray, score: np.ndarray
+) -> Retrieved:
+    items = np.full((n_users, n), -1, dtype=np.int32)
+    scores = np.full((n_users, n), np.nan, dtype=np.float32)
+    items[row, place], scores[row, place] = item, score
+    return Retrieved(items, scores)
+
+
+def scores_at(block: Block, row: np.ndarray, item: np.ndarray) -> np.ndarray:
+    """Return the score of each candidate: float32 (n,); NaN where the model does not know the item.
+
+    row, item  int (n,): the user's row in the block, and the item
+    """
+    if isinstance(block, Ranking):
+        return block.scores[item].astype(np.float32)
+    of_all = block.toarray() if sparse.issparse(block) else block
+    found = of_all[row, item]
+    found[np.isneginf(found)] = np.nan
+    return found
+
+
+def top_n(
+    scores: Scores,
+    served: History,
+    users: np.ndarray,
+    n: int,
+    n_threads: int,
+    alive: np.ndarray | None = None,
+) -> Retrieved:
+    """Return the n best unseen items of each user; a user of -1, who has no history, gets them from
+    a Ranking only. Blocks of users are worked on side by side. alive: as in `retrieve`.
+    """
+
+    def best_of(rows: np.ndarray) -> Retrieved:
+        of = users[rows]
+        return retrieve(block_of(scores, of), seen_by(served, of), len(of), n, alive)
+
+    parts = list(side_by_side(best_of, blocks(np.arange(len(users)), served.n_items), n_threads))
+    if not parts:
+        return Retrieved(np.empty((0, n), np.int32), np.empty((0, n), np.float32))
+    return Retrieved(*(np.concatenate([getattr(p, f) for p in parts]) for f in ("item", "score")))
+
+
+@dataclass(frozen=True)
+class Served:
+    """What candidate lists are made of.
+
+    history   the interactions of the users served
+    models    the scores of every model in use, by name
+    sources   the models that retrieve candidates for a warm user, n each
+    fallback  the list of a cold user (one without a positive)
+    alive     bool (n_items,): the only items that may be candidates; None for all
+    """
+
+    history: History
+    models: dict[str, Scores]
+    sources: list[str]
+    fallback: Ranking
+    n: int
+    alive: np.ndarray | None = None
+
+
+def candidate_lists(served: Served, users: np.ndarray, n_threads: int) -> Candidates:
+    """Return the candidate lists of users, with the score of every model for every candidate.
+
+    users  int, ascending: as in `served.history.users`
+    """
+    is_warm = served.history.n_positives_of(users) > 0
+    parts = [
+        part
+        for group, of_group in (("warm", users[is_warm]), ("cold", users[~is_warm]))
+        for part in side_by_side(
+            partial(_block_lists, served, group),
+            blocks(of_group, served.history.n_items),
+            n_threads,
+        )
+    ]
+    if not parts:
+        return _block_lists(served, "cold", users)
+    lists = concatenate(parts)
+    return lists.take(np.argsort(lists.user, kind="stable"))
+
+
+def _block_lists(served: Served, group: str, users: np.ndarray) -> Candidates:
+    """The lists of a block of warm or of cold users."""
+    history, sources, n = served.history, served.sources, served.n
+    known = history.user_of(users)
+    seen = seen_by(history, known)
+    some = np.maximum(known, 0)  # any user in place of one without a history
+    blocks_of = {name: block_of(scores, some) for name, scores in served.models.items()}
+
+    def found(block: Block) -> np.ndarray:
+        return retrieve(block, seen, len(users), n, served.alive).item
+
+    if group == "warm":
+        retrieved = {name: found(blocks_of[name]) for name in sources}
+        lists = merge(users, retrieved, history.n_items)
+    else:
+        lists = fallback_lists(users, found(served.fallback), sources)
+    row = np.searchsorted(users, lists.user)
+    scores = {name: scores_at(block, row, lists.item) for name, block in blocks_of.items()}
+    for name, block in blocks_of.items():
+        if not isinstance(block, Ranking):
+            scores[name][known[row] < 0] = 0  # no evidence for a user without a history
+    return replace(lists, item=history.items[lists.item], score=scores)
+
+
+def filled(found: Retrieved, is_warm: np.ndarray, fallback: Retrieved, k: int) -> Retrieved:
+    """Return lists of k items: what a model retrieved, then the items of `fallback` that are not
+    among them; -1 where there are fewer.
+
+    found     of the warm users, item (n_warm, k); is_warm bool (n_users,)
+    fallback  of all users, item (n_users, >= k): the whole list of a cold user
+    """
+    n_users = len(is_warm)
+    item = np.concatenate([np.full((n_users, k), -1), fallback.item], axis=1)
+    score = np.zeros(item.shape)
+    item[is_warm, :k], score[is_warm, :k] = found.item, found.score
+    order = np.argsort(item, axis=1, kind="stable")
+    ordered = np.take_along_axis(item, order, 1)
+    is_first = np.diff(ordered, axis=1, prepend=-2) != 0
+    keep = np.empty_like(is_first)
+    np.put_along_axis(keep, order, is_first & (ordered >= 0), 1)
+    place = np.argsort(~keep, axis=1, kind="stable")[:, :k]
+    item = np.where(np.take_along_axis(keep, place, 1), np.take_along_axis(item, place, 1), -1)
+    return Retrieved(item, np.take_along_axis(score, place, 1))

@@ -1,1 +1,0 @@
-"""How the report looks: markup, pictures as inline SVG, and the sections of the page."""

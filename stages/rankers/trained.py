@@ -1,0 +1,39 @@
+"""The rankers as files: LightGBM text, one per judged fold and seed."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from rankers.lean_lightgbm import lightgbm as lgb
+
+FOLDER = Path("data/ranker")
+GAIN = FOLDER / "feature_gain.csv"
+CURVE = FOLDER / "learning_curve.csv"
+PLACE = {"warm": "", "cold": "cold"}  # of the models for a group of users, in the fold's folder
+
+
+def save(folder: Path, fold: str, group: str, models: list[lgb.Booster]) -> None:
+    """Writes FOLD/0.txt, FOLD/1.txt, … into the folder, for cold users FOLD/cold/0.txt, …."""
+    folder = folder / fold / PLACE[group]
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, model in enumerate(models):
+        # LightGBM stores the number of threads, the one parameter that changes no tree
+        text = re.sub(r"\[num_threads: \d+\]", "[num_threads: 0]", model.model_to_string())
+        (folder / f"{number}.txt").write_text(text, encoding="utf-8")
+
+
+def load(fold: str, group: str, folder: Path | None = None) -> list[lgb.Booster]:
+    """The models of a judged fold for warm or cold users, in the order of their seeds; for cold
+    users there may be none.
+    """
+    folder = (folder or FOLDER) / fold / PLACE[group]
+    paths = sorted(folder.glob("*.txt"), key=lambda path: int(path.stem))
+    return [lgb.Booster(model_str=path.read_text(encoding="utf-8")) for path in paths]
+
+
+def predict(models: list[lgb.Booster], values: np.ndarray, n_threads: int) -> np.ndarray:
+    """The raw score of each model, higher is better: float64 (n_models, n_rows)."""
+    return np.stack(
+        [model.predict(values, raw_score=True, num_threads=n_threads) for model in models]
+    )

@@ -1,1 +1,0 @@
-"""How candidate lists are ranked, by features and trained models."""

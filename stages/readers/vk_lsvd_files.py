@@ -1,0 +1,125 @@
+"""The files of VK-LSVD's public layout, and their download from the Hugging Face hub.
+
+interactions/ or subsamples/NAME/     train/, validation/ and test/ with week_NN.parquet:
+                                      user_id, item_id, feedback columns; rows in time order
+metadata/users_metadata.parquet       user_id, age, gender, geo
+metadata/items_metadata.parquet       item_id, author_id, duration
+metadata/item_embeddings.npz          item_id (n,), embedding (n, width), in an order of its own
+
+The hub is that of HF_ENDPOINT, if it is set. huggingface_hub is imported late, because it reads its
+environment when it is loaded.
+"""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from core.script import InputError, report
+
+from readers.params import ReaderParams
+
+USERS = "metadata/users_metadata.parquet"
+ITEMS = "metadata/items_metadata.parquet"
+EMBEDDINGS = "metadata/item_embeddings.npz"
+METADATA = (USERS, ITEMS, EMBEDDINGS)
+PARTS = ("train", "validation", "test")  # in the order of time
+SUBSAMPLES = "subsamples"
+ANY_WEEK = "week_*.parquet"
+HUB_DATASET = "deepvk/VK-LSVD"
+
+
+def weeks_folder(subsample: str) -> str:
+    """Return where the folders of PARTS are; "" is the whole data set."""
+    return f"{SUBSAMPLES}/{subsample}" if subsample else "interactions"
+
+
+def week_number(name: str) -> int | None:
+    """Return the number in the name of a week's file; None for any other name."""
+    match = re.fullmatch(r"week_([0-9]+)\.parquet", name)
+    return None if match is None else int(match.group(1))
+
+
+def is_asked(data: ReaderParams) -> bool:
+    """Return whether the parameters ask for a download."""
+    return data.download
+
+
+def fetch(data: ReaderParams, raw: Path) -> None:
+    """Fetch the files that data.path lacks; InputError where hub or network fail. An interrupted
+    run keeps the files that it has fetched whole.
+    """
+    folder = Path(data.path)
+    if is_whole(folder, data.subsample):
+        return
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read by the import
+    from huggingface_hub import constants, errors
+    from huggingface_hub.utils import logging
+
+    logging.set_verbosity_error()  # no line for each of its retries, only for the last error
+    try:
+        fetch_absent(folder, data.subsample)
+    except (errors.HTTPError, OSError, json.JSONDecodeError) as error:
+        if getattr(error, "errno", None) is not None:  # of the disk
+            error.filename = error.filename or str(folder)
+            raise
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = re.sub(r"\?\S+", "", reason)  # the query of an address may be a signature
+        raise InputError(
+            f"{HUB_DATASET} cannot be fetched from {constants.ENDPOINT}: {reason};"
+            " the next run goes on from here"
+        ) from None
+
+
+def fetch_absent(folder: Path, subsample: str) -> None:
+    """Fetch the files that the folder lacks, one by one, each whole or not at all, all of one
+    commit of the dataset.
+    """
+    from huggingface_hub import HfApi, hf_hub_download
+
+    info = HfApi().dataset_info(HUB_DATASET)
+    names = needed([file.rfilename for file in info.siblings], subsample)
+    report(f"{HUB_DATASET} is at commit {info.sha}")
+    absent = [name for name in names if not (folder / name).exists()]
+    staging = folder / ".download"  # the library leaves files with timestamps in it
+    try:
+        for number, name in enumerate(absent, start=1):
+            report(f"fetching {number} of {len(absent)}: {name}")
+            fetched = hf_hub_download(
+                HUB_DATASET, name, repo_type="dataset", revision=info.sha, local_dir=staging
+            )
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            os.replace(fetched, folder / name)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def is_whole(folder: Path, subsample: str) -> bool:
+    """Return whether the folder has the metadata, and at least a week of each part. That of the
+    test part is fetched last; fewer weeks than the hub has are the user's choice.
+    """
+    weeks = folder / weeks_folder(subsample)
+    return all((folder / name).exists() for name in METADATA) and all(
+        any((weeks / part).glob(ANY_WEEK)) for part in PARTS
+    )
+
+
+def needed(names: Iterable[str], subsample: str) -> list[str]:
+    """Return the files to have, in the order of fetching; InputError for an unknown subsample."""
+    folder = weeks_folder(subsample)
+    paths = [PurePosixPath(name) for name in sorted(names)]
+    weeks = [
+        str(path)
+        for part in PARTS
+        for path in paths
+        if path.parent == PurePosixPath(folder, part) and week_number(path.name) is not None
+    ]
+    if not weeks:
+        known = sorted({path.parts[1] for path in paths if path.parts[0] == SUBSAMPLES})
+        raise InputError(
+            f"data.subsample is {subsample!r}: {HUB_DATASET} has {', '.join(known) or 'none'};"
+            ' "" is the whole dataset'
+        )
+    return [*METADATA, *weeks]

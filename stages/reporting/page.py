@@ -1,0 +1,123 @@
+"""The page as one file: markup, pictures as SVG, the style sheet; nothing is loaded, no script."""
+
+import io
+import re
+import warnings
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+import matplotlib
+from matplotlib.axes import Axes
+
+from evaluation.pictures import PALETTE
+
+NOISE = "|".join(  # of matplotlib, in a page with a style sheet
+    (
+        "<metadata>.*?</metadata>",
+        "<style.*?</style>",
+        r"\n *",
+        "font-family: [^;]*; ",
+        r' transform="rotate\(-0 [^"]*"',
+    )
+)
+STYLE = Path(__file__).with_name("style.css")
+
+
+class Html(str):
+    """Markup. Any other string is text, which is escaped when it is put into markup."""
+
+    __slots__ = ()
+
+
+def tag(name: str, *children: object, **attributes: object) -> Html:
+    """Return <name attributes>children</name>. class_ is written as class and a_b as a-b; an
+    attribute that is None is left out.
+    """
+    written = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{escape(str(value))}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    return Html(f"<{name}{written}>{join(*children)}</{name}>")
+
+
+def join(*children: object) -> Html:
+    """Return the children one after the other; None is nothing."""
+    return Html(
+        "".join(
+            child if isinstance(child, Html) else escape(str(child), quote=False)
+            for child in children
+            if child is not None
+        )
+    )
+
+
+def document(title: str, head: Html, sections: dict[str, Html], foot: str) -> str:
+    """Return the text of the file. head: what is above the contents; sections: by their heading"""
+    id_of = {heading: heading.lower().replace(" ", "-") for heading in sections}
+    links = [tag("a", heading, href=f"#{name}") for heading, name in id_of.items()]
+    parts = [
+        tag("section", tag("h2", heading), content, id=id_of[heading])
+        for heading, content in sections.items()
+    ]
+    contents = tag("nav", *links, aria_label="Contents")
+    body = tag("body", tag("main", head, contents, *parts), tag("footer", foot))
+    text = (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<link rel="icon" href="data:,">'
+        f"{tag('title', title)}<style>\n{STYLE.read_text(encoding='utf-8')}</style></head>\n"
+        f"{body}</html>\n"
+    )
+    return re.sub("><(section|figure)", r">\n<\1", text)
+
+
+def paragraph(*children: object) -> Html:
+    return tag("p", *children)
+
+
+def note(*children: object) -> Html:
+    return tag("p", *children, class_="note")
+
+
+def figures(*parts: Html) -> Html:
+    """Return figures side by side, as many as there is room for."""
+    return tag("div", *parts, class_="pictures")
+
+
+def figure(heading: str, axes: Axes, words: str) -> Html:
+    """Return a picture with a heading, which is unique on the page; words: what there is to see."""
+    return tag("figure", tag("h3", heading), picture(axes, heading, words))
+
+
+def picture(axes: Axes, title: str, words: str) -> Html:
+    """Return the figure of these axes as SVG whose colours follow the style sheet. The ids in the
+    SVG depend on its title.
+    """
+    matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": title})
+    file = io.StringIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the browser has other fonts
+        axes.figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    text = file.getvalue()
+    box = re.search(r'viewBox="[^"]*"', text)[0]
+    text = re.sub(NOISE, "", text, flags=re.DOTALL)
+    used = set(re.findall(r"#([\w.-]+)", text))
+    text = re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", text)
+    for name, colour in PALETTE.items():
+        text = text.replace(colour, f"var(--{name})")
+    content = text[text.index(">", text.index("<svg")) + 1 :]
+    return Html(f'<svg role="img" {box}>{tag("title", title)}{tag("desc", words)}{content}')
+
+
+def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[object]]) -> Html:
+    """Return a table that scrolls sideways where it is too wide."""
+    names = tag("tr", *(tag("th", name, scope="col") for name in head))
+    body = [
+        tag("tr", tag("th", row[0], scope="row"), *(tag("td", cell) for cell in row[1:]))
+        for row in rows
+    ]
+    parts = tag("caption", caption), tag("thead", names), tag("tbody", *body)
+    scrolls = {"class_": "wide", "role": "region", "aria_label": caption, "tabindex": 0}
+    return tag("div", tag("table", *parts), **scrolls)

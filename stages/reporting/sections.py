@@ -1,0 +1,260 @@
+"""The sections of the report: results in, markup out."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from evaluation.bootstrap import Interval
+from evaluation.pictures import (
+    PALETTE,
+    Row,
+    bars,
+    canvas,
+    forest,
+    gain_rows,
+    interval_text,
+    lines,
+    signed,
+)
+from reporting.diagnostics import CHECKS, Outcome
+from reporting.page import Html, figure, figures, join, note, paragraph, table, tag
+from reporting.ranker import CONTENDERS
+
+N_FEATURES = 15  # shown
+KINDS = ("validation", "test")
+
+
+def gain_of(summary: dict, key: str, base: str = "uplift") -> Interval:
+    """Return the gain of one kind of folds from metrics/KIND.json."""
+    of = summary[base]
+    return Interval(of[key], of["ci95_low"], of["ci95_high"], summary["n_lists"])
+
+
+def headline(gain: Interval) -> str:
+    """Return the verdict on test in a few words."""
+    if gain.low > 0:
+        return "The hybrid beats ALS on the test windows"
+    if gain.high < 0:
+        return "The hybrid is worse than ALS on the test windows"
+    return "On the test windows, the hybrid and ALS cannot be told apart"
+
+
+def tile(kind: str, summary: dict, n_windows: int, k: int) -> Html:
+    """Return the gain of one kind of folds in a few lines."""
+    key = f"map@{k}"
+    gain, over = gain_of(summary, key), gain_of(summary, key, "uplift_over_best_baseline")
+    p_value = f", p = {summary['uplift']['p_value']:.2g}" if gain.is_known else ""
+    return tag(
+        "div",
+        tag("h3", f"{kind.capitalize()} (windows: {n_windows}, lists: {summary['n_lists']:,})"),
+        tag("div", signed(gain.value), class_="big"),
+        paragraph(
+            f"MAP@{k} of the hybrid is {summary['hybrid'][key]:.3f} and of ALS "
+            f"{summary['als'][key]:.3f}: {interval_text(gain)}{p_value}, over lists of "
+            f"{summary['n_users']:,} users. Over the best baseline, "
+            f"{summary['uplift_over_best_baseline']['name']}: {interval_text(over)}."
+        ),
+        class_="tile",
+    )
+
+
+def head(
+    data: str,
+    summary: Mapping[str, dict],
+    n_windows: Mapping[str, int],
+    outcomes: Mapping[str, Outcome],
+    k: int,
+) -> Html:
+    """Return the first screen. data: what the data are, in a few words"""
+    found = [code for code, one in outcomes.items() if one.is_problem]
+    flags = [
+        tag("li", tag("a", tag("b", code), f" {CHECKS[code].title}", href=f"#{code}"))
+        for code in found
+    ]
+    return join(
+        tag(
+            "p",
+            f"{data} · candidates of several models, ordered by a ranker (the hybrid), against ALS",
+            class_="eyebrow",
+        ),
+        tag("h1", headline(gain_of(summary["test"], f"map@{k}"))),
+        tag(
+            "div",
+            *(tile(kind, summary[kind], n_windows[kind], k) for kind in reversed(KINDS)),
+            class_="tiles",
+        ),
+        note(
+            "Gains are in MAP, with 95 % intervals of a bootstrap over users. Settings were chosen "
+            "on validation, so its gain is optimistic. Test is looked at last."
+        ),
+        paragraph(f"Diagnostics: {len(found)} of {len(outcomes)} checks found a problem."),
+        tag("ul", *flags, class_="flags"),
+    )
+
+
+def forest_figure(heading: str, rows: Sequence[Row], k: int) -> Html:
+    """Return a forest plot of gains."""
+    words = "; ".join(f"{row.label}: {interval_text(row.interval)}" for row in rows)
+    return figure(heading, forest(rows, f"gain in MAP@{k}"), words)
+
+
+def gains(windows: pd.DataFrame, summary: Mapping[str, dict], k: int) -> Html:
+    """Return the gain over ALS by window, for each kind of folds."""
+    pooled = {kind: gain_of(of, f"map@{k}") for kind, of in summary.items()}
+    return forest_figure("Gain of the hybrid over ALS", gain_rows(windows, pooled), k)
+
+
+def models(
+    maps: Mapping[str, Mapping[str, float]],
+    differences: Mapping[str, Mapping[str, Interval]],
+    k: int,
+) -> Html:
+    """Return MAP@k of every model, and the paired gain of the hybrid over each.
+
+    maps  kind -> model -> MAP@k; differences  kind -> model -> the hybrid minus the model
+    """
+    rows = []
+    for name in sorted(maps["validation"], key=maps["validation"].get, reverse=True):
+        row = [name]
+        for kind in KINDS:
+            gain = differences[kind].get(name)
+            row += [f"{maps[kind][name]:.4f}", interval_text(gain) if gain else ""]
+        rows.append(row)
+    return table(
+        f"MAP@{k}, and the paired gain of the hybrid over each model with its 95 % interval",
+        ["model", "validation", "gain", "test", "gain"],
+        rows,
+    )
+
+
+def lines_figure(heading: str, frame: pd.DataFrame) -> Html:
+    """Return a line for each column of the frame after the first, which has at least one row."""
+    ends = frame.iloc[[0, -1]].T.itertuples()
+    words = "; ".join(f"{name}: {first:.4g} to {last:.4g}" for name, first, last in ends)
+    return figure(heading, lines(frame), words)
+
+
+def by_k(curves: Mapping[str, pd.DataFrame]) -> Html:
+    """Return MAP at every cut-off."""
+    return join(
+        paragraph(
+            "AP@k divides by min(k, relevant items), so a curve can fall as k grows: at k = 1, one "
+            "hit is all there is to find."
+        ),
+        figures(*(lines_figure(f"MAP@k by k, {kind}", curve) for kind, curve in curves.items())),
+    )
+
+
+def slices(found: Mapping[tuple[str, str], Interval], k: int) -> Html:
+    """Return the gain by slice, a picture for each dimension. found: see reporting.slices"""
+    rows: dict[str, list[Row]] = {}
+    for (dimension, level), gain in found.items():
+        kind = "hybrid" if gain.low > 0 else "als" if gain.high < 0 else "baseline"
+        rows.setdefault(dimension, []).append(Row(f"{level} · {gain.n:,}", gain, kind))
+    return join(
+        paragraph(
+            "Gain over ALS on the validation lists, with the number of lists of each level. A "
+            "diamond: the interval is above 0; a circle: below 0; a square: it includes 0. For "
+            "items, only the relevant items of the group count. About one slice in twenty is wrong "
+            f"by chance, and there are {len(found)}: read them as hints, not as results."
+        ),
+        figures(*(forest_figure(f"By {name}", of, k) for name, of in rows.items())),
+    )
+
+
+def bars_figure(heading: str, values: pd.Series, label: str) -> Html:
+    """Return a bar for each value, the first on top."""
+    words = "; ".join(f"{name}: {value:.3f}" for name, value in values.items())
+    return figure(heading, bars(values, label), words)
+
+
+def ranker(gain: pd.DataFrame, added: pd.Series, curve: pd.DataFrame) -> Html:
+    """Return what the ranker uses.
+
+    gain, curve  metrics/tables/feature_gain.csv and learning_curve.csv, which may have no row;
+    added  see family_contributions
+    """
+    top = gain.head(N_FEATURES).set_index("feature")["gain"]
+    return join(
+        paragraph(
+            "The models of the fold validation. A contribution is what a family of features adds "
+            f"to the scores of a user's {CONTENDERS} best candidates, minus its mean over them. "
+            "Gain is by how much the splits on a feature reduced the loss in training. The "
+            "learning curve is of one model; if it falls, there are too many trees."
+        ),
+        figures(
+            bars_figure("Contribution to the score, by family", added, "mean |contribution|"),
+            bars_figure("Gain, by feature", top, "share of the gain"),
+            lines_figure("Learning curve: MAP by number of trees", curve) if len(curve) else None,
+        ),
+    )
+
+
+def windows(table_: pd.DataFrame, kinds: Sequence[str]) -> Html:
+    """Return the windows of the data. kinds: what each window is used for."""
+    colour = {"history": "history", "label": "baseline", "validation": "als", "test": "hybrid"}
+    letters = {at: kind[0].upper() for at, kind in enumerate(kinds) if kind != "history"}
+    drawn = []
+    for name in table_.columns.intersection(["n_interactions", "n_positives", "n_users", "n_days"]):
+        values = table_[name]
+        axes = canvas(2.2, left=0.75)
+        axes.bar(values.index, values, color=[PALETTE[colour[kind]] for kind in kinds])
+        axes.set_xticks(list(letters), letters.values())
+        axes.set_xlabel("window, oldest first")
+        words = f"{len(values)} windows, {values.min():,.0f} to {values.max():,.0f}"
+        drawn.append(figure(f"{name[2:].capitalize()} by window", axes, words))
+    return join(
+        paragraph(
+            "T: a test window; V: validation; L: its positives only train rankers. The others are "
+            "history. A model that is judged on a window knows every window before it, and nothing "
+            "of that window or later."
+        ),
+        figures(*drawn),
+    )
+
+
+def beyond_accuracy(
+    lists: Mapping[str, pd.DataFrame],
+    differences: Mapping[str, Mapping[str, Interval]],
+    summary: Mapping[str, dict],
+    k: int,
+) -> Html:
+    """Return popularity, diversity and coverage of the lists of ALS and of the hybrid.
+
+    lists  kind -> reporting.list_table; differences  kind -> popularity, diversity
+    """
+    rows = []
+    for kind, of in lists.items():
+        for measure in [one for one in ("popularity", "diversity") if one in differences[kind]]:
+            means = [f"{of[f'{measure}_{model}'].mean():.3f}" for model in ("als", "hybrid")]
+            rows.append([measure, kind, *means, interval_text(differences[kind][measure])])
+        coverage = [f"{summary[kind][name][f'coverage@{k}']:.3f}" for name in ("als", "hybrid")]
+        rows.append([f"coverage@{k}", kind, *coverage, ""])
+    return join(
+        paragraph(
+            "Popularity: the share of the history's users who liked an item of the list, on "
+            "average. Diversity: 1 minus the mean cosine of the embeddings of all pairs of items "
+            "in a list; 0 means that all items are alike. Coverage: the share of all items that "
+            "are in at least one list."
+        ),
+        table(f"The top {k}", ["", "folds", "ALS", "hybrid", "hybrid minus ALS"], rows),
+    )
+
+
+def diagnostics(outcomes: Mapping[str, Outcome]) -> Html:
+    """Return the problems that were found, and a line for every other check."""
+    found, others = [], []
+    for code, (is_problem, text) in outcomes.items():
+        check, said = CHECKS[code], f"{text[0].upper()}{text[1:]}."
+        if is_problem:
+            parts = (
+                tag("span", code, class_="code"),
+                tag("h3", f"{check.title[0].upper()}{check.title[1:]}"),
+                paragraph(said),
+                paragraph(tag("b", "What to do. "), check.advice),
+            )
+            found.append(tag("div", *parts, class_="check", id=code))
+        else:
+            answer = "not checked" if is_problem is None else "no"
+            others.append(tag("li", tag("b", code), f" {check.title}: {answer}. {said}"))
+    return join(*found, tag("ul", *others, class_="checked"))

@@ -1,1 +1,0 @@
-"""Users who come after the models were trained: what a file says of them."""

@@ -1,0 +1,86 @@
+"""Compares two settings of the ranker over blocks of seeds, on the validation folds.
+
+usage: python tests/benchmarks/seed_blocks.py CHANGE [CHANGE ...] [--blocks 3]    (after dvc repro)
+       CHANGE: without=FEATURE,FEATURE,... (column names; a name that ends with * is a prefix), or
+       a parameter of the ranker such as num_leaves=21
+out:   on stdout, over the lists of warm users: MAP@k of the present and of the changed setting, and
+       their difference with its 95 % interval, of the mean over the blocks; then each block's
+
+A block is a system with its own seeds of rankers and negatives. One block cannot choose a setting:
+other seeds move MAP@k as much as most settings do. The change leaves lists of cold users as they
+are, so they are left out.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from fnmatch import fnmatch
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "stages"))
+
+from core import folds
+from core.history import load_fold
+from core.params import section, shared_params
+from core.top_lists import EvaluateParams
+
+import numpy as np
+from ruamel.yaml import YAML
+
+from evaluation.bootstrap import bootstrap
+from rankers.examples import Examples
+from rankers.training import RankerParams
+from same_system import SEEDS_APART, TOP, judged_lists, system
+
+
+def without(patterns: list[str]) -> Callable[[Examples], Examples]:
+    """Return a function that drops the columns whose names fit a pattern."""
+
+    def select(of: Examples) -> Examples:
+        kept = [not any(fnmatch(name, one) for one in patterns) for name in of.names]
+        names = [name for name, keep in zip(of.names, kept, strict=True) if keep]
+        categorical = [name for name in of.categorical if name in names]
+        return replace(of, values=of.values[:, kept], names=names, categorical=categorical)
+
+    return select
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("changes", nargs="+", metavar="CHANGE")
+    parser.add_argument("--blocks", type=int, default=3)
+    given = parser.parse_args()
+    os.chdir(TOP)
+    shared, params = shared_params(), section("ranker", RankerParams)
+    evaluate = section("evaluate", EvaluateParams)
+    dropped, changed = [], params
+    for change in given.changes:
+        key, _, value = change.partition("=")
+        if key == "without":
+            dropped += value.split(",")
+        else:
+            changed = changed.model_copy(update={key: YAML(typ="safe").load(value)})
+    users = judged_lists(folds.load().of_kind("validation"))
+    is_warm = np.concatenate(
+        [load_fold(fold)[0].n_positives_of(of) > 0 for fold, of in users.items()]
+    )
+    user = np.concatenate(list(users.values()))[is_warm]
+    gains = []
+    for number in range(given.blocks):
+        own = shared.model_copy(update={"seed": shared.seed + SEEDS_APART * number})
+        old = system(own, params, users, evaluate.k)[is_warm]
+        new = system(own, changed, users, evaluate.k, without(dropped))[is_warm]
+        gains.append((old, new))
+        print(f"block {number}: {old.mean():.4f} -> {new.mean():.4f}", flush=True)
+    old, new = np.mean(gains, axis=0)
+    found = bootstrap(new - old, user, evaluate.n_resamples, shared.seed)
+    print(
+        f"{given.blocks} blocks, {len(user)} warm lists: {old.mean():.4f} -> {new.mean():.4f}, "
+        f"{(new - old).mean():+.4f} ({found['ci95_low']:+.4f} to {found['ci95_high']:+.4f})"
+    )
+
+
+if __name__ == "__main__":
+    main()

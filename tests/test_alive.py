@@ -1,0 +1,174 @@
+"""candidates.alive_windows: which items may be recommended by any model."""
+
+import importlib
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import chdir
+from pathlib import Path
+
+from core import candidate_lists, folds
+from core.history import INTERACTIONS, load_fold
+from core.metrics import average_precision
+from core.products import vector_scores
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+import movielens_like
+from clone import SMALL, TOP, Clone
+from evaluation.judged import als_top
+from histories import LIKED, SEEN, history_of
+from models.model import Ranking, Scores
+from models.scoring import Served, top_n
+from models.scoring import candidate_lists as lists_of
+
+N_USERS, N_ITEMS = 9, 40
+KINDS = ("ranking", "dense", "few stored", "many stored")
+
+
+def test_an_item_is_alive_if_shown_in_the_last_windows() -> None:
+    """Liked or not, by anyone. The history has the windows 0 to 3."""
+    rows = [(0, 5, 0, LIKED), (0, 6, 1, LIKED), (1, 7, 2, SEEN), (0, 8, 3, LIKED)]
+    history = history_of(rows, 4)
+    assert history.alive(0) is None
+    assert history.alive(1).tolist() == [False, False, False, True]
+    assert history.alive(2).tolist() == [False, False, True, True]
+    assert history.alive(100).all()
+
+
+def scores_of(kind: str) -> Scores:
+    """Random scores, with ties."""
+    rng = np.random.default_rng(1)
+    if kind == "ranking":
+        return Ranking(rng.integers(0, 9, N_ITEMS).astype(np.float32))
+    if kind == "dense":
+        users, items = (rng.integers(-2, 3, (n, 3)).astype("f4") for n in (N_USERS, N_ITEMS))
+        return vector_scores(users.__getitem__, items)
+    stored = rng.random((N_USERS, N_ITEMS)) < (0.2 if kind == "few stored" else 0.7)
+    return sparse.csr_array((stored * rng.integers(1, 5, stored.shape)).astype("f4")).__getitem__
+
+
+def random_rows() -> list[tuple[int, int, int, int]]:
+    """Two windows; user 0 has seen most items, and user 8 likes none."""
+    rng = np.random.default_rng(2)
+    pairs = {(int(u), int(i)) for u, i in rng.integers((N_USERS, N_ITEMS), size=(90, 2))}
+    pairs |= {(0, item) for item in range(35)} | {(user, 1) for user in range(N_USERS)}
+    rows = [(u, i, int(rng.integers(2)), int(u < 8)) for u, i in sorted(pairs)]
+    return rows + [(0, item, 1, LIKED) for item in range(35, N_ITEMS)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_best_items_that_are_alive_are_retrieved(kind: str) -> None:
+    """Those that would be left of the list of all items, as many as are asked for."""
+    history, scores, users = history_of(random_rows(), 2), scores_of(kind), np.arange(N_USERS)
+    alive = np.random.default_rng(3).random(N_ITEMS) < 0.5
+    for n in (1, 6, N_ITEMS):
+        found = top_n(scores, history, users, n, 1, alive)
+        of_all = top_n(scores, history, users, N_ITEMS, 1)
+        for row in range(N_USERS):
+            kept = [i for i in of_all.item[row] if i >= 0 and alive[i]][:n]
+            assert found.item[row].tolist() == kept + [-1] * (n - len(kept))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_candidates_are_alive_and_have_the_score_of_every_model(kind: str) -> None:
+    """Warm users and cold ones alike; the scores of an item do not depend on what is alive."""
+    history = history_of(random_rows(), 2)
+    models = {"als": scores_of(kind), "other": scores_of("dense")}
+    of_all, found = (
+        lists_of(Served(history, models, ["als"], scores_of("ranking"), 6, alive), history.users, 1)
+        for alive in (None, np.arange(N_ITEMS) % 3 > 0)
+    )
+    assert (of_all.item % 3 == 0).any()
+    assert (found.item % 3 > 0).all()
+    assert 8 in found.user[~found.is_retrieved]
+    common = pd.merge(
+        *(lists.table().to_pandas() for lists in (of_all, found)), on=["user", "item"]
+    )
+    assert len(common)
+    for name in models:
+        assert common[f"{name}_score_x"].equals(common[f"{name}_score_y"])
+
+
+# --- the stages
+
+
+def write_log(folder: Path) -> None:
+    """A third of the items is not shown between the middle of the time and the last window."""
+    movielens_like.write(folder)
+    path = folder / "ml-1m.inter"
+    log = pd.read_csv(path, sep="\t", quoting=3, dtype=str)
+    item, time = log["item_id:token"], log["timestamp:float"].astype(int)
+    items = sorted(item.unique())
+    is_pause = (time > time.quantile(0.3)) & (time < time.quantile(0.86))
+    log[~(item.isin(items[::3]) & is_pause)].to_csv(path, sep="\t", index=False, quoting=3)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
+    """The folder of a run with so many alive_windows."""
+    first = tmp_path_factory.mktemp("all")
+    write_log(first / "raw")
+    runs: dict[int, Path] = {}
+
+    def folder_of(windows: int) -> Path:
+        if windows not in runs:
+            folder = runs[windows] = tmp_path_factory.mktemp("alive")
+            shutil.copy(TOP / "params.yaml", folder)
+            values = {**SMALL, "data.path": str(first / "raw"), "baselines.item_knn.neighbours": 20}
+            Clone(folder, folder).set_params({**values, "candidates.alive_windows": windows})
+            with chdir(folder):
+                for stage in ("ingest", "split"):
+                    importlib.import_module(stage).main()
+                for stage in ("als", "candidates"):
+                    importlib.import_module(stage).main([])
+                for stage in ("baselines", "als_alone"):
+                    importlib.import_module(stage).main()
+        return runs[windows]
+
+    return folder_of
+
+
+def dead_items(fold: str) -> np.ndarray:
+    """Items without a first exposure in the last window of the fold's history."""
+    log = pd.read_parquet(INTERACTIONS)
+    shown = log[(log["window"] == folds.load().windows[fold] - 1) & ~log["is_repeat"]]
+    return np.setdiff1d(log["item"], shown["item"])
+
+
+def tables_of(fold: str) -> Iterator[pd.DataFrame]:
+    """The candidates, and the lists of each baseline."""
+    yield pd.read_parquet(f"data/candidates/{fold}.parquet")
+    for _, lists in pd.read_parquet(f"data/baselines/{fold}.parquet").groupby("model"):
+        yield lists
+
+
+def test_no_stage_recommends_another_item(run: Callable[[int], Path]) -> None:
+    with chdir(run(0)):
+        candidates, *_ = tables_of("test")
+        assert np.isin(candidates["item"], dead_items("test")).any()
+    with chdir(run(1)):
+        for fold in folds.load().names:
+            dead = dead_items(fold)
+            for lists in tables_of(fold) if fold != "label_1" else [next(tables_of(fold))]:
+                assert len(lists)
+                assert not np.isin(lists["item"], dead).any()
+
+
+def test_als_alone_has_the_candidates_of_als(run: Callable[[int], Path]) -> None:
+    with chdir(run(1)):
+        _, target = load_fold("validation")
+        lists = candidate_lists.concatenate(list(candidate_lists.read("validation")))
+        users, n_relevant = np.unique(target.user, return_counts=True)
+        hits = als_top(lists, 10).hits(target, users, 10)
+        found = pd.read_parquet("data/als_alone/validation.parquet")
+        assert found["ap_als"].tolist() == average_precision(hits, n_relevant).tolist()
+
+
+def test_relevant_items_stay_relevant(run: Callable[[int], Path]) -> None:
+    found = [pd.read_parquet(run(n) / "data/als_alone/validation.parquet") for n in (0, 1)]
+    columns = ["user_id", "is_cold", "n_relevant"]
+    assert found[0][columns].equals(found[1][columns])
+    assert not found[0]["ap_als"].equals(found[1]["ap_als"])

@@ -1,0 +1,130 @@
+"""The folds of params.yaml, and outputs of stages that loop over them."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from core import folds, script
+from core.folds import Folds, folds_of, outputs_of_folds
+from core.script import InputError
+
+import pytest
+
+from clone import TOP
+
+NAMES = ["test", "test_2", "validation", "label_1", "label_2"]
+OUT = Path("data/als")
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folds.FILE.parent.mkdir(parents=True)
+    folds.save(folds_of(NAMES, 6), folds.FILE)
+
+
+def test_folds_target_consecutive_windows_backwards() -> None:
+    of = folds_of(NAMES, 10)
+    assert of.windows == {"test": 9, "test_2": 8, "validation": 7, "label_1": 6, "label_2": 5}
+    assert of.judged == ["test", "test_2", "validation"]
+    assert of.of_kind("test") == ["test", "test_2"]
+    assert of.before("test_2", 2) == ["validation", "label_1"]
+    assert of.before("label_2", 2) == []
+    folds.save(of, folds.FILE)
+    assert folds.load() == of
+    assert folds.load().names == NAMES
+
+
+@pytest.mark.parametrize(("n_windows", "fold"), [(5, "label_2"), (3, "validation"), (1, "test")])
+def test_too_few_windows(n_windows: int, fold: str) -> None:
+    """The earliest fold has one window of history at least."""
+    assert folds_of(NAMES, 6).windows["label_2"] == 1
+    with pytest.raises(InputError) as error:
+        folds_of(NAMES, n_windows)
+    assert str(error.value) == (
+        f"params.yaml: folds has {fold}, which needs {n_windows + 1} windows or more; the data has "
+        f"{n_windows}"
+    )
+
+
+def write(arguments: list[str], text: str) -> None:
+    """Do what a stage does: write a file for each fold."""
+    with outputs_of_folds(OUT, arguments) as (todo, folder):
+        for fold in todo:
+            (folder / f"{fold}.txt").write_text(text)
+
+
+def content() -> dict[str, str]:
+    """Every file below the folder of the outputs."""
+    return {path.name: path.read_text() for path in OUT.rglob("*") if path.is_file()}
+
+
+def test_all_folds_replace_the_folder_and_one_fold_its_files() -> None:
+    """So files of folds that are gone, and what else stands there, vanish."""
+    write(["test_2"], "alone")
+    assert content() == {"test_2.txt": "alone"}
+    (OUT / "label_9.txt").write_text("of a fold that is gone")
+    write(["test"], "one")
+    assert content() == {
+        "test_2.txt": "alone",
+        "test.txt": "one",
+        "label_9.txt": "of a fold that is gone",
+    }
+    write([], "all")
+    assert content() == {f"{fold}.txt": "all" for fold in NAMES}
+    folds.save(Folds({"test": 3}), folds.FILE)
+    write([], "fewer")
+    assert content() == {"test.txt": "fewer"}
+
+
+@pytest.mark.parametrize("arguments", [["label_3"], ["test", "test_2"], ["--all"]])
+def test_other_arguments_are_one_line(arguments: list[str]) -> None:
+    with pytest.raises(InputError, match=r"\[FOLD\], with FOLD one of test, test_2, validation, "):
+        write(arguments, "")
+    assert not OUT.exists()
+
+
+@pytest.mark.parametrize("arguments", [[], ["test"]])
+def test_a_failed_run_leaves_the_outputs_as_they_were(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It raises in the middle, or at the end params.yaml is found to have changed."""
+    write([], "old")
+    with pytest.raises(TypeError):
+        write(arguments, None)
+
+    def has_changed() -> None:
+        raise InputError("params.yaml: als.factors was 8 when it was read, and is 4 now")
+
+    monkeypatch.setattr(script, "checks", [has_changed])
+    with pytest.raises(InputError, match="als.factors was 8"):
+        write(arguments, "new")
+    assert content() == {f"{fold}.txt": "old" for fold in NAMES}
+    assert sorted(path.name for path in OUT.parent.iterdir()) == ["als", "split"]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from core.folds import outputs_of_folds
+
+with outputs_of_folds(Path("data/als"), sys.argv[1:]) as (todo, folder):
+    for fold in todo:
+        (folder / f"{fold}.txt").write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("arguments", [[], ["test"]])
+def test_a_killed_run_leaves_the_outputs_whole(arguments: list[str]) -> None:
+    """And what it left is gone after the next run."""
+    write([], "old")
+    command = [sys.executable, "-c", KILLED, *arguments]
+    result = subprocess.run(command, env={"PYTHONPATH": str(TOP / "stages")}, check=False)
+    assert result.returncode == -signal.SIGKILL
+    whole = {path.name: path.read_text() for path in OUT.glob("*.txt")}
+    assert whole == {f"{fold}.txt": "old" for fold in NAMES}
+    write([], "new")
+    assert content() == {f"{fold}.txt": "new" for fold in NAMES}
+    assert sorted(path.name for path in OUT.parent.iterdir()) == ["als", "split"]

@@ -1,0 +1,288 @@
+"""Models: their scores against plain code, and the same bytes however they are computed."""
+
+import itertools
+from collections import Counter
+from dataclasses import replace
+
+from core import products
+from core.candidate_lists import CandidateListParams
+from core.factors import Factors
+from core.params import Strict
+from core.script import InputError
+from core.weights import WEIGHT_BITS, decayed, entry_bits
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from histories import LIKED, SEEN, history_of, part_of
+from models import ease as ease_module
+from models import next_item as next_item_module
+from models.ease import (
+    co_occurrence,
+    ease_scores,
+    invert,
+    most_popular,
+    sparse_co_occurrence,
+    weights_of_gram,
+)
+from models.item_knn import ItemKnnParams, item_knn_similarity
+from models.model import Inputs, Model, NoParams, Ranking, Scores
+from models.next_item import transitions
+from models.popular import popularity, recent_popularity
+from models.registry import MODELS, ScoresParams, SourcesParams, fit_all
+from plain_models import EASE, KNN, PLAIN, SETTINGS, inputs_of, random_history
+from test_products import exact_sum
+
+EVERY_SETTING = pytest.mark.parametrize(("name", "params"), SETTINGS)
+
+
+def full(scores: Scores, users: np.ndarray) -> np.ndarray:
+    """Return the scores of these users for every item, float32 (n, n_items)."""
+    if isinstance(scores, Ranking):
+        return np.tile(scores.scores, (len(users), 1)).astype(np.float32)
+    found = scores(users)
+    assert found.dtype == np.float32
+    return found.toarray() if sparse.issparse(found) else found
+
+
+def test_plain_code_covers_every_model() -> None:
+    assert PLAIN.keys() == MODELS.keys() == {name for name, _ in SETTINGS}
+
+
+@pytest.mark.parametrize("n_items", [15, 90])  # many entries a user, and few: BLAS, and scipy
+@pytest.mark.parametrize("seed", range(3))
+@EVERY_SETTING
+def test_scores_are_those_of_plain_code(name: str, params: Strict, seed: int, n_items: int) -> None:
+    inputs = inputs_of(random_history(seed, n_items=n_items))
+    users = np.arange(inputs.history.n_users)
+    found = full(MODELS[name].fit(inputs, params), users)
+    np.testing.assert_allclose(found, PLAIN[name](inputs, params), rtol=1e-4, atol=1e-5)
+
+
+@EVERY_SETTING
+def test_scores_are_the_same_however_they_are_computed(
+    name: str, params: Strict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the bit: at any number of threads, in small blocks, for a user alone or in any company,
+    and for new users who have done the same as those of the history.
+    """
+    inputs = inputs_of(random_history(1, n_items=40))
+    whole = full(MODELS[name].fit(inputs, params), np.arange(inputs.history.n_users))
+    chosen = [7, 0, 7, 3]
+    new, factors = part_of(inputs.history, chosen), inputs.factors
+    factors = Factors(factors.user_factors[chosen], factors.item_factors, new.users, new.items)
+    new_users = replace(inputs_of(inputs.history), factors=factors, new_users=new)
+    found = full(MODELS[name].fit(new_users, params), np.arange(4))
+    assert found.tobytes() == whole[chosen].tobytes()
+    monkeypatch.setattr(products, "BLOCK", 100)
+    scores = MODELS[name].fit(inputs_of(inputs.history, n_threads=3), params)
+    for users in (np.arange(12), np.array([7, 2, 11]), np.array([3]), np.zeros(0, int)):
+        assert full(scores, users).tobytes() == whole[users].tobytes()
+
+
+# --- EASE
+
+
+@pytest.mark.parametrize("block", [1, 10, 2_000_000])
+@pytest.mark.parametrize("n", [1, 2, 7, 60])
+def test_invert_is_the_inverse(n: int, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(products, "BLOCK", block)
+    factor = np.random.default_rng(n).normal(size=(2 * n, n))
+    matrix = (factor.T @ factor + np.eye(n)).astype(np.float32)
+    found = matrix.copy()
+    invert(found)
+    np.testing.assert_allclose(found, np.linalg.inv(matrix.astype(float)), rtol=1e-3, atol=1e-4)
+    assert found.tobytes() == found.T.tobytes()
+
+
+@pytest.mark.parametrize("matrix", [np.zeros((2, 2)), np.ones((3, 3)), -np.eye(4)])
+def test_a_matrix_that_is_not_positive_definite(matrix: np.ndarray) -> None:
+    with pytest.raises(np.linalg.LinAlgError, match="spotrf"):
+        invert(matrix.astype(np.float32))
+
+
+def test_an_l2_that_vanishes_beside_the_counts_is_one_line() -> None:
+    """An item that nobody likes, and float32, which has no 1e-50."""
+    gram = np.array([[2, 0], [0, 0]], dtype=np.float32)
+    with pytest.raises(InputError) as error:
+        weights_of_gram(gram, 1e-50, 1)
+    assert str(error.value) == (
+        "params.yaml: an l2 of EASE is 1e-50: too low for these 2 items, whose matrix stays "
+        "singular; raise it"
+    )
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize("block", [1, 10**6])
+@pytest.mark.parametrize("half_life", [0, 1.5])
+@pytest.mark.parametrize("n_users", [3, 300])
+def test_co_occurrence_is_exact(
+    n_users: int, half_life: float, block: int, n_threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of few entries, as a sparse product, and of many; rounded once, to float32."""
+    monkeypatch.setattr(products, "BLOCK", block)
+    rng = np.random.default_rng(n_users)
+    users, windows = range(n_users), range(4)
+    rows = [(u, int(i), w, LIKED) for w in windows for u in users for i in rng.choice(30, 3)]
+    user_item = decayed(history_of(rows, 4), "positives", half_life)
+    units = np.rint(user_item.toarray() * 2**WEIGHT_BITS).astype(np.int64)
+    found = co_occurrence(user_item, n_threads)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, np.float32(units.T @ units / 4.0**WEIGHT_BITS))
+
+
+@pytest.mark.parametrize("shape", [(30, 50), (5, 3), (4, 1), (0, 4), (6, 0)])
+def test_sparse_co_occurrence_whatever_falls_into_a_block(shape: tuple[int, int]) -> None:
+    """Some items have most of the entries, others none."""
+    rng = np.random.default_rng(0)
+    share = np.linspace(0, 1, shape[1]) ** 3
+    matrix = (rng.random(shape) < share) * rng.integers(1, 5, shape).astype(np.float64)
+    found = sparse_co_occurrence(sparse.csr_array(matrix), n_threads=2)
+    np.testing.assert_array_equal(found, matrix.T @ matrix)
+
+
+@pytest.mark.parametrize("half_life", [0, 1.5])
+@pytest.mark.parametrize("dense_share", [0.0, 1.0])
+def test_scores_of_ease_are_exact_sums(
+    dense_share: float, half_life: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the users' rows are multiplied as a dense or as a sparse matrix."""
+    monkeypatch.setattr(ease_module, "DENSE_SHARE", dense_share)
+    rows = decayed(random_history(4), "positives", half_life)
+    items = most_popular(rows, 12)
+    weights = weights_of_gram(co_occurrence(rows[:, items], 1), 2.0, entry_bits(rows))
+    found = ease_scores(items, weights, rows)(np.arange(12))
+    for user, item in np.ndindex(12, len(items)):
+        expected = exact_sum(rows[:, items].toarray()[user].astype(float), weights[:, item])
+        assert found[user, items[item]] == np.float32(expected)
+    assert np.isneginf(np.delete(found, items, axis=1)).all()
+
+
+# --- item-kNN and transitions
+
+# the items that each of four users likes: 0 1, 0 1 2, 0 3, 2
+LIKES = sparse.csr_array(
+    np.array([[1, 1, 0, 0], [1, 1, 1, 0], [1, 0, 0, 1], [0, 0, 1, 0]], dtype=np.float32)
+)
+
+
+def knn(weighting: str, neighbours: int = 10, last_items: int = 10) -> np.ndarray:
+    params = ItemKnnParams(
+        of="positives",
+        neighbours=neighbours,
+        weighting=weighting,
+        last_items=last_items,
+        half_life=0,
+    )
+    one, two = (item_knn_similarity(LIKES, params, n) for n in (1, 2))
+    assert (one != two).nnz == 0
+    assert one.has_sorted_indices
+    return one.toarray()
+
+
+def test_similarities_by_hand() -> None:
+    counts = np.array([[0, 2, 1, 1], [2, 0, 1, 0], [1, 1, 0, 0], [1, 0, 0, 0]])
+    n = np.array([3, 2, 2, 1])  # users of each item
+    np.testing.assert_array_equal(knn("count"), counts)
+    np.testing.assert_allclose(knn("cosine"), counts / np.sqrt(np.outer(n, n)), rtol=1e-6)
+    # of the user with 0, 1, 2 only 1 and 2 are left
+    last = [[0, 1, 0, 1], [1, 0, 1, 0], [0, 1, 0, 0], [1, 0, 0, 0]]
+    np.testing.assert_array_equal(knn("count", last_items=2), last)
+    # every item keeps its best neighbour; that of item 0 is 1, twice
+    best = knn("count", neighbours=1)
+    assert (best > 0).sum(axis=1).tolist() == [1, 1, 1, 1]
+    assert best[0, 1] == 2
+
+
+@pytest.mark.parametrize("weighting", ["count", "cosine", "tfidf", "bm25"])
+def test_no_item_is_its_own_neighbour(weighting: str) -> None:
+    similarity = knn(weighting)
+    assert similarity.any()
+    assert not similarity.diagonal().any()
+
+
+def test_transitions_are_counted_from_the_latest_positives(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """User 0 likes 0, 1, 2, user 1 likes 1, 2; both are left with 1, 2."""
+    rows = [(0, 0, 0, LIKED), (0, 1, 0, LIKED), (1, 1, 0, LIKED), (0, 2, 1, LIKED)]
+    monkeypatch.setattr(next_item_module, "MOST_POSITIVES", 2)
+    expected = np.zeros((3, 3))
+    expected[1, 2] = (1 + 1) / (2 * 2) ** 0.5
+    found = transitions(history_of([*rows, (1, 2, 1, LIKED)], 2), 3)
+    np.testing.assert_allclose(found.toarray(), expected, rtol=1e-6)
+    assert transitions(history_of(rows[:1], 1), 3).nnz == 0  # fewer rows than the reach
+
+
+# --- popularity
+
+
+@pytest.mark.parametrize(
+    ("n_windows", "windows", "expected"),
+    [
+        (3, None, [2, 2, 1, 0]),
+        (3, 1, [0, 0, 1, 0]),
+        (3, 2, [0, 1, 1, 0]),
+        (3, 50, [2, 2, 1, 0]),
+        (5, 2, [0, 0, 0, 0]),  # the last windows are those before the target, even if empty
+        (5, 3, [0, 0, 1, 0]),
+    ],
+)
+def test_popularity_of_the_last_windows(
+    n_windows: int, windows: int | None, expected: list[int]
+) -> None:
+    rows = [(0, 0, 0, LIKED), (1, 0, 0, LIKED), (2, 1, 0, LIKED), (2, 3, 0, SEEN)]
+    history = history_of([*rows, (0, 1, 1, LIKED), (0, 2, 2, LIKED), (1, 3, 2, SEEN)], n_windows)
+    assert popularity(history, windows).tolist() == expected
+    if windows:
+        ties = np.array([2, 2, 1, 0]) / (2 + 1)  # broken by all positives
+        np.testing.assert_allclose(recent_popularity(history, windows), expected + ties)
+
+
+# --- fitting several
+
+
+def test_no_model_is_fitted_twice_with_the_same_parameters(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Sources and models of features.scores share fits; EASE at two l2 shares X'X, too."""
+    fits, grams = Counter(), Counter()
+
+    def counted(name: str, model: Model) -> Model:
+        def fit(inputs: Inputs, params: Strict) -> Scores:
+            fits[name, params.model_dump_json()] += 1
+            return model.fit(inputs, params)
+
+        return Model(fit, model.params)
+
+    def counted_gram(user_item: sparse.csr_array, n_threads: int) -> np.ndarray:
+        grams[user_item.nnz] += 1
+        return co_occurrence(user_item, n_threads)
+
+    for name in MODELS:
+        monkeypatch.setitem(MODELS, name, counted(name, MODELS[name]))
+    monkeypatch.setattr(ease_module, "co_occurrence", counted_gram)
+    own = {"of": "positives", "half_life": 0}
+    settings = SourcesParams(
+        **{name: of.model_dump() for name, of in reversed(SETTINGS) if type(of) is not NoParams}
+    )
+    params = CandidateListParams(sources=[*MODELS], per_source=10, label_users=0, alive_windows=0)
+    scores = {
+        "again": {"model": "ease", **EASE, **own},
+        "other_l2": {"model": "ease", **EASE, **own, "l2": 3.0},
+        "of_exposures": {"model": "ease", **EASE, **own, "of": "exposures"},
+        "knn": {"model": "item_knn", **KNN, **own},
+        "popular_again": {"model": "popular"},
+    }
+    inputs = inputs_of(random_history(2), n_threads=3)
+    found = fit_all(params, settings, ScoresParams.model_validate(scores), inputs)
+    assert list(found) == [*MODELS, *scores]
+    assert set(fits.values()) == {1}
+    assert sum(fits.values()) == len(MODELS) + 2  # EASE with another l2, and on exposures
+    assert sorted(grams.values()) == [1, 1]
+    for one, other in (("ease", "again"), ("item_knn", "knn"), ("popular", "popular_again")):
+        assert found[one] is found[other]
+    users = np.arange(12)
+    for one, other in itertools.combinations(("ease", "other_l2", "of_exposures"), 2):
+        assert full(found[one], users).tobytes() != full(found[other], users).tobytes()

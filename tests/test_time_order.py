@@ -1,0 +1,74 @@
+"""Times in any unit and any order give the same seconds in the same order."""
+
+from pathlib import Path
+
+from core.script import InputError
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from readers.time_order import in_time_order
+
+DAY_S = 86_400
+TIMES = 956_703_932 + np.array([5 * DAY_S, 0, 3, 3, 9 * DAY_S])
+IN_ORDER = [1, 2, 3, 0, 4]  # ties in the order of the file
+FORMS = {
+    "seconds": pa.array(TIMES),
+    "milliseconds": pa.array(TIMES * 10**3),
+    "microseconds": pa.array(TIMES * 10**6),
+    "nanoseconds": pa.array(TIMES * 10**9),
+    "floats": pa.array(TIMES.astype(float)),
+    "milliseconds as floats": pa.array(TIMES * 1e3),
+    "texts": pa.array(TIMES.astype(str).tolist()),
+    "texts with a point": pa.array(TIMES.astype(float).astype(str).tolist()),
+    "unsigned": pa.array(TIMES.astype(np.uint64)),
+    "timestamps": pa.array(TIMES * 10**9).cast(pa.timestamp("ns")),
+    "timestamps of a zone": pa.array(TIMES).cast(pa.timestamp("s", "Europe/Moscow")),
+}
+
+
+def ordered(times: pa.Array) -> pa.Table:
+    table = pa.table({"row": np.arange(len(times)), "timestamp": times})
+    return in_time_order(table, Path("log"))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_gives_the_same(form: str, capsys: pytest.CaptureFixture) -> None:
+    result = ordered(FORMS[form])
+    assert result["row"].to_pylist() == IN_ORDER
+    assert result["timestamp"].to_pylist() == TIMES[IN_ORDER].tolist()
+    assert result.schema.field("timestamp").type == pa.int64()
+    out = capsys.readouterr().out
+    assert ": log: 4 of 5 rows moved, to sort them by timestamp\n" in out
+    unit = form.split()[0]
+    line = f": log: timestamp is in {unit}, by its size; converted to seconds\n"
+    assert (line in out) == (unit in ("milliseconds", "microseconds", "nanoseconds"))
+
+
+def test_parts_of_a_second_count_for_the_order() -> None:
+    result = ordered(pa.array([1.75, 1.25, 0.5]))
+    assert (result["row"].to_pylist(), result["timestamp"].to_pylist()) == ([2, 1, 0], [0, 1, 1])
+
+
+def test_rows_in_order_are_left_without_a_word(capsys: pytest.CaptureFixture) -> None:
+    assert ordered(pa.array([-5, 0, 0, 7]))["row"].to_pylist() == [0, 1, 2, 3]
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        ([1, None, None], "is empty in 2 of 3 rows; fill it"),
+        ([1.0, float("nan")], "is empty in 1 of 2 rows; fill it"),
+        ([1, 10**19 // 2], f"has {10**19 // 2}; must be seconds since 1970"),
+        ([1.0, float("-inf")], "has inf; must be seconds since 1970"),
+        ([956_703_932, 956_703_932_000], "is from 956703932 to 956703932000, which mixes units"),
+        (["1", "yesterday"], ": Failed to parse string: 'yesterday' as a scalar of type double;"),
+    ],
+)
+def test_other_times_are_one_line(times: list, expected: str) -> None:
+    with pytest.raises(InputError) as error:
+        ordered(pa.array(times))
+    assert str(error.value).startswith(f"log: timestamp{' ' * (expected[0] != ':')}{expected}")
+    assert "\n" not in str(error.value)
