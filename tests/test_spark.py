@@ -7,6 +7,7 @@ import importlib
 import json
 import os
 import re
+import runpy
 import shutil
 import signal
 import subprocess
@@ -492,7 +493,7 @@ def test_no_pyspark(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyspark", None)
     monkeypatch.setattr(sys, "argv", [str(TOP / "stages/spark/ingest.py")])
     with pytest.raises(SystemExit, match="pyspark is not installed; pip install -r requirements-s"):
-        importlib.reload(package)
+        runpy.run_path(package.__file__)  # a session may have put a copy of it on the path
 
 
 @pytest.mark.parametrize(

@@ -83,9 +83,13 @@ def find_weeks(folder: Path, data: ReaderParams) -> dict[int, Path]:
 
 
 def read_embeddings(path: Path, ids: Ids, width: int) -> np.ndarray:
-    """Return the embeddings, see embeddings_of, of a file with the arrays item_id (n,) and
-    embedding (n, width); nothing is unpickled.
-    """
+    """Return the embeddings, see embeddings_of, of a file that arrays_of() reads."""
+    item_id, embedding = arrays_of(path)
+    return embeddings_of(ids, pa.chunked_array([item_id]), embedding, width, path)
+
+
+def arrays_of(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return the arrays item_id (n,) and embedding (n, width) of a file; nothing is unpickled."""
     # zip, zlib and numpy have many errors for a broken file
     with reading(path, "npz", Exception), np.load(path, allow_pickle=False) as loaded:
         item_id, embedding = (np.asarray(loaded[name]) for name in ("item_id", "embedding"))
@@ -96,4 +100,4 @@ def read_embeddings(path: Path, ids: Ids, width: int) -> np.ndarray:
             f"{path}: item_id is {item_id.dtype} {item_id.shape}, embedding {embedding.dtype}"
             f" {embedding.shape}; must be integers or strings (n,) and numbers (n, width)"
         )
-    return embeddings_of(ids, pa.chunked_array([item_id]), embedding, width, path)
+    return item_id, embedding

@@ -32,7 +32,7 @@ def test_a_stage_needs_what_it_declares_and_nothing_else(
         ("als", "params", "als", "the section als is missing"),
         ("als", "params", "seed", "other bytes in data/als/label_1.npz"),
         ("download", "params", "data.path", "data.path is 'elsewhere'"),
-        ("recommend", "outs", "data/recommendations", "writes data/recommendations/test.parquet"),
+        ("evaluate", "outs", "metrics/tables", "writes metrics/tables/by_k_test.csv"),
     ],
 )
 def test_what_is_not_declared_is_seen(
