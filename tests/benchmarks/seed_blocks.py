@@ -3,8 +3,8 @@
 usage: python tests/benchmarks/seed_blocks.py CHANGE [CHANGE ...] [--blocks 3]    (after dvc repro)
        CHANGE: without=FEATURE,FEATURE,... (column names; a name that ends with * is a prefix), or
        a parameter of the ranker such as num_leaves=21
-out:   on stdout, over the lists of warm users: MAP@k of the present and of the changed setting, and
-       their difference with its 95 % interval, of the mean over the blocks; then each block's
+out:   on stdout, over the lists of warm users: MAP@k of the present and of the changed setting for
+       each block; then the means over the blocks and their difference with its 95 % interval
 
 A block is a system with its own seeds of rankers and negatives. One block cannot choose a setting:
 other seeds move MAP@k as much as most settings do. The change leaves lists of cold users as they
