@@ -54,7 +54,9 @@ def repro(clone: Clone, *arguments: str) -> pd.DataFrame:
                 dvc_peak = max(dvc_peak, _peak_mb(dvc))
             for process in dvc.children(recursive=True):
                 with contextlib.suppress(psutil.Error, OSError, TypeError):
-                    if process not in began and (stage := _stage_of(process)):
+                    # a process that a stage forks has the stage's command line until it execs
+                    is_new = process not in began and process.parent() not in began
+                    if is_new and (stage := _stage_of(process)):
                         began[process] = stage, process.create_time()
                     if process in began:
                         peak[process] = max(peak.get(process, 0.0), _peak_mb(process))
