@@ -1,9 +1,8 @@
-"""Leaves out each candidate source and each feature family in turn, and adds each alone to the
-notebook's system.
+"""Leaves out each candidate source and family of features, and adds each to the notebook's system.
 
 usage: dvc repro stages/extra/dvc.yaml (not a part of `dvc repro`: it trains some hundred models)
 in:    data/tables, data/split; data/candidates/FOLD.parquet of validation and label folds
-out:   metrics/ablation.csv, a row per variant:
+out:   on stdout the differences; metrics/ablation.csv, a row per variant:
          part          full, one seed, ranker, without source, without family, with family,
                        notebook, notebook with source, notebook with family
          name          what was left out, added or changed; of ranker: the parameter and its value
@@ -13,8 +12,8 @@ out:   metrics/ablation.csv, a row per variant:
                        of notebook for its own variants, with the paired bootstrap of the evaluation
        metrics/ablation.png: the differences and their intervals
 
-The validation folds are judged, each by rankers trained on the folds before it. The test folds are
-not read. The notebook's system: ALS candidates, families als, user, item, embedding.
+The test folds are not read. The notebook's system: ALS candidates, families als, user, item,
+embedding.
 """
 
 from dataclasses import dataclass, field, replace
@@ -22,11 +21,13 @@ from pathlib import Path
 
 from core import candidate_lists, folds, metrics
 from core.candidate_lists import CandidateListParams, Candidates
+from core.examples import Examples
 from core.folds import Folds
 from core.history import load_fold, training_users
 from core.lists import side_by_side
 from core.params import SharedParams, is_judged, kind_of, section, shared_params
 from core.script import InputError, run_script, whole
+from core.tables import write_utf8
 from core.top_lists import EvaluateParams, top_k
 
 import numpy as np
@@ -36,10 +37,9 @@ from tqdm import tqdm
 
 from evaluation import pictures
 from evaluation.bootstrap import Interval, bootstrap
-from families import FAMILIES, FeaturesParams, feature_matrix
+from families import FAMILIES, FeaturesParams, families_of, feature_matrix
 from families.context import load_context, rows_of
 from rankers import trained
-from rankers.examples import Examples
 from rankers.rolling import training_sets
 from rankers.training import RankerParams, dataset, train
 
@@ -93,26 +93,25 @@ def variants(sources: list[str], groups: list[str], params: RankerParams) -> lis
 
 class Fold:
     """The lists of a fold's warm users with a relevant item, and the families that describe them.
-
-    users  int32 (n_users,), ascending: rows of users.parquet; at most max_users, drawn as
-    `candidates` draws them
+    users: int32 (n_users,), rows of users.parquet, ascending, drawn as `candidates` draws them
     """
 
-    def __init__(self, fold: str, params: FeaturesParams, max_users: int, seed: int) -> None:
-        self.history, self.target = load_fold(fold)
+    def __init__(
+        self, fold: str, params: FeaturesParams, candidates: CandidateListParams, seed: int
+    ) -> None:
+        self.history, self.target = load_fold(fold, candidates.new_items)
+        max_users = candidates.label_users
         self.users = training_users(self.history, self.target, "warm", max_users, seed)
-        lists = [
-            block.take(np.isin(block.user, self.users) & block.is_retrieved)
-            for block in candidate_lists.read(fold)
-        ]
+        blocks = candidate_lists.read(fold)
+        lists = [of.take(np.isin(of.user, self.users) & of.is_retrieved) for of in blocks]
         self.lists = candidate_lists.concatenate(lists)
         context = load_context(self.history, params)
-        self.families = {name: family(context) for name, family in FAMILIES.items()}
+        self.families = families_of(context, list(FAMILIES))
 
     def examples(self, variant: Variant) -> Examples:
         """Return the labelled lists of the variant's sources, with the features of its families."""
         lists = only(self.lists, variant.sources)
-        families = [self.families[name] for name in variant.groups]
+        families = {name: self.families[name] for name in variant.groups}
         features = feature_matrix(families, rows_of(lists, self.history))
         label = self.target.strength_of(lists.user, lists.item)
         n_relevant = np.bincount(self.target.user)[lists.user].astype(np.int32)
@@ -131,9 +130,8 @@ def only(lists: Candidates, sources: tuple[str, ...]) -> Candidates:
 
 def with_relevant(examples: Examples) -> Examples:
     """Return the lists with a relevant item, which a ranker can learn from."""
-    list_of_row = examples.list_of_row
-    has_relevant = np.bincount(list_of_row, examples.label > 0, len(examples.group)) > 0
-    return examples.take(has_relevant[list_of_row])
+    lists = examples.list_of_row
+    return examples.take(np.isin(lists, lists[examples.label > 0]))
 
 
 def judge(
@@ -146,24 +144,24 @@ def judge(
 ) -> tuple[int, np.ndarray, np.ndarray]:
     """Train n_models rankers for each validation fold and judge them on its lists.
 
-    Returns the number of features; the share of the relevant items that are in each list, float64
-    (n_lists,); and AP@k, float64 (1 + n_models, n_lists), first of the mean score of
-    params.n_seeds models, then of each model alone.
+    Returns the number of features; recall of each list, float64 (n_lists,); and AP@k, float64
+    (1 + n_models, n_lists): of the mean score of params.n_seeds models, then of each model.
     """
     found = side_by_side(lambda of: of.examples(variant), loaded.values(), shared.n_threads)
     examples = dict(zip(loaded, found, strict=True))
     known = Folds({name: of.history.n_windows for name, of in loaded.items()})
     training = training_sets(
-        lambda name, _: with_relevant(examples[name]), "warm", params, known, shared.seed
+        lambda name, _: with_relevant(examples[name]), "warm", known.training(params.train_folds)
     )
     recall, ap = [], []
-    for name, earlier in training.items():
+    for name, earlier in training:
         fold, rows = loaded[name], examples[name]
         if not len(fold.users):
             continue
         if not earlier:
             raise InputError(f"no fold before {name} has a list that holds a relevant item")
-        models = train(dataset(earlier, params, shared), params, shared, n_models)
+        key = (known.windows[name], 0)  # as train_group has it
+        models = train(dataset(earlier, params, shared), params, shared, n_models, key)
         score = trained.predict(models, rows.values, shared.n_threads)
         n_relevant = np.bincount(fold.target.user)[fold.users]
         n_found = np.bincount(rows.user, rows.label > 0, int(fold.users[-1]) + 1)[fold.users]
@@ -202,29 +200,23 @@ def table(
 
 def draw(frame: pd.DataFrame) -> Figure:
     """Draw the differences with their 95 % intervals."""
-    rows = frame.dropna(subset="difference").itertuples(index=False)
-    lines = [
-        pictures.Row(
-            f"{row.part} {row.name}".strip(),
-            Interval(row.difference, row.ci95_low, row.ci95_high, 0),
-        )
-        for row in rows
-    ]
-    return pictures.forest(lines, "difference in MAP@k, with its 95 % interval").figure
+    rows = []
+    for row in frame.dropna(subset="difference").itertuples(index=False):
+        gain = Interval(row.difference, row.ci95_low, row.ci95_high, 0)
+        rows.append(pictures.Row(f"{row.part} {row.name}".strip(), gain))
+    return pictures.forest(rows, "difference in MAP@k, with its 95 % interval").figure
 
 
 def main() -> None:
     shared, params = shared_params(), section("ranker", RankerParams)
     candidates = section("candidates", CandidateListParams)
     features = section("features", FeaturesParams)
-    loaded = {
-        fold: Fold(fold, features, candidates.label_users, shared.seed)
-        for fold in folds.load().names
-        if kind_of(fold) != "test"
-    }
+    names = [fold for fold in folds.load().names if kind_of(fold) != "test"]
+    loaded = {name: Fold(name, features, candidates, shared.seed) for name in names}
     frame = table(loaded, variants(candidates.sources, features.groups, params), params, shared)
-    with whole(Path("metrics/ablation.csv")) as path:
-        frame.to_csv(path, index=False, lineterminator="\n", float_format="%.6f")
+    shown = frame[["part", "name", "map", "difference", "ci95_low", "ci95_high"]]
+    print(shown.to_string(index=False, na_rep="", float_format="{:.4f}".format))
+    write_utf8(Path("metrics/ablation.csv"), frame.to_csv(index=False, float_format="%.6f"))
     with whole(Path("metrics/ablation.png")) as path:
         draw(frame).savefig(path, format="png", dpi=80, metadata={"Software": None})
 

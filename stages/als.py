@@ -7,11 +7,11 @@ out:   data/als/FOLD.npz: user_factors, item_factors float32 (n_users, factors),
        users, items int32 (n_users,), (n_items,): rows in users.parquet and items.parquet, ascending
 """
 
-from core.factors import FOLDER, save
+from core.factors import COLLAPSED, FOLDER, TUNE, energy_share, save
 from core.folds import outputs_of_folds
 from core.history import load_fold
 from core.params import section, shared_params
-from core.script import run_script
+from core.script import report, run_script
 
 from tqdm import tqdm
 
@@ -21,10 +21,18 @@ from models.als import AlsParams, factors_of
 def main(arguments: list[str]) -> None:
     shared = shared_params()
     params = section("als", AlsParams)
+    shares = []
     with outputs_of_folds(FOLDER, arguments) as (folds, folder):
         for fold in tqdm(folds, "folds", disable=None):
             history, _ = load_fold(fold)
-            save(folder / f"{fold}.npz", factors_of(history, params, shared.seed, shared.n_threads))
+            factors = factors_of(history, params, shared.seed, shared.n_threads)
+            shares.append(energy_share(factors.item_factors))
+            save(folder / f"{fold}.npz", factors)
+    if max(shares) > COLLAPSED:
+        report(
+            f"the factors collapsed to one dimension, with up to {max(shares):.1%} of their energy:"
+            f" lower als.regularization (now {params.regularization:g}), or run {TUNE}"
+        )
 
 
 if __name__ == "__main__":

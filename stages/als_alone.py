@@ -1,5 +1,4 @@
-"""Judges ALS alone on the validation folds, without candidates of other sources and without a
-ranker, so that a setting of ALS costs seconds.
+"""Evaluates ALS alone on the validation folds, without other sources and without a ranker.
 
 usage: python stages/als_alone.py
 in:    data/split, data/tables/users.parquet
@@ -7,17 +6,16 @@ out:   metrics/als_alone.json: of ALS on all validation folds, what `als` is in 
        data/als_alone/FOLD.parquet: user_id, is_cold bool, n_relevant int32, ap_als and ndcg_als
          float64; users with a relevant item, ascending
 
-The figures are those that `evaluate` has for ALS. stages/search.py runs this for each setting, in
-a folder of its own.
+The figures are those of `evaluate`, but for coverage@k if candidates.new_items adds items.
+search.py runs this for each setting in a folder of its own.
 """
 
-import json
 from pathlib import Path
 
 from core import folds, tables
 from core.history import load_fold
 from core.params import SharedParams, section, shared_params
-from core.script import run_script, whole, whole_folder
+from core.script import run_script, whole_folder
 from core.top_lists import EvaluateParams, check_length, concatenate
 
 import numpy as np
@@ -73,9 +71,8 @@ def main() -> None:
             judged.append(judge_als(fold, params, fallback, candidates, k, shared))
             lists = results.per_user(judged[-1], user_ids)
             tables.write_parquet(folder / f"{fold}.parquet", lists)
-    with whole(METRICS) as path:
-        text = json.dumps({"als": results.five_metrics(pool(judged), "als")}, indent=2)
-        path.write_text(f"{text}\n", encoding="utf-8")
+    of_als = results.five_metrics(pool(judged), "als")
+    tables.write_utf8(METRICS, results.to_json({"als": of_als}))
 
 
 if __name__ == "__main__":

@@ -10,10 +10,9 @@ out:   data/baselines/FOLD.parquet for each judged FOLD, by model, by user, best
        data/baselines/settings.csv, a row per model and setting: model, number, map (mean AP@k over
          the lists of all validation folds), is_best, parameters (JSON)
 
-The section `baselines` lists the models. A parameter there may be a list of
-values; every combination is tried on the validation folds, and the best one alone, of equal ones
-the first, is used on the test folds. Every user of the target window gets a list. Recent popular
-items fill up lists that a model leaves short, and are the whole list of a cold user.
+If a parameter is a list of values, every combination is tried on the validation folds, and the
+first of the best is used on the test folds. Every user of the target window gets a list: recent
+popular items fill it up, and are the whole list of a cold user.
 """
 
 from pathlib import Path
@@ -25,22 +24,15 @@ from core.lists import side_by_side
 from core.metrics import average_precision
 from core.params import section, shared_params
 from core.script import run_script, whole_folder
-from core.top_lists import (
-    MODEL_LISTS,
-    EvaluateParams,
-    TopLists,
-    append,
-    concatenate,
-    rows_of,
-)
+from core.top_lists import MODEL_LISTS, EvaluateParams, TopLists, append, concatenate, rows_of
 
 import numpy as np
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from models.model import Inputs
-from models.popular import RecentPopularParams, recent_popular
-from models.registry import MODELS, BaselinesParams
+from models.popular import RecentPopularParams
+from models.registry import BaselinesParams, fit
 from models.scoring import filled, parts_of, top_n
 from models.tuning import Settings, settings_table
 
@@ -52,24 +44,23 @@ def write_fold(
     fold: str,
     settings: Settings,
     fallback: RecentPopularParams,
-    alive_windows: int,
+    candidates: CandidateListParams,
     k: int,
     n_threads: int,
 ) -> dict[tuple[str, int], np.ndarray]:
-    """Write the lists of these models and settings; return AP@k of the lists of each, float64
-    (n_lists,), by model and number.
-    """
-    history, target = load_fold(fold)
+    """Write the lists of these models; return (model, number) -> AP@k, float64 (n_lists,)."""
+    history, target = load_fold(fold, candidates.new_items)
     embeddings = np.load(tables.EMBEDDINGS)[history.items]
     inputs = Inputs(history, embeddings, 1, tags=tables.read_tags(history.items))
-    recent, alive = recent_popular(inputs, fallback), history.alive(alive_windows)
+    recent = fit("recent_popular", fallback, inputs)
+    alive = history.alive(candidates.alive_windows)
     blocks = [(users, history.user_of(users)) for users in parts_of(target.users)]
     popular = [top_n(recent, history, user, 2 * k, n_threads, alive) for _, user in blocks]
     judged, n_relevant = np.unique(target.user, return_counts=True)
 
     def lists_of(setting: tuple[str, int]) -> TopLists:
         name, number = setting
-        scores = MODELS[name].fit(inputs, settings[name][number])
+        scores = fit(name, settings[name][number], inputs)
         parts = []
         for (users, user), for_cold in zip(blocks, popular, strict=True):
             is_warm = history.n_positives_of(users) > 0
@@ -91,13 +82,13 @@ def main() -> None:
     shared, known = shared_params(), folds.load()
     k = section("evaluate", EvaluateParams).k
     fallback = section("sources.recent_popular", RecentPopularParams)
-    alive_windows = section("candidates", CandidateListParams).alive_windows
+    candidates = section("candidates", CandidateListParams)
     settings = section("baselines", BaselinesParams).settings
     with whole_folder(FOLDER) as folder:
 
         def write(fold: str, settings: Settings) -> dict[tuple[str, int], np.ndarray]:
             path = folder / f"{fold}.parquet"
-            return write_fold(path, fold, settings, fallback, alive_windows, k, shared.n_threads)
+            return write_fold(path, fold, settings, fallback, candidates, k, shared.n_threads)
 
         found = [write(fold, settings) for fold in known.of_kind("validation")]
         total = {key: sum(float(ap[key].sum()) for ap in found) for key in found[0]}

@@ -24,26 +24,15 @@ from core.candidate_lists import FOLDER, append, schema
 from core.folds import outputs_of_folds
 from core.history import History, Target, load_fold, training_users
 from core.params import SharedParams, is_judged, section, shared_params
-from core.script import InputError, run_script
+from core.script import run_script
 
 import numpy as np
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from models.model import Inputs
-from models.popular import recent_popular
-from models.registry import CandidatesParams, ScoresParams, SourcesParams, fit_all
-from models.scoring import Served, candidate_lists, parts_of
-
-
-def check_ease(params: CandidatesParams, settings: SourcesParams, n_items: int) -> None:
-    """InputError where EASE is asked for candidates of a catalogue it is too large for."""
-    if "ease" in params.sources and n_items > settings.ease.max_items:
-        raise InputError(
-            f"params.yaml: candidates.sources has ease, but the history has {n_items} items and "
-            f"sources.ease.max_items is {settings.ease.max_items}; take ease out, or raise the "
-            "limit (time grows with its cube, memory is 24 bytes x its square)"
-        )
+from models.registry import CandidatesParams, ScoresParams, SourcesParams, served_by
+from models.scoring import candidate_lists, parts_of
 
 
 def users_of(
@@ -68,8 +57,7 @@ def write_fold(
     shared: SharedParams,
 ) -> None:
     """Write the candidate lists of one fold."""
-    history, target = load_fold(fold)
-    check_ease(params, settings, history.n_items)
+    history, target = load_fold(fold, params.new_items)
     inputs = Inputs(
         history,
         np.load(tables.EMBEDDINGS, mmap_mode="r")[history.items],
@@ -77,12 +65,9 @@ def write_fold(
         factors.load(fold),
         tables.read_tags(history.items),
     )
-    models = fit_all(params, settings, scores, inputs)
-    fallback = recent_popular(inputs, settings.recent_popular)
+    served = served_by(inputs, params, settings, scores)
     users = users_of(fold, history, target, params, shared.seed)
-    alive = history.alive(params.alive_windows)
-    served = Served(history, models, params.sources, fallback, params.per_source, alive)
-    columns = schema(params.sources, list(models))
+    columns = schema(params.sources, list(served.models))
     with pq.ParquetWriter(path, columns, compression="lz4") as file:
         for part in tqdm(parts_of(users), fold, leave=False, disable=None):
             append(file, candidate_lists(served, part, shared.n_threads))

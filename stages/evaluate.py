@@ -1,24 +1,24 @@
-"""Compares the hybrid with ALS alone and the baselines on the target windows of all judged folds;
-folds of a kind (validation, test) are pooled.
+"""Compares the hybrid with ALS alone and the baselines on the target windows of all judged folds.
 
 usage: python stages/evaluate.py
 in:    data/tables/users.parquet, data/tables/items.parquet, data/split/interactions.parquet,
        data/baselines/settings.csv, data/ranker/feature_gain.csv, data/ranker/learning_curve.csv;
        for each judged FOLD: data/split/folds.json, data/candidates/FOLD.parquet,
        data/baselines/FOLD.parquet, data/recommendations/FOLD.parquet,
-       data/recommendations/single/FOLD.parquet
-out:   metrics/map.json, shown by `dvc metrics`: MAP@k of ALS, the hybrid and the best baseline, the
-         gain over ALS with its interval, and the ceiling, for validation and test
+       data/recommendations/halves/FOLD.parquet
+out:   metrics/map.json: MAP@k of ALS, the hybrid and the best baseline, the gain over ALS with its
+         interval, and the ceiling, pooled over the validation and over the test folds
        metrics/validation.json, metrics/test.json, metrics/baselines.json: see its README.md
        metrics/windows.csv, a row per judged fold, the oldest first: fold, window, n_lists, MAP@k of
          every model, gain over ALS and its interval, the same for warm and for cold users
-       metrics/windows.png: the gain over ALS by window and pooled, with its intervals
-       metrics/tables: by_k_validation.csv, by_k_test.csv: k, and MAP@k of every model; slices.csv:
+       metrics/tables: windows.png: the gain over ALS by window and pooled, with its intervals;
+         by_k_validation.csv, by_k_test.csv: k, and MAP@k of every model; slices.csv:
          kind, slice, n_lists, and MAP@k of every model; feature_gain.csv, learning_curve.csv: as
          in data/ranker
        data/per_user/FOLD.parquet for each judged FOLD, a row per user with a relevant item,
          ascending: user_id, is_cold bool, n_relevant int32, ap_MODEL and ndcg_MODEL float64 for
-         every model: AP@k and NDCG@k
+         every model: AP@k and NDCG@k; halves_ap, halves_ndcg: lists of float64, those of each half
+         of the ranker's models, absent for one model
 """
 
 import shutil
@@ -26,9 +26,9 @@ from pathlib import Path
 
 from core import folds, tables, top_lists
 from core.candidate_lists import CandidateListParams
-from core.history import load_fold
+from core.history import load_fold, report_new_items
 from core.params import section, shared_params
-from core.script import run_script, whole, whole_folder
+from core.script import report, run_script, whole_folder
 from core.top_lists import EvaluateParams, check_length
 
 import pandas as pd
@@ -38,6 +38,7 @@ import pyarrow.parquet as pq
 
 from evaluation import pictures, results
 from evaluation.bootstrap import Interval
+from evaluation.item_age import NEW, by_item_age, item_age_table
 from evaluation.judged import Judged, als_lists_and_counts, judge, pool, recommended_lists
 
 METRICS = Path("metrics")
@@ -50,28 +51,22 @@ def judge_fold(
     settings: pd.DataFrame,
     user_ids: pa.ChunkedArray,
     item_ids: pa.ChunkedArray,
+    new_items: str,
     k: int,
-) -> Judged:
-    """Return the judged lists of one fold; settings: the best setting of each baseline."""
-    history, target = load_fold(fold)
+) -> tuple[Judged, pd.DataFrame]:
+    """Return the judged lists of one fold, and those by the age of the item; settings: the best
+    setting of each baseline.
+    """
+    history, target = load_fold(fold, new_items)
     als, counts = als_lists_and_counts(fold, target, k)
     lists = {"als": als, "hybrid": recommended_lists(fold, user_ids, item_ids)}
     for row in settings.itertuples():
         lists[row.model] = top_lists.read(f"data/baselines/{fold}.parquet", row.model, row.number)
-    single = f"data/recommendations/single/{fold}.parquet"
-    n_single = pc.max(pq.read_table(single, columns=["number"])["number"]).as_py() + 1
-    each = [top_lists.read(single, "hybrid", number) for number in range(n_single)]
-    return judge(history, target, lists, each, counts, k)
-
-
-def write_json(path: Path, tree: dict) -> None:
-    with whole(path) as temporary:
-        temporary.write_text(f"{results.to_json(tree)}\n", encoding="utf-8")
-
-
-def write_csv(path: Path, frame: pd.DataFrame) -> None:
-    with whole(path) as temporary:
-        frame.to_csv(temporary, index=False, lineterminator="\n")
+    path = f"data/recommendations/halves/{fold}.parquet"
+    numbers = pc.unique(pq.read_table(path, columns=["number"])["number"]).to_pylist()
+    halves = [top_lists.read(path, "hybrid", number) for number in numbers]
+    judged = judge(history, target, lists, halves, counts, k)
+    return judged, by_item_age(history, target, lists, k)
 
 
 def main() -> None:
@@ -84,37 +79,46 @@ def main() -> None:
     settings = pd.read_csv("data/baselines/settings.csv")
     best = settings[settings["is_best"]]
     known = folds.load()
-    judged = {fold: judge_fold(fold, best, user_ids, item_ids, params.k) for fold in known.judged}
+    judged, of_ages = {}, {}
+    for fold in known.judged:
+        judged[fold], of_ages[fold] = judge_fold(
+            fold, best, user_ids, item_ids, candidates.new_items, params.k
+        )
+    ages = item_age_table(of_ages)
     pooled = {kind: pool([judged[fold] for fold in known.of_kind(kind)]) for kind in KINDS}
     summaries, screen = results.summaries(pooled, params, shared)
     windows = results.windows_table(judged, known, params, shared.seed)
-    every_slice = pd.concat(
-        [results.slices(of).assign(kind=kind) for kind, of in pooled.items()]
-    ).set_index("kind")
+    slices = pd.concat({kind: results.slices(of) for kind, of in pooled.items()}, names=["kind"])
     curves = {kind: results.by_k(of) for kind, of in pooled.items()}
-
-    with whole_folder(PER_USER) as folder:
-        for fold, of in judged.items():
-            tables.write_parquet(folder / f"{fold}.parquet", results.per_user(of, user_ids))
-    write_json(METRICS / "map.json", screen)
-    for kind in KINDS:
-        write_json(METRICS / f"{kind}.json", summaries[kind])
-    write_json(METRICS / "baselines.json", results.baselines_tree(pooled, settings))
-    write_csv(METRICS / "windows.csv", windows)
-    with whole_folder(METRICS / "tables") as folder:
-        for kind, curve in curves.items():
-            write_csv(folder / f"by_k_{kind}.csv", curve)
-        write_csv(folder / "slices.csv", every_slice.reset_index())
-        for name in ("feature_gain.csv", "learning_curve.csv"):
-            shutil.copyfile(Path("data/ranker") / name, folder / name)
     gains = {
         kind: Interval(of["gain"], of["gain_low"], of["gain_high"], summaries[kind]["n_lists"])
         for kind, of in screen.items()
     }
-    with whole(METRICS / "windows.png") as path:
-        label = f"gain of the hybrid over ALS in MAP@{params.k}, with its 95 % interval"
-        figure = pictures.forest(pictures.gain_rows(windows, gains), label).figure
-        figure.savefig(path, format="png", dpi=120, metadata={"Software": None})
+    label = f"gain of the hybrid over ALS in MAP@{params.k}, with its 95 % interval"
+    picture = pictures.forest(pictures.gain_rows(windows, gains), label).figure
+
+    with whole_folder(PER_USER) as folder:
+        for fold, of in judged.items():
+            tables.write_parquet(folder / f"{fold}.parquet", results.per_user(of, user_ids))
+    trees = {"map": screen, **summaries, "baselines": results.baselines_tree(pooled, settings)}
+    for name, tree in trees.items():
+        tables.write_utf8(METRICS / f"{name}.json", results.to_json(tree))
+    tables.write_utf8(METRICS / "windows.csv", windows.to_csv(index=False))
+    with whole_folder(METRICS / "tables") as folder:
+        for kind, curve in curves.items():
+            curve.to_csv(folder / f"by_k_{kind}.csv", index=False)
+        slices.reset_index("kind").to_csv(folder / "slices.csv", index=False)
+        ages.to_csv(folder / "item_age.csv", index=False)
+        for name in ("feature_gain.csv", "learning_curve.csv"):
+            shutil.copyfile(Path("data/ranker") / name, folder / name)
+        picture.savefig(folder / "windows.png", dpi=120, metadata={"Software": None})
+    shares = ages[(ages["age"] == NEW) & (ages["fold"] != "all")]
+    report_new_items(dict(zip(shares["fold"], shares["share"], strict=True)))
+    for name in results.worse_than(summaries["validation"]):
+        report(
+            f"on the validation folds, the hybrid is significantly worse than {name}: do not use it"
+            " as it is; metrics/report.html lists what may be wrong"
+        )
 
 
 if __name__ == "__main__":

@@ -17,9 +17,9 @@ out:   data/ranker/FOLD/SEED.txt: a LightGBM text model for each judged FOLD and
 """
 
 import shutil
-from pathlib import Path
 
-from core import folds
+from core import examples, folds
+from core.examples import Examples
 from core.metrics import average_precision
 from core.params import section, shared_params
 from core.script import report, run_script, whole_folder
@@ -28,9 +28,7 @@ from core.top_lists import top_k
 import numpy as np
 import pandas as pd
 
-from rankers import examples
 from rankers import trained as models
-from rankers.examples import Examples
 from rankers.lean_lightgbm import lightgbm as lgb
 from rankers.rolling import train_all
 from rankers.training import RankerParams
@@ -40,26 +38,22 @@ CURVE_K = 10
 
 
 def learning_curve(boosters: list[lgb.Booster], judged: Examples, n_trees: int) -> pd.DataFrame:
-    """trees and map, after about CURVE_POINTS equal steps; scores of several models are averaged.
-    No rows where there is no list to judge by.
-    """
+    """Return trees and map of the mean score, in about CURVE_POINTS steps; no row without lists."""
     if not len(judged.label):
         report("no list of the fold validation holds a relevant item: there is no learning curve")
         return pd.DataFrame(columns=["trees", "map"])
     step = max(1, n_trees // CURVE_POINTS)
-    score = np.zeros(len(judged.label))
-    rows = []
+    score, rows = np.zeros(len(judged.label)), []
     for start in range(0, n_trees, step):
+        trees = {"start_iteration": start, "num_iteration": step, "raw_score": True}
         for booster in boosters:
-            score += booster.predict(
-                judged.values, start_iteration=start, num_iteration=step, raw_score=True
-            )
+            score += booster.predict(judged.values, **trees)
         rows.append((min(start + step, n_trees), mean_average_precision(judged, score)))
     return pd.DataFrame(rows, columns=["trees", "map"])
 
 
 def mean_average_precision(judged: Examples, score: np.ndarray) -> float:
-    """Mean AP@CURVE_K over the lists, in the order of the score."""
+    """Return the mean AP@CURVE_K of the lists in the order of the score."""
     list_of_row = judged.list_of_row
     top = top_k(judged.user, np.arange(len(list_of_row)), score, CURVE_K)  # .item: rows of judged
     hits = np.zeros((len(judged.group), CURVE_K), dtype=bool)
@@ -68,11 +62,10 @@ def mean_average_precision(judged: Examples, score: np.ndarray) -> float:
 
 
 def feature_gain(boosters: list[lgb.Booster]) -> pd.DataFrame:
-    """feature and gain, the largest first; the gains sum to 1."""
+    """Return feature and gain, the largest first; the gains sum to 1."""
     gain = sum(booster.feature_importance("gain") for booster in boosters)
-    frame = pd.DataFrame(
-        {"feature": boosters[0].feature_name(), "gain": gain / max(gain.sum(), 1e-12)}
-    )
+    share = gain / max(gain.sum(), 1e-12)
+    frame = pd.DataFrame({"feature": boosters[0].feature_name(), "gain": share})
     return frame.sort_values("gain", ascending=False, kind="stable")
 
 
@@ -83,21 +76,13 @@ def main() -> None:
     def save(judged: str, group: str, boosters: list[lgb.Booster]) -> None:
         models.save(folder, judged, group, boosters)
         if (judged, group) == ("validation", "warm"):
-            write_plots(folder, boosters, examples.read(judged, group), params.n_estimators)
+            curve = learning_curve(boosters[:1], examples.read(judged, group), params.n_estimators)
+            curve.to_csv(folder / "learning_curve.csv", index=False)
+            feature_gain(boosters).to_csv(folder / "feature_gain.csv", index=False)
 
     with whole_folder(models.FOLDER) as folder:
         shutil.copy(examples.FOLDER / "features.json", folder)
-        train_all(examples.read, params, folds.load(), shared, save)
-
-
-def write_plots(
-    folder: Path, boosters: list[lgb.Booster], validation: Examples, n_trees: int
-) -> None:
-    """feature_gain.csv and learning_curve.csv."""
-    feature_gain(boosters).to_csv(folder / models.GAIN.name, index=False)
-    learning_curve(boosters[:1], validation, n_trees).to_csv(
-        folder / models.CURVE.name, index=False
-    )
+        train_all(examples.read, params, folds.load().training(params.train_folds), shared, save)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,9 @@ in:    data/tables, data/split, data/ranker/features.json; for each judged FOLD:
        data/candidates/FOLD.parquet, data/ranker/FOLD/SEED.txt, data/ranker/FOLD/cold/SEED.txt
 out:   data/recommendations/FOLD.parquet for each judged FOLD, by user, best first: user_id, item_id
          as in the source; rank int16, 1 is best; score float32
-       data/recommendations/single/FOLD.parquet, the top k by each model of the ranker alone, for
-         the spread over seeds: model string (hybrid), number int16 (the SEED), user, item int32
-         (rows in users.parquet and items.parquet), rank int16, score float32
+       data/recommendations/halves/FOLD.parquet, the top k by each half of the ranker's models, for
+         the spread over seeds: model string (hybrid), number int16 (of the half), user, item int32
+         (rows in users.parquet and items.parquet), rank int16, score float32; no row for one model
 
 Every user with an interaction in the target window is served. The lists of cold users, recent
 popular items, have models of their own; where there are none, 1 / place in the list is the score.
@@ -39,7 +39,7 @@ from tqdm import tqdm
 from families import families_of, load_params
 from families.context import Context, load_context, serving
 from rankers import trained as models
-from rankers.scoring import Scorer, scores
+from rankers.scoring import Scorer, ensembles, scores
 
 ROWS_AT_ONCE = 50_000  # in each thread: what is held in memory grows with this, not with users
 
@@ -49,11 +49,11 @@ def scorer_of(fold: str, group: str, context: Context, families: list[str]) -> S
     return Scorer(models.load(fold, group), families_of(context, families), context.served.history)
 
 
-def recommend(fold: str, k: int, n_threads: int) -> list[TopLists]:
+def recommend(fold: str, new_items: str, k: int, n_threads: int) -> list[TopLists]:
     """The top k of every user of the fold's target window: by the mean score of all models, and by
-    each model alone.
+    that of each half of them.
     """
-    history, target = load_fold(fold)
+    history, target = load_fold(fold, new_items)
     params = load_params(models.FOLDER)
     context = load_context(history, params)
     warm = scorer_of(fold, "warm", context, params.groups)
@@ -62,7 +62,7 @@ def recommend(fold: str, k: int, n_threads: int) -> list[TopLists]:
 
     def top_of(lists: Candidates) -> list[TopLists]:
         score = scores(lists, warm, cold, n_threads=1)
-        return [top_k(lists.user, lists.item, one, k) for one in (score.mean(axis=0), *score)]
+        return [top_k(lists.user, lists.item, one, k) for one in ensembles(score)]
 
     lists = tqdm(candidate_lists.read(fold, ROWS_AT_ONCE), fold, disable=None)
     blocks = side_by_side(top_of, lists, n_threads)
@@ -77,9 +77,9 @@ def main() -> None:
     user_ids = pq.read_table(tables.USERS, columns=["user_id"])["user_id"]
     item_ids = pq.read_table(tables.ITEMS, columns=["item_id"])["item_id"]
     with whole_folder(Path(tables.RECOMMENDATIONS).parent) as folder:
-        (folder / "single").mkdir()
+        (folder / "halves").mkdir()
         for fold in folds.load().judged:
-            top, *single = recommend(fold, k, shared.n_threads)
+            top, *halves = recommend(fold, candidates.new_items, k, shared.n_threads)
             columns = {
                 "user_id": user_ids.take(top.user),
                 "item_id": item_ids.take(top.item),
@@ -87,8 +87,8 @@ def main() -> None:
                 "score": top.score,
             }
             tables.write_parquet(folder / f"{fold}.parquet", pa.table(columns))
-            with pq.ParquetWriter(folder / f"single/{fold}.parquet", MODEL_LISTS) as file:
-                for number, lists in enumerate(single):
+            with pq.ParquetWriter(folder / f"halves/{fold}.parquet", MODEL_LISTS) as file:
+                for number, lists in enumerate(halves):
                     append(file, "hybrid", number, lists)
 
 

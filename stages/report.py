@@ -2,7 +2,7 @@
 
 usage: python stages/report.py
 in:    metrics/validation.json, metrics/test.json, metrics/baselines.json, metrics/windows.csv,
-       metrics/tables, data/tables, data/split; for each judged FOLD:
+       metrics/tables, data/als, data/tables, data/split; for each judged FOLD:
        data/candidates/FOLD.parquet, data/recommendations/FOLD.parquet, data/per_user/FOLD.parquet;
        for the fold validation, whose ranker and users are shown: data/ranker
 out:   metrics/report.html: the verdict, gains by window, models, slices, the ranker, the data, six
@@ -11,27 +11,27 @@ out:   metrics/report.html: the verdict, gains by window, models, slices, the ra
 
 from pathlib import Path
 
-from core import folds, tables
+from core import factors, folds, tables
+from core.candidate_lists import CandidateListParams
 from core.history import WINDOWS, draw_users, load_fold
 from core.params import kind_of, section, shared_params
 from core.products import normalised
-from core.script import report, run_script, whole
+from core.script import report, run_script
 from core.top_lists import EvaluateParams
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import BaseModel
 
 from evaluation.bootstrap import intervals
-from evaluation.results import from_json
-from readers import DataParams
+from evaluation.results import read_json
 from reporting import ranker, sections, users
 from reporting.diagnostics import Facts, diagnose
-from reporting.list_table import list_table
+from reporting.list_table import list_table, slices_of
 from reporting.page import Html, document, join, paragraph
 from reporting.sections import KINDS
-from reporting.slices import slices_of
 
 REPORT = Path("metrics/report.html")
 FOLD = "validation"  # its ranker and its users are examined
@@ -39,8 +39,11 @@ N_USERS = 40  # whose candidates are scored to see what the ranker uses
 MOST_RESAMPLES = 1_000  # for intervals that only this page shows
 
 
-def read_json(name: str) -> dict:
-    return from_json(Path(f"metrics/{name}.json").read_text(encoding="utf-8"))
+class SourceParams(BaseModel):
+    """The keys of the section `data` that the page shows."""
+
+    source: str
+    positive: str
 
 
 def read_csv(name: str) -> pd.DataFrame:
@@ -55,9 +58,7 @@ def maps_of(summary: dict, baselines: dict, k: int) -> dict[str, float]:
 
 
 def differences(lists: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Return the paired differences of the lists: AP of the hybrid minus that of each other model
-    (by the model's name), popularity and diversity of the hybrid minus those of ALS.
-    """
+    """Return AP of the hybrid minus that of each model; popularity and diversity minus ALS's."""
     models = [name[3:] for name in lists.columns if name.startswith("ap_") and name != "ap_hybrid"]
     columns = {name: lists["ap_hybrid"] - lists[f"ap_{name}"] for name in models}
     for of in ("popularity", "diversity"):
@@ -74,23 +75,20 @@ def inside_the_ranker(
     if not len(own):
         nothing = paragraph(f"The fold {FOLD} has no list of a warm user: the ranker ranks none.")
         return nothing, nothing
-    history, target = load_fold(FOLD)
+    new_items = section("candidates", CandidateListParams).new_items
+    history, target = load_fold(FOLD, new_items)
     gain = (own["ap_hybrid"] - own["ap_als"]).to_numpy()
     chosen = own.iloc[users.sample_rows(gain, shared.seed)]
     drawn = draw_users(own["user"].to_numpy(), N_USERS, shared.seed)
     ranked = ranker.ranked_lists(FOLD, history, np.union1d(drawn, chosen["user"]), shared.n_threads)
     titles = pq.read_table(tables.TITLES)
     names = titles["title"] if titles.num_columns else item_ids
+
+    def title_of(item: int) -> str:
+        return str(names[int(item)].as_py())
+
     samples = [
-        users.sample(
-            row,
-            history,
-            target,
-            ranked,
-            lambda item: str(names[int(item)].as_py()),
-            str(user_ids[row.user].as_py()),
-            k,
-        )
+        users.sample(row, history, target, ranked, title_of, str(user_ids[row.user].as_py()), k)
         for row in chosen.itertuples()
     ]
     of_ranker = sections.ranker(
@@ -101,17 +99,9 @@ def inside_the_ranker(
     return of_ranker, join(users.introduction(gain, k), *samples)
 
 
-def kinds_of_windows(n_windows: int) -> list[str]:
-    """Return the use of each window: test, validation, label or history."""
-    kinds = ["history"] * n_windows
-    for fold, window in folds.load().windows.items():
-        kinds[window] = kind_of(fold)
-    return kinds
-
-
 def main() -> None:
     shared = shared_params()
-    data = section("data", DataParams)
+    data = section("data", SourceParams)
     params = section("evaluate", EvaluateParams)
     k, known = params.k, folds.load()
     resampling = (min(params.n_resamples, MOST_RESAMPLES), shared.seed, shared.n_threads)
@@ -119,8 +109,8 @@ def main() -> None:
     user_ids = user_table["user_id"]
     item_ids = pq.read_table(tables.ITEMS, columns=["item_id"])["item_id"]
     vectors = normalised(np.load(tables.EMBEDDINGS))
-    summary = {kind: read_json(kind) for kind in KINDS}
-    baselines, windows = read_json("baselines"), read_csv("windows")
+    summary = {kind: read_json(f"metrics/{kind}.json") for kind in KINDS}
+    baselines, windows = read_json("metrics/baselines.json"), read_csv("windows")
     lists, gains = {}, {}
     for kind, of in summary.items():
         own = [list_table(fold, user_ids, item_ids, vectors, k) for fold in known.of_kind(kind)]
@@ -133,12 +123,19 @@ def main() -> None:
     features = user_table.drop_columns("user_id").to_pandas()
     by_slice = slices_of(lists["validation"], features, *resampling)
     counts, curve = pd.read_csv(WINDOWS), read_csv("tables/learning_curve")
-    outcomes = diagnose(Facts(summary, baselines, windows, counts, curve, k))
+    ages = read_csv("tables/item_age")
+    energy = max(
+        factors.energy_share(factors.load(fold).item_factors)
+        for fold in known.of_kind("validation")
+    )
+    outcomes = diagnose(Facts(summary, baselines, windows, counts, curve, ages, energy, k))
     if found := [code for code, one in outcomes.items() if one.is_problem]:
         report(f"{REPORT} describes {len(found)} problem(s): {', '.join(found)}")
     of_ranker, of_users = inside_the_ranker(lists["validation"], item_ids, user_ids, k)
     maps = {kind: maps_of(summary[kind], baselines[kind], k) for kind in KINDS}
     curves = {kind: read_csv(f"tables/by_k_{kind}") for kind in KINDS}
+    use_of = {window: kind_of(fold) for fold, window in known.windows.items()}
+    uses = [use_of.get(window, "history") for window in range(len(counts))]
     n_windows = {kind: len(known.of_kind(kind)) for kind in KINDS}
     of_data = f"{data.source}, relevant means {data.positive}"
     text = document(
@@ -148,9 +145,9 @@ def main() -> None:
             "Gain by window": sections.gains(windows, summary, k),
             "All models": sections.models(maps, gains, k),
             "By length of the list": sections.by_k(curves),
-            "For whom": sections.slices(by_slice, k),
+            "For whom": join(sections.slices(by_slice, k), sections.item_age(ages)),
             "What the ranker uses": of_ranker,
-            "The data": sections.windows(counts, kinds_of_windows(len(counts))),
+            "The data": sections.windows(counts, uses),
             "What the lists are like": sections.beyond_accuracy(lists, gains, summary, k),
             "Six users": of_users,
             "Diagnostics": sections.diagnostics(outcomes),
@@ -158,8 +155,7 @@ def main() -> None:
         "Written by stages/report.py. The same results give the same bytes. The numbers are in "
         "metrics/ and data/per_user; metrics/README.md explains them.",
     )
-    with whole(REPORT) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    tables.write_utf8(REPORT, text)
 
 
 if __name__ == "__main__":

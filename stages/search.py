@@ -8,8 +8,7 @@ out:   on stdout the settings, the best first, each with its difference from the
        PREFIX-... for each setting; for als, a folder .dvc/tmp/search/PREFIX-...
 
 The metric is map@k or ndcg@k of `hybrid` or of `als`. For als only stages/als_alone.py runs, which
-takes seconds for a setting. Called again, after an interrupt or with more settings, it runs only
-what is missing. params.yaml, dvc.lock and metrics/ are in the end as they were before.
+takes seconds. Called again, it runs only what is missing. The workspace is as before in the end.
 """
 
 import contextlib
@@ -26,7 +25,7 @@ from experiments.outcome import Outcome
 from experiments.paired import METRICS, SIGNIFICANT, against
 from experiments.revision import WORKSPACE, Revision
 from experiments.settings import Setting, draws, grid, parse
-from experiments.sheets import Sheet, interval, p_text, signed
+from experiments.sheets import interval, p_text, signed, text_of
 from experiments.trials import Trial
 from experiments.workspace import alone, kept
 
@@ -68,20 +67,20 @@ def outcomes_of(every: list[Trial], model: str) -> list[Outcome]:
     if model == "als":
         outcome_of, run, keep = trials.als_outcome, trials.run_als, contextlib.nullcontext
     found = [outcome_of(trial) for trial in every]
-    todo = [trial for trial, outcome in zip(every, found, strict=True) if outcome is None]
+    todo = [place for place, outcome in enumerate(found) if outcome is None]
     if not todo:
         return found
     if len(todo) < len(every):
         report(f"{len(every) - len(todo)} of {len(every)} settings ran before")
     with keep():
-        for number, trial in enumerate(todo, start=1):
-            start, words = time.monotonic(), " ".join(trial.overrides)
+        for number, place in enumerate(todo, start=1):
+            start, words = time.monotonic(), " ".join(every[place].overrides)
             try:
-                run(trial)
+                found[place] = run(every[place])
             except InputError as error:
                 raise InputError(f"{words} failed: {error}") from None
             report(f"{number} of {len(todo)}: {words}, {time.monotonic() - start:.0f} s")
-    return [outcome or outcome_of(trial) for trial, outcome in zip(every, found, strict=True)]
+    return found
 
 
 def rows_of(every: list[Trial], outcomes: list[Outcome], tests: list[dict], metric: str) -> list:
@@ -127,7 +126,7 @@ def search(arguments: list[str], n_draws: int | None, metric: str | None, name: 
     tests = [tests[metric] for tests in against(outcomes[0], outcomes[1:])]
     columns = ["trial", *keys, f"{model}.{metric}@{k}", "difference", "95 % interval", "p, Holm"]
     title = f"{len(every)} settings on validation, {len(outcomes[0].lists)} lists"
-    print(Sheet(title, columns, rows_of(every, outcomes, tests, metric)).text())
+    print(text_of(title, columns, rows_of(every, outcomes, tests, metric), False))
     print(f"\n{advice(every, tests, model)}")
 
 

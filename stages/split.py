@@ -10,17 +10,28 @@ out:   data/split/interactions.parquet, rows by user, within a user in time orde
          metadata as there
        data/split/folds.json: the number of the target window of each fold, by its name
        data/split/windows.csv, a row per window: window, n_interactions, n_positives, n_users,
-         n_items; if the source has times, start, the timestamp or week of its first row; with
-         timestamps also n_days, from its first row to its last, and n_tied: the interactions on
-         both sides of its start that share the timestamp there, 0 if only one side has it
+         n_items; if the source has times, start, the timestamp or week of its first row; with weeks
+         also part, the folder of its file: train, validation or test; with timestamps also n_days,
+         from its first row to its last, and n_tied: the interactions on both sides of its start
+         that share the timestamp there, 0 if only one side has it
 """
 
 import json
 
 from core import tables
 from core.feedback import CHANNELS
-from core.folds import FILE, SplitParams, folds_of, save
-from core.history import INTERACTIONS, WINDOWS, order_by_user, repeats
+from core.folds import FILE, Folds, SplitParams, folds_of, save
+from core.history import (
+    INTERACTIONS,
+    MANY_TIED,
+    WINDOWS,
+    Columns,
+    order_by_user,
+    repeats,
+    report_new_items,
+    target_of,
+    tied_share,
+)
 from core.params import section, shared_params
 from core.script import InputError, report, run_script, whole_folder
 
@@ -28,8 +39,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-
-MANY_TIED = 0.01  # of the interactions: fewer change no result much
 
 
 def window_of_rows(interactions: pa.Table, n_parts: int) -> tuple[np.ndarray, int]:
@@ -68,8 +77,8 @@ def summary(window: np.ndarray, n_windows: int, interactions: pa.Table) -> pd.Da
     if "timestamp" in interactions.column_names:
         n_rows = table["n_interactions"].to_numpy()
         return table.assign(**times_of_windows(interactions["timestamp"].to_numpy(), n_rows))
-    weeks = (interactions.schema.metadata or {}).get(b"weeks")
-    return table if weeks is None else table.assign(start=json.loads(weeks))
+    weeks = (interactions.schema.metadata or {}).get(b"weeks", "{}")
+    return table.assign(**json.loads(weeks))
 
 
 def times_of_windows(timestamp: np.ndarray, n_rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -90,16 +99,28 @@ def times_of_windows(timestamp: np.ndarray, n_rows: np.ndarray) -> dict[str, np.
 
 def report_ties(counts: pd.DataFrame) -> None:
     """Report what the windows mean if many interactions share the timestamp of a window's edge."""
-    if "n_tied" not in counts:
-        return
-    tied = counts[counts["n_tied"] > 0]
-    share = tied.groupby("start")["n_tied"].first().sum() / counts["n_interactions"].sum()
-    if share >= MANY_TIED:
+    if (share := tied_share(counts)) >= MANY_TIED:
+        n_edges = np.count_nonzero(counts["n_tied"])
         report(
-            f"{len(tied):,} of {len(counts) - 1:,} window edges fall between equal timestamps, and"
+            f"{n_edges:,} of {len(counts) - 1:,} window edges fall between equal timestamps, and"
             f" {share:.0%} of the interactions have one of these; the order of the file decides"
             " their windows"
         )
+
+
+def new_item_shares(columns: Columns, folds: Folds) -> dict[str, float]:
+    """Return, for each judged fold, the share of the relevant pairs that are on items without an
+    exposure in the history. columns: of data/split/interactions.parquet
+    """
+    first = np.full(columns["item"].max() + 1, np.iinfo(np.int16).max)
+    np.minimum.at(first, columns["item"], columns["window"])
+    shares = {}
+    for fold in folds.judged:
+        rows = columns["window"] == folds.windows[fold]
+        target = target_of({name: values[rows] for name, values in columns.items()})
+        is_new = first[target.item] == folds.windows[fold]
+        shares[fold] = np.count_nonzero(is_new) / max(len(is_new), 1)
+    return shares
 
 
 def channels_in_order(schema: pa.Schema, order: np.ndarray) -> pa.Table:
@@ -131,6 +152,7 @@ def main() -> None:
     columns["is_repeat"] = repeats(columns["user"], columns["item"])
     if n_repeats := columns["is_repeat"].sum():
         report(f"{n_repeats:,} interactions repeat an earlier user-item pair; a pair counts once")
+    report_new_items(new_item_shares(columns, folds))
     with whole_folder(INTERACTIONS.parent) as folder:
         tables.write_parquet(folder / INTERACTIONS.name, pa.table(columns))
         tables.write_parquet(folder / CHANNELS.name, channels_in_order(schema, order))

@@ -1,13 +1,16 @@
-"""Writes the recommendations of a fold in the form that courses and challenges ask for.
+"""Writes recommendations, of a fold or of everyone, in the form of courses and challenges.
 
-usage: python stages/submit.py [FOLD] [--out FILE]
-in:    data/recommendations/FOLD.parquet; FOLD is test, if not given
-out:   FILE, submission.csv if not given: user_id,item_id as in the source, a row per recommended
-       item, by user, best first
+usage: python stages/submit.py [FOLD | --models everyone] [--out FILE]
+in:    data/recommendations/FOLD.parquet; FOLD is test, if not given; or
+       data/everyone/recommendations.parquet
+out:   FILE, submission.csv if not given; parquet if it ends so: user_id,item_id as in the source, a
+       row per recommended item, by user, best first
 """
 
 from pathlib import Path
 
+from core import tables
+from core.params import is_judged, shared_params
 from core.script import InputError, report, run_script, whole
 
 import pandas as pd
@@ -17,18 +20,27 @@ from experiments.arguments import Arguments
 
 def main(arguments: list[str]) -> None:
     parser = Arguments("submit", __doc__)
-    parser.add_argument("fold", nargs="?", default="test", metavar="FOLD")
+    lists_of = parser.add_mutually_exclusive_group()
+    lists_of.add_argument("fold", nargs="?", default="test", metavar="FOLD")
+    lists_of.add_argument("--models", choices=["everyone"])
     parser.add_argument("--out", type=Path, default=Path("submission.csv"), metavar="FILE")
     given = parser.parse_args(arguments)
-    path = Path(f"data/recommendations/{given.fold}.parquet")
+    if given.models:
+        path = Path("data/everyone/recommendations.parquet")
+        hint = "run dvc repro stages/everyone/dvc.yaml"
+    else:
+        path = Path(tables.RECOMMENDATIONS.format(fold=given.fold))
+        hint = "run dvc repro or dvc pull"
+        judged = [fold for fold in shared_params().folds if is_judged(fold)]
+        if given.fold not in judged:
+            raise InputError(f"{given.fold}: FOLD is one of {', '.join(judged)}")
     if not path.exists():
-        known = sorted(one.stem for one in path.parent.glob("*.parquet"))
-        hint = f"FOLD is one of {', '.join(known)}" if known else "run dvc repro or dvc pull"
         raise InputError(f"{path}: not found; {hint}")
     lists = pd.read_parquet(path, columns=["user_id", "item_id"])  # best first
     with whole(given.out) as temporary:
-        lists.to_csv(temporary, index=False)
-    report(f"{given.out}: {len(lists):,} rows, the lists of fold {given.fold}")
+        is_parquet = given.out.suffix == ".parquet"
+        (lists.to_parquet if is_parquet else lists.to_csv)(temporary, index=False)
+    report(f"{given.out}: {len(lists):,} rows, the lists of {given.models or f'fold {given.fold}'}")
 
 
 if __name__ == "__main__":

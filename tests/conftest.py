@@ -55,9 +55,8 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Workers take the tests one by one: first one that builds what is shared, beside it those that
-    do not need it, then those that take long, so that in the end no worker is left with one. One
-    test begins the run on Spark as soon as it can; all others that need it come last.
+    """First a test that builds what is shared and, on the other workers, those that do not need it;
+    then the long ones. One test begins the run on Spark early; the others that need it come last.
     """
     if not IS_WORKER:
         return
@@ -111,7 +110,8 @@ def clone(once: Callable[[str, Callable], Path], tmp_path_factory: pytest.TempPa
         movielens_like.write(folder / data)
         clone = make(folder, folder / data)
         clone.dvc("repro")
-        clone.dvc("repro", "stages/extra/dvc.yaml")
+        shown = clone.dvc("repro", "stages/extra/dvc.yaml", "stages/everyone/dvc.yaml").stdout
+        assert "without family" in shown  # the table of the ablation
         clone.commit()
 
     folder = once("repository", fill)

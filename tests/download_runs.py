@@ -12,14 +12,14 @@ from core import script
 import pytest
 
 import download
+from test_params import VALUES
 
 STAGES = Path(download.__file__).parent
 EMPTY = {"README.txt": b"Empty: data.path names another folder.\n"}  # data/raw, if not named
 
 
 def write_params(source: str = "movielens-1m", path: str = "data/raw", **data: object) -> None:
-    rest = {"positive": "rating >= 4", "subsample": "", "embedding_width": 0, "download": False}
-    data = {"source": source, "path": path, **rest, **data}
+    data = {**VALUES["data"], "source": source, "path": path, **data}
     Path("params.yaml").write_text(json.dumps({"data": data}))
 
 

@@ -1,8 +1,7 @@
-"""Rewrites a log from some window on, and says what of a fold's outputs that changes.
+"""Rewrites a log from some window on, and compares what the stages made for a fold.
 
-A rewrite takes a log, the first window that may be other, and a random generator. It changes rows,
-and metadata of users and items that occur only there, in any way that the layout of the files
-allows; what is fixed instead stands in stages/README.md.
+A rewrite changes rows, and metadata of users and items that occur only there, in any way that the
+layout of the files allows. stages/README.md says what is known from the beginning instead.
 """
 
 from collections.abc import Callable
@@ -79,18 +78,6 @@ def changed(log: Log, start: int, rng: np.random.Generator, *, is_of_items: bool
     users = shuffled(log.users, unknown(log.users, known), rng)
     items = shuffled(log.items, unknown(log.items, known), rng) if is_of_items else log.items
     return Log(pd.concat([known, later]), with_the_levels_of(log.users, users), items)
-
-
-def deleted(log: Log, start: int, rng: np.random.Generator) -> Log:
-    """Half of the rows; most users and items that nobody knew, everywhere."""
-    known, later = split_at(log, start)
-    kept = []
-    for frame in (log.users, log.items):
-        gone = unknown(frame, known) & (rng.random(len(frame)) < 0.8)
-        kept.append(frame[~gone])
-        later = later[later[frame.columns[0]].isin(kept[-1].iloc[:, 0])]
-    later = later[rng.random(len(later)) < 0.5]
-    return Log(pd.concat([known, later]), with_the_levels_of(log.users, kept[0]), kept[1])
 
 
 def new_ids(ids: pd.Series) -> list:
@@ -194,7 +181,7 @@ class Outs:
         """What is made for the users of the target window, without the labels it gives them."""
         names = ["candidates/{}"] + ["features/{}", "features/{}_cold"] * (fold != "test")
         if is_judged(fold):
-            names += ["recommendations/{}", "recommendations/single/{}", "baselines/{}"]
+            names += ["recommendations/{}", "recommendations/halves/{}", "baselines/{}"]
         tables = {name: self.table(f"data/{name.format(fold)}.parquet") for name in names}
         return {name: table.drop(columns=LABELS, errors="ignore") for name, table in tables.items()}
 
@@ -230,7 +217,7 @@ class Outs:
             *(f"data/ranker/{name}.csv" for name in ("feature_gain", "learning_curve")),
             "data/baselines/settings.csv",
         ) | self.tables(
-            *(f"{of}/{fold}" for fold in names for of in ("recommendations/single", "baselines"))
+            *(f"{of}/{fold}" for fold in names for of in ("recommendations/halves", "baselines"))
         )
 
 
@@ -274,5 +261,5 @@ def differing_lists(one: Outs, other: Outs, fold: str) -> list[str]:
 # Of what the files allow: windows of equal size move with every row more or less
 REWRITES: dict[str, dict[str, Rewrite]] = {
     "movielens-1m": {"changed": changed, "replaced": replaced},
-    "vk-lsvd": {"changed": partial(changed, is_of_items=True), "deleted": deleted, "added": added},
+    "vk-lsvd": {"changed": partial(changed, is_of_items=True), "added": added},
 }

@@ -1,12 +1,12 @@
-"""Small logs as tables that a test can rewrite from some window on, and the stages run on them.
+"""Small logs as tables that a test can rewrite, and the stages run on them, in this process.
 
-A layout makes a log, writes it as the files of its data source, and says which parameters it is
-run with: between them every source, family and option. The stages run in this process, since a
-start of Python for each would take most of the time.
+A layout makes a log, writes it as the files of its data source, and has the parameters of the run.
+Between them the layouts have every model, family and option.
 """
 
 import importlib
 import inspect
+import shutil
 from collections.abc import Callable
 from contextlib import chdir
 from dataclasses import dataclass
@@ -16,11 +16,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from ruamel.yaml import YAML
 
 import movielens_like
 import simulator
-from clone import FOLDS, SMALL, TOP
+from clone import FOLDS, SMALL, TOP, Clone
 from families import FAMILIES
 from models.registry import MODELS
 
@@ -153,16 +152,8 @@ LAYOUTS = {
 
 def write_params(folder: Path, values: dict[str, object]) -> None:
     """params.yaml of the repository with these values of dotted keys."""
-    yaml = YAML()
-    tree = yaml.load(TOP / "params.yaml")
-    for dotted, value in values.items():
-        *parents, key = dotted.split(".")
-        section = tree
-        for parent in parents:
-            section = section[parent]
-        assert key in section, dotted
-        section[key] = value
-    yaml.dump(tree, folder / "params.yaml")
+    shutil.copy(TOP / "params.yaml", folder)
+    Clone(folder, folder).set_params(values)
 
 
 def run_stages(folder: Path, source: str, log: Log, *more: str) -> None:

@@ -4,15 +4,10 @@ usage: python tests/movielens_like.py FOLDER [SEED [STEM]]
 out:   FOLDER/STEM.inter, STEM.item, STEM.user: 200 users, 150 items, 12 000 ratings; STEM is ml-1m
        unless given
 
-Built to meet what the real files hold, and a few cases they lack:
-  - users like three of the genres and rate accordingly, so history tells something of the future
-  - most users come back over the whole span, so every window has warm users; some join late
-  - timestamps are coarse: many are equal, also across users and at the edges of the windows
-  - an item is named by its title, with blanks, quotes and letters beyond ASCII
-  - about one rating in 100 is the same user's second of the same item, with other stars
-  - rows are by user, as in the real file, and in no order of time
-  - ml-100k: genres in the column `class`, occupations are words, two films have no year, and some
-    stand twice, the second time with other columns
+Users like three of the genres, and some join late. Many timestamps are equal, also at the edges of
+windows. Ids of items are titles with blanks, quotes and letters beyond ASCII. One rating in 100
+repeats a pair with other stars. Rows are by user, in no order of time. In ml-100k genres are in the
+column `class`, occupations are words, two films have no year, and three stand twice.
 """
 
 import sys

@@ -34,8 +34,8 @@ SETTINGS: list[tuple[str, Strict]] = [  # of every model, and with every option 
 
 
 def random_history(seed: int, n_users: int = 12, n_items: int = 15) -> History:
-    """Return three windows, of the rows 1, 3, … of users.parquet and 0, 3, … of items.parquet. User
-    0 was exposed to every item, and the last user liked nothing.
+    """Return three windows, with the users 1, 3, … and the items 0, 3, … of the tables. User 0 was
+    exposed to every item, and the last user liked nothing.
     """
     rng = np.random.default_rng(seed)
     pairs = {(0, item) for item in range(n_items)}

@@ -41,17 +41,6 @@ def test_each_part_is_left_out_once_and_added_once() -> None:
     }
 
 
-def test_what_is_the_default_is_no_change() -> None:
-    params = params_of(objective="lambdarank", label="graded", list_weight=0)
-    changed = {
-        one.name: one.ranker for one in variants(SOURCES, GROUPS, params) if one.part == "ranker"
-    }
-    assert changed == {
-        "objective binary": {"objective": "binary", "label": "positive"},
-        "objective rank_xendcg": {"objective": "rank_xendcg"},
-    }
-
-
 def test_only_keeps_what_these_sources_named() -> None:
     rank = {
         "als": np.array([1, 0, 2, 0], np.int16),
@@ -103,12 +92,3 @@ def test_the_table_has_every_variant_and_its_interval(clone: Clone, table: pd.Da
     assert float(notebook["difference"]) == pytest.approx(
         by_part["notebook"] - by_part["full"], abs=2e-6
     )
-
-
-def test_the_notebook_row_is_the_documented_experiment(copied: Clone, table: pd.DataFrame) -> None:
-    copied.set_params({"candidates.sources": ["als"], "features.groups": [*NOTEBOOK]})
-    copied.run_stages("candidates")
-    metrics = json.loads((copied.folder / "metrics/validation.json").read_text())
-    notebook = table[table["part"] == "notebook"].iloc[0]
-    warm = metrics["warm"]["hybrid"]["map@10"]
-    assert float(notebook["map"]) == pytest.approx(warm, abs=1e-6)

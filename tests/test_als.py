@@ -108,15 +108,6 @@ def test_users_solve_the_equations_of_the_paper(
     assert found.tobytes() == np.stack([users[2], np.zeros_like(users[0]), users[0]]).tobytes()
 
 
-def test_strength_multiplies_alpha() -> None:
-    """Where all have the strength 2, alpha is twice as large; by powers of two, so to the bit."""
-    history = written([(u, i, w, 2 if s else 0) for u, i, w, s in ROWS])
-    twice = als.fit(history.positives, params("plain", 3.0), **WITH)
-    of = params("strength", 1.5)
-    found = als.fit(als.weighted(history, of), of, **WITH)
-    assert [values.tobytes() for values in found] == [values.tobytes() for values in twice]
-
-
 @pytest.mark.parametrize(("alpha", "regularization"), [(1e6, 0.0), (1e6, 1e9), (1e-300, 1e9)])
 def test_factors_are_finite_or_there_is_one_line(
     history: History, alpha: float, regularization: float
@@ -134,18 +125,12 @@ def test_factors_are_finite_or_there_is_one_line(
     )
 
 
-def test_users_who_cannot_be_folded_in_are_one_line(history: History) -> None:
-    items = np.full((3, 2), np.nan, dtype=np.float32)
-    with pytest.raises(InputError, match="the equations of ALS have no solution"):
-        als.fold_in(history.positives, items, params("plain"), **WITH)
-
-
-def main_with(confidence: str, half_life: float = 0) -> bytes:
+def main_with(confidence: str, half_life: float = 0, regularization: float = 0.5) -> bytes:
     """Return the factors that the stage writes for all folds; by hand it writes one alone."""
     Path("params.yaml").write_text(
         "seed: 3\nthreads: 1\nfolds: [test, validation, label_1]\nals:\n  factors: 2\n"
-        f"  alpha: 1.5\n  confidence: {confidence}\n  regularization: 0.5\n  iterations: 3\n"
-        f"  half_life: {half_life}\n"
+        f"  alpha: 1.5\n  confidence: {confidence}\n  regularization: {regularization}\n"
+        f"  iterations: 3\n  half_life: {half_life}\n"
     )
     stage.main([])
     found = {path.name: path.read_bytes() for path in factors.FOLDER.iterdir()}
@@ -166,3 +151,27 @@ def test_the_stage(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = als.factors_of(history, params("plain"), **WITH)
     for name, values in vars(expected).items():
         assert getattr(of, name).tobytes() == values.tobytes()
+
+
+@pytest.mark.parametrize(("regularization", "is_collapsed"), [(0.5, False), (20.0, True)])
+def test_collapsed_factors_are_reported(
+    regularization: float, is_collapsed: bool, history: History, capsys: pytest.CaptureFixture
+) -> None:
+    """With the command that tunes ALS. The share of the largest squared singular value decides."""
+    main_with("plain", regularization=regularization)
+    shares = []
+    for path in factors.FOLDER.iterdir():
+        squares = np.linalg.svd(factors.load(path.stem).item_factors, compute_uv=False) ** 2
+        shares.append(squares[0] / squares.sum())
+    assert (max(shares) > factors.COLLAPSED) == is_collapsed
+    said = capsys.readouterr().out
+    assert (
+        "lower als.regularization (now 20), or run python stages/search.py" in said
+    ) == is_collapsed
+    assert (f"up to {max(shares):.1%} of their energy" in said) == is_collapsed
+
+
+def test_one_dimension_has_not_collapsed() -> None:
+    ones = np.ones((3, 2), dtype=np.float32)
+    shares = [factors.energy_share(of) for of in (ones, ones[:, :1], 0 * ones)]
+    assert shares == [pytest.approx(1), 0, 0]

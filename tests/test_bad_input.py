@@ -1,4 +1,4 @@
-"""Bad input, as tables: every file of MovieLens with every kind of fault, scripts that are called
+"""Bad input, as tables: files of every source with every kind of fault, scripts that are called
 wrongly or too early. Each ends in one line that names the place, and changes no file.
 """
 
@@ -12,8 +12,10 @@ from core.script import InputError
 import pytest
 
 import movielens_like
+import test_vk_lsvd
+import test_vk_notebook
 from readers import READERS
-from readers.movielens_files import EDITIONS
+from readers.parquet import LFS_POINTER
 from test_movielens import params_of
 from test_params import SHIPPED, VALUES
 
@@ -23,49 +25,34 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-COLUMNS = {
-    "inter": ["user_id", "item_id", "rating", "timestamp"],
-    "item": ["item_id", "movie_title", "release_year", "genre"],
-    "user": ["user_id", "age", "gender", "occupation"],
+WRITERS = {  # the files of a source; those whose absence the source's own tests are about
+    "movielens-1m": (movielens_like.write, "none"),
+    "vk-notebook": (test_vk_notebook.write, "none"),
+    "vk-lsvd": (test_vk_lsvd.write, "week_*|*.npz"),
 }
-CONTENTS = {  # what becomes of the content of a file
-    "empty": lambda _: b"",
-    "binary": lambda _: b"PK\x03\x04" + bytes(range(256)),
-    "latin-1": lambda content: content + b"\xe9\t\xe9\t\xe9\t\xe9\n",
-    "comma": lambda content: content.replace(b"\t", b","),
-    "short": lambda content: content + b"1\n",
-}
-FAULTS = [
-    *((kind, f"without {name}") for kind, names in COLUMNS.items() for name in names),
-    *((kind, how) for kind in COLUMNS for how in CONTENTS),
-    *(("inter", "rating"), ("inter", "timestamp"), ("user", "age")),  # no number there
-]
 
 
-def spoil(content: bytes, how: str) -> bytes:
-    """The content of a file of MovieLens with this fault."""
-    if how in CONTENTS:
-        return CONTENTS[how](content)
-    cells = [line.split(b"\t") for line in content.splitlines()]
-    column = how.removeprefix("without ")
-    place = [name.split(b":")[0] for name in cells[0]].index(column.encode())
-    if column == how:
-        cells[-1][place] = b"many"
-    else:
-        cells = [[*row[:place], *row[place + 1 :]] for row in cells]
-    return b"\n".join(b"\t".join(row) for row in cells)
-
-
-@pytest.mark.parametrize(("kind", "how"), FAULTS)
-def test_a_fault_of_every_file_of_movielens(kind: str, how: str, tmp_path: Path) -> None:
-    source = "movielens-1m"
-    movielens_like.write(tmp_path)
-    path = tmp_path / f"{EDITIONS[source].stem}.{kind}"
-    path.write_bytes(spoil(path.read_bytes(), how))
-    with pytest.raises(InputError) as error:
-        READERS[source](params_of(tmp_path, source))
-    assert str(error.value).startswith(f"{path}: ")
-    assert "\n" not in str(error.value)
+@pytest.mark.parametrize("source", WRITERS)
+def test_a_file_that_is_gone_or_broken(source: str, tmp_path: Path) -> None:
+    """Cut short, empty, of another kind, or a pointer of Git LFS."""
+    write, optional = WRITERS[source]
+    write(tmp_path)
+    params = params_of(tmp_path, source, "rating > 3" if "movie" in source else "timespent > 5")
+    for path in sorted(path for path in tmp_path.rglob("*") if path.is_file()):
+        whole = path.read_bytes()
+        is_text = path.suffix not in (".parquet", ".npz")
+        wrong = [b"", b"PK\x03\x04" + bytes(range(256)), b"user_id,item_id\n1,2\n"]
+        wrong += [LFS_POINTER + b"v1\noid sha256:00\n", *[whole[:-30], whole[:99]] * (not is_text)]
+        if not any(path.match(name) for name in optional.split("|")):
+            wrong.append(None)
+        for content in wrong:
+            path.unlink() if content is None else path.write_bytes(content)
+            with pytest.raises(InputError) as error:
+                READERS[source](params)
+            line, is_pointer = str(error.value), content == wrong[3]
+            assert "\n" not in line
+            assert line.startswith(f"{path}: {'is a Git LFS pointer' if is_pointer else ''}"), line
+        path.write_bytes(whole)
 
 
 FOLDS = ", ".join(VALUES["folds"])
@@ -76,7 +63,7 @@ TOO_EARLY = {  # the first file that is not there yet
     **dict.fromkeys(OF_FOLDS, f"{folds.FILE}: No such file or directory"),
     **dict.fromkeys(LATER, "data/"),
 }
-OF_SERVE = "serve.py INTERACTIONS.parquet OUT.parquet"
+OF_SERVE = "[--models {test,everyone}] INTERACTIONS.parquet OUT.parquet"
 MISUSE = {  # script and its arguments -> a part of the line
     **{
         f"{name} {wrong}": f"[FOLD], with FOLD one of {FOLDS}"
@@ -95,11 +82,16 @@ MISUSE = {  # script and its arguments -> a part of the line
     "search als.alpha=1 --draws many": "invalid int value: 'many'",
     "search als.alpha=1 --name ../x": "--name ../x: must be letters, digits, _ and -",
     "submit test validation": "unrecognized arguments: validation",
-    "submit train": "data/recommendations/train.parquet: not found; run dvc repro or dvc pull",
+    "submit train": "train: FOLD is one of test, test_2, validation, validation_2, validation_3, v",
+    "submit": "data/recommendations/test.parquet: not found; run dvc repro or dvc pull",
+    "serve one.parquet two.json": "two.json: must end in .parquet or .csv",
     "submit --out": "expected one argument",
+    "submit test --models everyone": "--models: not allowed with argument FOLD",
+    "submit --models everyone": "not found; run dvc repro stages/everyone/dvc.yaml",
     "serve": OF_SERVE,
     "serve one.parquet two.parquet three.parquet": OF_SERVE,
     "serve none.parquet out.parquet": "not found; the models are trained by dvc repro",
+    "serve none.parquet out.parquet --models everyone": "trained by dvc repro stages/everyone/dv",
 }
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from evaluation import bootstrap as module
-from evaluation.bootstrap import Interval, bootstrap, intervals
+from evaluation.bootstrap import Interval, bootstrap, intervals, seed_variance
+from rankers.scoring import ensembles
 
 DIFFERENCE = np.array([0.5, 0.0, 0.0, -0.25, 0.5, 0.1, 0.0, 0.3, -0.1, 0.0, 0.2, -0.05])
 USER = np.array([3, 3, 1, 7, 7, 6, 2, 9, 4, 10, 5, 8])  # of each list
@@ -91,3 +92,22 @@ def test_columns_have_intervals_over_the_lists_that_count() -> None:
     alone = bootstrap(values[is_in], user[is_in], 200, seed=3)
     mean = pytest.approx(sum(values[is_in]) / 24)
     assert found["some"] == Interval(mean, alone["ci95_low"], alone["ci95_high"], 24)
+
+
+def jackknife(of_models: np.ndarray) -> float:
+    """The variance of the mean of the models, by leaving out one at a time: float64 (n_models,)."""
+    n = len(of_models)
+    left = [np.mean([*of_models[:out], *of_models[out + 1 :]]) for out in range(n)]
+    return (n - 1) / n * sum((one - np.mean(left)) ** 2 for one in left)
+
+
+def test_variance_over_seeds_is_that_of_a_jackknife_over_models() -> None:
+    """Of a metric that is linear in the models; a model of one window is none of another."""
+    rng = np.random.default_rng(0)
+    window = np.repeat([3, 4], [20, 30])
+    models = rng.normal(size=(8, 2))[:, window - 3] + rng.normal(size=(8, 50))
+    total, common = seed_variance(np.stack(ensembles(models)[1:], axis=1), window)
+    shares = [jackknife(models[:, window == one].mean(axis=1)) for one in (3, 4)]
+    assert total == pytest.approx((0.4**2 * shares[0]) + (0.6**2 * shares[1]))
+    of_lists = sum(jackknife(models[:, at]) for at in range(50)) / 50**2
+    assert common == pytest.approx(total - of_lists)

@@ -76,22 +76,6 @@ def lists_of(sizes: list[int]) -> Candidates:
     )
 
 
-@pytest.mark.parametrize(
-    ("sizes", "max_rows", "expected"),
-    [
-        ([2, 2, 2], 5, [4, 2]),
-        ([2, 2, 2], 6, [6]),
-        ([2, 2, 2], 1, [2, 2, 2]),
-        ([1, 9, 1, 1], 3, [1, 9, 2]),  # one list alone is longer
-        ([], 5, [0]),  # at least one block
-    ],
-)
-def test_split_yields_whole_lists(sizes: list[int], max_rows: int, expected: list[int]) -> None:
-    blocks = list(split(lists_of(sizes), max_rows))
-    assert [len(block.user) for block in blocks] == expected
-    assert_same(concatenate(blocks), lists_of(sizes))
-
-
 @pytest.mark.parametrize("seed", range(20))
 def test_split_covers_every_row_once_in_order(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -145,15 +129,9 @@ def test_a_list_is_whole_at_the_end_of_a_row_group(
         assert set(block.group.tolist()) == {3}
 
 
-def test_take() -> None:
-    lists = lists_of([2, 3])
-    mask = np.array([True, False, False, True, True])
-    assert_same(lists.take(mask), lists.take(np.array([0, 3, 4])))
-    assert lists.take(mask).group.tolist() == [1, 2]
-    assert lists.take(slice(2, 5)).item.tolist() == [2, 3, 4]
-
-
 @pytest.mark.parametrize("sources", [["item_knn"], ["ease", "als"], ["als", "ease", "ease"], []])
 def test_als_comes_first_and_each_source_once(sources: list[str]) -> None:
     with pytest.raises(ValidationError, match="must start with als and name each source once"):
-        CandidateListParams(sources=sources, per_source=10, label_users=0, alive_windows=0)
+        CandidateListParams(
+            sources=sources, per_source=10, label_users=0, alive_windows=0, new_items="none"
+        )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from download_runs import STAGES, one_line, run_stage, start, write_params
+from download_runs import one_line, run_stage, write_params
 
 
 @pytest.fixture
@@ -41,51 +41,8 @@ def test_a_wrong_data_path_is_one_line(
     assert expected in one_line(stderr)
 
 
-@pytest.mark.parametrize("name", ["x.tmp", "a/x.tmp/b", "./__pycache__", ".git/x", "ours"])
-def test_a_folder_that_dvc_ignores_is_one_line(
-    project: Path, capsys: pytest.CaptureFixture, name: str
-) -> None:
-    """By the rules of this repository, and one of the user's: its changes would go unseen."""
-    rules = (STAGES.parent / ".dvcignore").read_text()
-    Path(".dvcignore").write_text(f"{rules}/ours\n")
-    for path in (name, str(project / name)):
-        Path(path).mkdir(parents=True, exist_ok=True)
-        write_params("vk-notebook", path)
-        code, stderr = run_stage(capsys)
-        assert code == 1
-        assert f"DVC ignores {Path(path)} (.dvcignore)" in one_line(stderr)
-
-
-def test_what_dvc_sees_is_not_refused(
-    project: Path, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture
-) -> None:
-    """Outside of the repository it ignores nothing."""
-    Path(".dvcignore").write_text("*.tmp\n")
-    outside = tmp_path_factory.mktemp("x") / "x.tmp"
-    for path in ("x.tmpx", "tmp", str(outside)):
-        Path(path).mkdir()
-        write_params("vk-notebook", path)
-        assert run_stage(capsys) == (0, "")
-
-
-@pytest.mark.parametrize("name", ["../../x", "/x", "a/b", ".", "..", "-x", "a\n"])
-def test_a_subsample_is_a_plain_name(
-    project: Path, capsys: pytest.CaptureFixture, name: str
-) -> None:
-    write_params("vk-lsvd", "vk", subsample=name)
-    code, stderr = run_stage(capsys)
-    assert code == 1
-    assert f"data.subsample is {name!r}: must be the plain name of a folder" in one_line(stderr)
-
-
 def test_a_download_never_goes_into_data_raw(project: Path, capsys: pytest.CaptureFixture) -> None:
     write_params("vk-lsvd", "data/raw/vk", download=True)
     code, stderr = run_stage(capsys)
     assert code == 1
     assert "data.path is 'data/raw/vk', where only MovieLens goes" in one_line(stderr)
-
-
-def test_download_does_not_load_what_only_some_sources_need(project: Path) -> None:
-    needless = {"huggingface_hub", "sklearn", "pandas"}
-    process = start("-c", f"import download, sys; assert not sys.modules.keys() & {needless}")
-    assert process.wait() == 0

@@ -3,7 +3,6 @@ future.
 """
 
 from dataclasses import replace
-from importlib import import_module
 from math import log
 
 from core.candidate_lists import Candidates
@@ -18,9 +17,9 @@ from scipy import sparse
 
 from families import FAMILIES, FeatureMatrix, FeaturesParams, families_of, feature_matrix
 from families.columns import Columns, codes, is_category, z_scores
-from families.context import Context, Rows, Users, metadata, rows_of, serving
+from families.context import Context, Rows, metadata, rows_of, serving
 from families.levels import levels, lowest_of_levels
-from histories import LIKED, SEEN, Row, history_of, part_of
+from histories import LIKED, SEEN, Row, history_of
 from models.als import AlsParams, factors_of
 from models.model import Inputs
 from models.popular import RecentPopularParams, recent_popular
@@ -134,12 +133,6 @@ def test_popularity() -> None:
     assert set(columns_of("popularity", ITEMS)) == set(expected)
 
 
-def test_trend_of_a_history_shorter_than_the_recent_windows() -> None:
-    params = PARAMS.model_copy(update={"recent_windows": 9})
-    expected = [log((p + 1) / 3) - log((p + 1) / 3) for p in (1, 1, 2)]
-    check("popularity", ITEMS, {"item_trend": expected}, params=params)
-
-
 def test_popularity_of_quiet_last_windows() -> None:
     """The history ends with the window before the target, even if nothing happened in it."""
     expected = {
@@ -163,8 +156,6 @@ def test_activity() -> None:
     }
     check("activity", USERS, expected)
     assert set(columns_of("activity", USERS)) == set(expected)
-    begins = [(0, 0, 0, LIKED), (1, 1, 0, SEEN), (2, 2, 0, SEEN), (1, 0, 1, SEEN)]
-    check("activity", USERS, {"user_active_windows": [1, 2, 1]}, history=history_of(begins, 2))
 
 
 def test_affinity() -> None:
@@ -222,28 +213,6 @@ def test_recent_affinity() -> None:
     assert set(columns_of("recent_affinity", of)) == set(expected)
 
 
-def test_windows_since_a_tag_was_seen() -> None:
-    """User 0 saw A and B in window 0, then A in 2 and what has no tag in 3; user 1 saw A in 1."""
-    seen = [(0, 1, 0, LIKED), (1, 0, 1, SEEN), (0, 0, 2, SEEN), (0, 2, 3, LIKED)]
-    tags = np.array([[1, 0], [1 / 2, 1 / 2], [0, 0], [0, 1]], dtype=np.float32)
-    context = context_of(
-        history=history_of([*seen, (2, 2, 3, SEEN), (2, 3, 3, SEEN)], 4),
-        tags=sparse.csr_array(tags),
-        items=pd.DataFrame(index=range(4)),
-    )
-    of = rows((0, 0), (0, 1), (0, 2), (0, 3), (1, 1), (1, 3), (2, 0), (2, 3))
-    found = columns_of("recent_affinity", of, context)["tag_idle_windows"]
-    expected = [4 - 2, 4 - 2, NAN, 4 - 0, 4 - 1, NAN, NAN, 4 - 3]
-    np.testing.assert_array_equal(found, np.float32(expected))
-
-
-def test_recent_affinity_of_quiet_last_windows() -> None:
-    """Nothing is known of the recent past, and nothing is divided by 0."""
-    found = columns_of("recent_affinity", rows((0, 1)), context_of(history=history_of(ROWS, 5)))
-    assert found["recent_tag_exposures"].tolist() == found["recent_tag_rate"].tolist() == [0]
-    assert found["tag_idle_windows"].tolist() == [5 - 1]
-
-
 def test_demographics() -> None:
     """Positives of F: items 0 and 2, of M: 1 and 2; half of all each. Nobody of a missing gender
     liked anything, so nothing is known of it; all who liked are of age 30 or missing."""
@@ -268,37 +237,17 @@ def test_demographics() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "is_categorical", "expected"),
+    ("history", "is_categorical", "values", "expected"),
     [
-        ([7.5, NAN, -1.0, 7.5], False, [1, 2, 0, 1]),
-        ([*np.arange(80) * 10.0, NAN], False, [*np.repeat(np.arange(8), 10), 8]),  # eighths
-        (np.arange(50.0), True, range(50)),  # categories stay as they are
+        ([7.5, NAN, -1.0, 7.5], False, [7.5, NAN, -1, -9, 99], [1, 2, 0, 0, 1]),
+        (np.arange(80) * 10.0, False, [0, 95, 105, 790, NAN], [0, 0, 1, 7, 8]),  # eighths
+        ([10.0, 20.0, 30.0], True, [10, 20, 25, NAN], [0, 1, 3, 3]),  # 25 is new: unknown
     ],
 )
-def test_levels(values: list[float], is_categorical: bool, expected: list[int]) -> None:
-    values = np.array(values)
-    lowest = lowest_of_levels(values, is_categorical)
-    assert levels(values, lowest, is_categorical).tolist() == [*expected]
-
-
-def test_levels_of_values_that_the_history_has_not() -> None:
-    """Numbers go to the level that they are in, or the lowest; a new category is unknown."""
-    values = np.array([5.0, 20.0, 25.0, 90.0, NAN])
-    lowest = np.array([10.0, 20.0, 30.0])
-    assert levels(values, lowest, is_categorical=False).tolist() == [0, 1, 1, 2, 3]
-    assert levels(values, lowest, is_categorical=True).tolist() == [3, 1, 3, 3, 3]
-
-
-def test_a_category_absent_from_the_history_does_not_merge_the_others() -> None:
-    """User u of 40 has the level u, one of 41; the level 40 is there instead of the level 0."""
-    history = history_of([(user, user % 3, 0, LIKED) for user in range(40)], 1)
-    names = [f"region {code:02d}" for code in range(41)]
-    regions = pd.Categorical(names[40:] + names[1:40], categories=names)
-    context = context_of(history=history, users=pd.DataFrame({"region": regions}))
-    share = 1 / 40  # of the positives come from a region: one, of item 0
-    values = columns_of("demographics", rows((3, 0), (3, 1)), context)["region_lift"]
-    expected = [log((1 + S * share) / (14 + S) / share), log((0 + S * share) / (13 + S) / share)]
-    np.testing.assert_allclose(values, expected, rtol=1e-5)
+def test_levels(history: list, is_categorical: bool, values: list, expected: list[int]) -> None:
+    """Numbers, also new ones, go to the level that they are in, or to the lowest."""
+    lowest = lowest_of_levels(np.array(history), is_categorical)
+    assert levels(np.array(values, float), lowest, is_categorical).tolist() == expected
 
 
 def test_z_scores() -> None:
@@ -319,10 +268,10 @@ def test_als() -> None:
 
 
 def test_user_item_and_embedding() -> None:
-    pairs = rows((0, 0), (1, 1), (2, 2))
+    pairs = rows((0, 1), (1, 2), (2, 0))
     check("user", pairs, {"user_gender": [0, 1, NAN], "user_age": [30, NAN, 30]})
-    check("item", pairs, {"item_author": [0, NAN, 1], "item_year": [1990, NAN, 2000]})
-    check("embedding", pairs, {"embedding_00": [2, 1, 0], "embedding_01": [0, 1, 3]})
+    check("item", pairs, {"item_author": [NAN, 1, 0], "item_year": [NAN, 2000, 1990]})
+    check("embedding", pairs, {"embedding_00": [1, 0, 2], "embedding_01": [1, 3, 0]})
 
 
 def test_similarity() -> None:
@@ -401,39 +350,14 @@ def test_channels_of_a_users_settings() -> None:
     check("channels", USERS, {"user_place": [7, 8, 0]}, channels=ties)
 
 
-def test_columns_are_those_of_the_channels_that_are_there() -> None:
-    """No time watched without a duration of items, and no column without any channel."""
-    of_likes = [
-        f"{of}_{span}like_rate" for span in ("", "recent_") for of in ("item", "tag", "user")
-    ]
-    assert sorted(columns_of("channels", ITEMS)) == sorted([*of_likes, "user_platform"])
-    only = context_of(channels={"open_comments": CHANNELS["like"]})
-    names = [name.replace("like", "open_comments") for name in of_likes]
-    assert sorted(columns_of("channels", ITEMS, only)) == sorted(names)
-    assert columns_of("channels", ITEMS, context_of(channels={})) == {}
-
-
-def test_a_source_without_channels_leaves_the_matrix_as_it_is() -> None:
+def test_a_source_without_channels_has_no_column() -> None:
     none = context_of(channels={})
-    groups = ["als", "popularity"]
-    with_channels = matrix_of(ITEMS, [*groups, "channels"], none)
-    assert with_channels.names == matrix_of(ITEMS, groups).names
-    assert with_channels.values.tobytes() == matrix_of(ITEMS, groups).values.tobytes()
-    with pytest.raises(InputError) as error:
+    assert columns_of("channels", ITEMS, none) == {}
+    assert matrix_of(ITEMS, ["popularity", "channels"], none).names == [
+        *columns_of("popularity", ITEMS)
+    ]
+    with pytest.raises(InputError, match="features.groups names only families without a column"):
         matrix_of(ITEMS, ["channels"], none)
-    assert str(error.value) == (
-        "params.yaml: features.groups names only families without a column, such as channels where"
-        " the source has none; name one more"
-    )
-
-
-@pytest.mark.parametrize(("name", "size"), [("ROWS_AT_ONCE", 2), ("USERS_AT_ONCE", 1)])
-def test_channels_in_parts(monkeypatch: pytest.MonkeyPatch, name: str, size: int) -> None:
-    items = pd.DataFrame({"duration": np.array([20, NAN, 40], dtype=np.float32)})
-    whole = matrix_of(USERS, ["channels"], context_of(items=items))
-    monkeypatch.setattr(import_module("families.channels"), name, size)
-    parts = matrix_of(USERS, ["channels"], context_of(items=items))
-    assert (parts.names, parts.values.tobytes()) == (whole.names, whole.values.tobytes())
 
 
 def test_scores() -> None:
@@ -467,28 +391,18 @@ def test_sources() -> None:
     check("sources", of, expected)
 
 
-def test_matrix_is_the_families_in_the_order_of_groups() -> None:
-    groups = ["sources", "user", "popularity"]
-    of = rows((0, 1), (1, 0), rank=[1, 0])
-    matrix = matrix_of(of, groups)
-    columns = {name: v for group in groups for name, v in columns_of(group, of).items()}
-    assert matrix.names == [*columns]
-    assert matrix.names[3:6] == ["best_rank", "user_gender", "user_age"]
-    assert (matrix.values.shape, matrix.values.dtype) == ((2, len(matrix.names)), np.float32)
-    assert matrix.values.flags.f_contiguous
-    for number, values in enumerate(columns.values()):
-        np.testing.assert_array_equal(matrix.values[:, number], codes(values))
-
-
 def test_matrix_of_every_family() -> None:
-    """No two features have one name; no rows have the same columns; a block of whole lists is a
-    block of the matrix; and what is a category follows from the dtype.
+    """The families in the order of groups. No two features have one name; no rows have the same
+    columns; a block of whole lists is a block of the matrix; the dtype says what is a category.
     """
     of = rows((0, 0), (0, 1), (0, 2), (1, 0), (1, 2))
     whole = matrix_of(of, list(FAMILIES))
-    names = [name for family in FAMILIES for name in columns_of(family, of)]
+    columns = {name: v for family in FAMILIES for name, v in columns_of(family, of).items()}
+    names = [*columns]
     assert whole.names == names
-    assert len({*names}) == len(names)
+    assert whole.values.flags.f_contiguous
+    for number, values in enumerate(columns.values()):
+        np.testing.assert_array_equal(whole.values[:, number], codes(values))
     none = matrix_of(rows(), list(FAMILIES))
     assert (none.values.shape, none.names) == ((0, len(names)), names)
     assert none.categorical == whole.categorical
@@ -496,12 +410,6 @@ def test_matrix_of_every_family() -> None:
     blocks = [rows((0, 0), (0, 1), (0, 2)), rows((1, 0), (1, 2))]
     parts = [matrix_of(block, list(FAMILIES)).values for block in blocks]
     assert np.concatenate(parts).tobytes() == whole.values.tobytes()
-
-
-@pytest.mark.parametrize("groups", [[], ["als", "als"]])
-def test_groups_are_distinct_and_not_empty(groups: list[str]) -> None:
-    with pytest.raises(ValueError, match="at least one family, and each once"):
-        FeaturesParams(**{**PARAMS.model_dump(), "groups": groups})
 
 
 # --- the future: users 0..11 and items 0..14 exist, 3, 7 and 4, 9 in the future alone
@@ -567,15 +475,13 @@ def lists_and_context(interactions: list[Row]) -> tuple[Candidates, Context]:
     )
 
 
-def everything(interactions: list[Row], others: list[Row] | None = None) -> dict[str, bytes]:
+def everything(interactions: list[Row]) -> dict[str, bytes]:
     """Return the bytes of every column of the lists, and of each family's columns for the lists of
-    warm and of cold users, or for the lists of other interactions.
+    warm and of cold users.
     """
     lists, context = lists_and_context(interactions)
     columns = lists.table()
     found = {name: columns[name].to_numpy().tobytes() for name in columns.column_names}
-    if others is not None:
-        lists, _ = lists_and_context(others)
     everyone = serving(context, np.arange(N_USERS), USERS_TABLE)
     for group, of, is_in in (
         ("warm", context, lists.is_retrieved),
@@ -596,60 +502,20 @@ def test_nothing_knows_the_future(strength: int) -> None:
     future = random_rows(strength, range(WINDOW, WINDOW + 2), is_past=False)
     alone, with_future = everything(PAST), everything(PAST + future + again)
     assert [name for name in alone if alone[name] != with_future[name]] == []
+    other_past = everything([*PAST, (0, 13, WINDOW - 1, LIKED), (5, 13, WINDOW - 1, LIKED)])
+    assert alone["warm popularity"] != other_past["warm popularity"]
 
 
-def test_the_comparison_sees_another_past() -> None:
-    """Two rows more of the same users and items; the families get the same candidates."""
-    alone = everything(PAST)
-    other = everything([*PAST, (0, 13, WINDOW - 1, LIKED), (5, 13, WINDOW - 1, LIKED)], PAST)
-    of_lists = {"als", "user", "item", "embedding", "sources", "scores"}  # of the candidates alone
-    same = {name for name in alone if alone[name] == other[name]}
-    assert {name for name in same if name.startswith("warm")} == {f"warm {of}" for of in of_lists}
-    assert not any(name.endswith("_score") for name in same)
-
-
-@pytest.mark.parametrize("name", FAMILIES)
-def test_new_users_have_the_features_of_those_of_the_history(name: str) -> None:
-    """To the bit, where they have done the same: what a family says of users, it takes from those
-    served, and all else from the history.
-    """
-    lists, context = lists_and_context(PAST)
-    lists = lists.take(lists.is_retrieved)
-    history, chosen = context.history, [4, 9, 2]
-    users = part_of(history, chosen)
-    rows_of_users = np.concatenate([np.arange(*history.indptr[[u, u + 1]]) for u in chosen])
-    new_users = Users(
-        users,
-        context.users.iloc[chosen].reset_index(drop=True),
-        {name: values[rows_of_users] for name, values in context.channels.items()},
-    )
-    found, expected = [], []
-    for row, user in enumerate(chosen):
-        own = lists.take(lists.user == history.users[user])
-        assert len(own.user)
-        expected.append(columns_of(name, rows_of(own, history), context))
-        own = replace(own, user=np.full_like(own.user, row))
-        served = replace(context, new_users=new_users)
-        found.append(columns_of(name, rows_of(own, users), served))
-    for one, other in zip(found, expected, strict=True):
-        assert list(one) == list(other)
-        for column, values in one.items():
-            assert codes(values).tobytes() == codes(other[column]).tobytes(), column
-
-
-def test_users_that_the_history_does_not_know() -> None:
-    """Their metadata is known; those of the history have the features they had."""
-    lists, context = lists_and_context(PAST)
-    everyone = serving(context, np.arange(N_USERS), USERS_TABLE)
-    warm = lists.take(lists.is_retrieved)
-    for name in FAMILIES:
-        of, expected = (
-            columns_of(name, rows_of(warm, one.served.history), one) for one in (everyone, context)
-        )
-        assert [codes(values).tobytes() for values in of.values()] == [
-            codes(values).tobytes() for values in expected.values()
-        ], name
-    new = lists.take(np.isin(lists.user, [3, 7]))
-    assert (rows_of(new, context.history).user == -1).all()
-    of_new = columns_of("user", rows_of(new, everyone.served.history), everyone)
-    np.testing.assert_array_equal(of_new["user_age"], AGES[new.user])
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ({"age": np.zeros(5)}, "family user: age has shape (5,), the candidates (2,)"),
+        ({"age": np.float32(1)}, "family user: age has shape (), the candidates (2,)"),
+        ({"item_age": np.zeros(2)}, "family user: another family has a column item_age; rename it"),
+    ],
+)
+def test_a_family_with_unfit_columns_is_one_line(columns: Columns, expected: str) -> None:
+    families = {"item": lambda rows: {"item_age": rows.item}, "user": lambda rows: columns}
+    with pytest.raises(InputError) as error:
+        feature_matrix(families, rows((0, 0), (0, 1)))
+    assert str(error.value).startswith(expected)

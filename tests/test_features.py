@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from features import training_lists
+from families.labelled import training_lists
 
 # user, item, the rank that ALS gives it: users 1, 2 and 6 are warm, 4 and 5 cold
 ROWS = [(1, 7, 1), (1, 8, 2), (2, 7, 1), (4, 7, 0), (4, 9, 0), (5, 8, 0), (6, 9, 1), (6, 7, 2)]

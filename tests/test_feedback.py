@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from core import feedback as columns
 from core.feedback import CHANNELS, Channels, strengths
 from core.history import INTERACTIONS, History, order_by_user
 
@@ -12,15 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from histories import LIKED, SEEN, history_of, random_rows, split_table
-
-ROWS = [  # user, item, window, strength, in time order
-    (5, 7, 0, LIKED),
-    (2, 7, 0, SEEN),
-    (5, 3, 1, SEEN),
-    (2, 9, 1, 2),
-    (5, 9, 2, LIKED),
-]
+from histories import history_of, random_rows, split_table
 
 
 @pytest.fixture
@@ -41,25 +32,8 @@ def history_of_files(
     return write
 
 
-CHANNELS_OF_ROWS = {
-    "like": pa.array([True, False, False, True, True]),
-    "timespent": pa.array([1, 2, 3, 4, 5], pa.uint8()),
-    "place": pa.array([10, 20, 30, 40, 50], pa.uint8()),
-}
-
-
-def test_rows_before_the_target_in_the_order_of_the_history(history_of_files: Callable) -> None:
-    history = history_of_files(ROWS, 2, CHANNELS_OF_ROWS)
-    assert history.items[history.item].tolist() == [7, 9, 7, 3]
-    channels = Channels(history)
-    assert list(channels) == ["like", "timespent", "place"]
-    assert len(channels) == 3
-    assert channels["like"].tolist() == [False, True, True, False]
-    assert channels["timespent"].tolist() == [2, 4, 1, 3]
-    assert channels["place"].tolist() == [20, 40, 10, 30]
-    assert strengths(history).tolist() == [0, 2, 1, 0]
-    assert [channels[name].dtype for name in channels] == [bool, np.uint8, np.uint8]
-    assert strengths(history).dtype == np.uint8
+def every(channels: Channels) -> dict[str, np.ndarray]:
+    return {name: channels[name] for name in channels.names}
 
 
 def of_rows(rows: list[tuple[int, int, int, int]]) -> dict[str, pa.Array]:
@@ -85,7 +59,7 @@ def test_what_a_plain_reading_says(history_of_files: Callable, seed: int, size: 
             of_pair.setdefault((user, item), []).append(number)
     users, items = history.users[history.user].tolist(), history.items[history.item].tolist()
     numbers = [of_pair[pair] for pair in zip(users, items, strict=True)]
-    found = {**Channels(history), "strength": strengths(history)}
+    found = {**every(Channels(history)), "strength": strengths(history)}
     for name, column in values.items():
         merge = (lambda of: of[0]) if name == "agent" else max
         assert found[name].tolist() == [merge([column[i] for i in of]) for of in numbers]
@@ -93,7 +67,7 @@ def test_what_a_plain_reading_says(history_of_files: Callable, seed: int, size: 
     # the same of new users, whose rows are given
     files = [pq.read_table(path) for path in (INTERACTIONS, CHANNELS)]
     given = {name: table[name].to_numpy() for table in files for name in table.column_names}
-    of_given = {**Channels(history, given), "strength": strengths(history, given)}
+    of_given = {**every(Channels(history, given)), "strength": strengths(history, given)}
     assert list(of_given) == list(found)
     assert [of_given[name].tobytes() for name in found] == [v.tobytes() for v in found.values()]
 
@@ -104,29 +78,10 @@ def test_the_future_changes_no_byte(history_of_files: Callable, seed: int) -> No
 
     def columns(rows: list) -> dict[str, bytes]:
         history = history_of_files(rows, 3, of_rows(rows))
-        channels = {name: values.tobytes() for name, values in Channels(history).items()}
+        channels = {name: values.tobytes() for name, values in every(Channels(history)).items()}
         return {**channels, "strength": strengths(history).tobytes()}
 
     alone = columns(past)
     for other in (1, 2):
         assert columns(past + random_rows(100 * other + seed, range(3, 5))) == alone
     assert columns([*past, (0, 0, 2, 4)]) != alone
-
-
-def test_a_column_is_read_when_it_is_asked_for_and_no_other(
-    history_of_files: Callable, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    history = history_of_files(ROWS, 2, CHANNELS_OF_ROWS)
-    read = []
-
-    def noted(path: Path, name: str) -> object:
-        read.append(name)
-        return real(path, name)
-
-    real = columns.read_column
-    monkeypatch.setattr(columns, "read_column", noted)
-    channels = Channels(history)
-    assert (list(channels), read) == (["like", "timespent", "place"], [])
-    assert ("like" in channels, "share" in channels, read) == (True, False, [])
-    assert channels["like"].any()
-    assert sorted(read) == ["is_repeat", "like", "window"]

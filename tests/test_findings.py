@@ -1,16 +1,11 @@
 """What the report says of lists, slices, users and the ranker, by hand arithmetic."""
 
-from core.lists import Lists
-
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
 
-from reporting import ranker
-from reporting.list_table import diversity, popularity
-from reporting.ranker import RankedLists, family_contributions, ranks
-from reporting.slices import levels, slices_of
+from reporting.list_table import diversity, popularity, slices_of
 from reporting.users import N_SAMPLES, reasons, sample_rows
 
 LISTS = sparse.csr_array(  # of four users, the last one without a list
@@ -30,28 +25,6 @@ def test_diversity_is_one_minus_the_mean_cosine() -> None:
     found = diversity(LISTS, vectors)
     np.testing.assert_allclose(found, [1 - 0, 1 - 0.8, np.nan, np.nan], rtol=1e-6)
     assert np.isnan(diversity(LISTS, np.zeros((4, 0), np.float32))).all()
-
-
-def rows_of(values: pd.Series) -> dict[str, list[int]]:
-    """Return the rows of each level."""
-    return {name: np.flatnonzero(rows).tolist() for name, rows in levels(values).items()}
-
-
-def test_levels_of_categories() -> None:
-    """In alphabetical order; of many, the small ones are merged."""
-    few = pd.Series(pd.Categorical(["b", "a", None, "b"], ["a", "b", "unused"]))
-    assert rows_of(few) == {"a": [1], "b": [0, 3], "unknown": [2]}
-    names = [f"{number:02d}" for number in range(12) for _ in range(20 - number)]
-    many = rows_of(pd.Series(pd.Categorical(names)))
-    assert list(many) == [*(f"{number:02d}" for number in range(8)), "all others"]
-    assert len(many["all others"]) == sum(20 - number for number in range(8, 12))
-
-
-def test_levels_of_numbers() -> None:
-    assert rows_of(pd.Series([25.0, 3, np.nan])) == {"3": [1], "25": [0], "unknown": [2]}
-    many = rows_of(pd.Series([*np.arange(1.0, 101.0), np.nan]))
-    assert list(many) == ["up to 25.75", "up to 50.5", "up to 75.25", "up to 100", "unknown"]
-    assert (many["up to 50.5"][0], len(many["up to 50.5"])) == (25, 25)
 
 
 def test_slices_of_users_and_items() -> None:
@@ -103,24 +76,3 @@ def test_an_item_that_moved_has_reasons(sign: int, other: int, expected: list[st
     added = pd.Series({"b": 0.1, "a": 0.4, "c": 0.0, "d": -0.3})
     found = reasons(added, own=1, other=other, sign=sign)
     assert found.to_dict() == {name: added[name] for name in expected}
-
-
-def test_contributions_of_families_to_the_order_of_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The two best candidates of user 1 count. User 2 is not one of the users."""
-    user, hybrid = np.array([1, 1, 1, 2]), np.array([3, 1, 2, 1])
-    values = np.array([[9, 9, 9], [1, 2, 5], [3, 2, 5], [9, 9, 9]], dtype=np.float32)
-    family_of = {"a": "als", "b": "als", "c": "user"}
-    lists = RankedLists(user, user, {"hybrid": hybrid}, values, family_of, [], 1)
-    monkeypatch.setattr(ranker, "CONTENDERS", 2)
-    monkeypatch.setattr(
-        RankedLists, "contributions", lambda self, rows: pd.DataFrame(values[rows], None, family_of)
-    )
-    # 1 + 2 and 3 + 2 are one from their mean; 5 and 5 are equal
-    assert family_contributions(lists, np.array([1])).to_dict() == {"als": 1.0, "user": 0.0}
-
-
-def test_equal_scores_keep_the_order_of_the_candidates() -> None:
-    lists = Lists()
-    lists.user = np.array([1, 1, 1, 2])
-    assert ranks(np.array([0.1, 0.3, 0.2, 0.0]), lists).tolist() == [3, 1, 2, 1]
-    assert ranks(np.zeros(4), lists).tolist() == [1, 2, 3, 1]

@@ -1,8 +1,5 @@
 """The folds of params.yaml, and outputs of stages that loop over them."""
 
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 from core import folds, script
@@ -10,8 +7,6 @@ from core.folds import Folds, folds_of, outputs_of_folds
 from core.script import InputError
 
 import pytest
-
-from clone import TOP
 
 NAMES = ["test", "test_2", "validation", "label_1", "label_2"]
 OUT = Path("data/als")
@@ -78,13 +73,6 @@ def test_all_folds_replace_the_folder_and_one_fold_its_files() -> None:
     assert content() == {"test.txt": "fewer"}
 
 
-@pytest.mark.parametrize("arguments", [["label_3"], ["test", "test_2"], ["--all"]])
-def test_other_arguments_are_one_line(arguments: list[str]) -> None:
-    with pytest.raises(InputError, match=r"\[FOLD\], with FOLD one of test, test_2, validation, "):
-        write(arguments, "")
-    assert not OUT.exists()
-
-
 @pytest.mark.parametrize("arguments", [[], ["test"]])
 def test_a_failed_run_leaves_the_outputs_as_they_were(
     arguments: list[str], monkeypatch: pytest.MonkeyPatch
@@ -101,30 +89,4 @@ def test_a_failed_run_leaves_the_outputs_as_they_were(
     with pytest.raises(InputError, match="als.factors was 8"):
         write(arguments, "new")
     assert content() == {f"{fold}.txt": "old" for fold in NAMES}
-    assert sorted(path.name for path in OUT.parent.iterdir()) == ["als", "split"]
-
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from core.folds import outputs_of_folds
-
-with outputs_of_folds(Path("data/als"), sys.argv[1:]) as (todo, folder):
-    for fold in todo:
-        (folder / f"{fold}.txt").write_text("half")
-    os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-
-@pytest.mark.parametrize("arguments", [[], ["test"]])
-def test_a_killed_run_leaves_the_outputs_whole(arguments: list[str]) -> None:
-    """And what it left is gone after the next run."""
-    write([], "old")
-    command = [sys.executable, "-c", KILLED, *arguments]
-    result = subprocess.run(command, env={"PYTHONPATH": str(TOP / "stages")}, check=False)
-    assert result.returncode == -signal.SIGKILL
-    whole = {path.name: path.read_text() for path in OUT.glob("*.txt")}
-    assert whole == {f"{fold}.txt": "old" for fold in NAMES}
-    write([], "new")
-    assert content() == {f"{fold}.txt": "new" for fold in NAMES}
     assert sorted(path.name for path in OUT.parent.iterdir()) == ["als", "split"]

@@ -8,8 +8,6 @@ from core.history import (
     INTERACTIONS,
     History,
     Target,
-    draw_users,
-    history_of,
     load_fold,
     training_users,
 )
@@ -19,7 +17,6 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-import histories
 from histories import LIKED, SEEN, Row, arrays_of, fold_of, random_rows, split_table
 
 ROWS = [  # in time order
@@ -159,14 +156,6 @@ def write_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
     return write
 
 
-def test_load_fold(write_split: object) -> None:
-    write_split(ROWS, test=2, validation=1)
-    history, target = load_fold("test")
-    assert (history.n_windows, relevant(target)) == (2, [(2, 4, 3), (5, 9, LIKED)])
-    history, target = load_fold("validation")
-    assert (history.n_windows, relevant(target)) == (1, [(2, 9, 2)])
-
-
 NOBODY = (
     "fold test: no user left to evaluate; window 1, its target, has {} users but no positive pair"
     " that is new; check data.positive and the last windows of the data"
@@ -193,35 +182,6 @@ def test_a_fold_with_nothing_to_judge_or_learn(
     assert str(error.value) == expected
 
 
-def test_a_label_fold_may_have_an_empty_target(write_split: object) -> None:
-    write_split([(0, 1, 0, LIKED), (0, 2, 1, SEEN), (0, 3, 3, LIKED)], label_1=1)
-    _, target = load_fold("label_1")
-    assert (target.users.tolist(), relevant(target)) == ([0], [])
-
-
-def test_a_history_without_rows_or_with_more_items_than_rows() -> None:
-    """An empty first window; and new users, whose items are those of the models."""
-    empty = histories.history_of([(0, 1, 1, LIKED)], 1)
-    assert (empty.n_users, empty.n_items, empty.user_of(np.array([0])).tolist()) == (0, 0, [-1])
-    table = split_table(ROWS[:4])
-    known = {name: table[name].to_numpy() for name in table.column_names}
-    history = history_of(known, 4, np.array([1, 3, 5, 7, 9], np.int32))
-    assert history.n_items == 5
-    assert pairs_of(history) == pairs_of(history_of(known, 4))
-    nobody = {name: values[:0] for name, values in known.items()}
-    assert history_of(nobody, 4, history.items).exposures.shape == (0, 5)
-
-
-def test_users_without_history_among_those_with_one() -> None:
-    history = histories.history_of([(2, 0, 0, LIKED), (2, 1, 0, SEEN), (5, 1, 0, LIKED)], 1)
-    more = history.with_users(np.array([7, 1, 5]))
-    assert more.users.tolist() == [1, 2, 5, 7]
-    assert more.positives.toarray().tolist() == [[0, 0], [1, 0], [0, 1], [0, 0]]
-    assert more.user.tolist() == [1, 1, 2]
-    assert more.n_positives_of(np.array([1, 2, 3, 7])).tolist() == [0, 1, 0, 0]
-    assert pairs_of(more) == pairs_of(history) == pairs_of(history.with_users(np.array([5])))
-
-
 @pytest.mark.parametrize(("group", "expected"), [("warm", [0, 4]), ("cold", [1, 3])])
 def test_training_users_have_a_relevant_item(group: str, expected: list[int]) -> None:
     """Users 0 and 4 liked something before, 1 only watched, 3 is new; 2 likes nothing now."""
@@ -231,10 +191,3 @@ def test_training_users_have_a_relevant_item(group: str, expected: list[int]) ->
     assert training_users(history, target, group, 0, seed=0).tolist() == expected
     (drawn,) = training_users(history, target, group, 1, seed=0).tolist()
     assert drawn in expected
-
-
-def test_drawn_users_are_distinct_and_ascending() -> None:
-    drawn = draw_users(np.arange(0, 100, 2), 40, seed=0)
-    assert len(drawn) == 40
-    assert (np.diff(drawn) > 0).all()
-    assert (drawn % 2 == 0).all()

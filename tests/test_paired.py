@@ -11,8 +11,9 @@ import pytest
 import compare as script
 from experiments import paired
 from experiments.outcome import Outcome
-from experiments.paired import compare, difference, holm
-from experiments.sheets import Sheet, interval, p_text, signed
+from experiments.paired import against, compare, difference, holm
+from experiments.sheets import interval, p_text, signed, text_of
+from rankers.scoring import ensembles
 
 PARAMS = {"evaluate.k": 10, "evaluate.n_resamples": 400, "seed": 1, "als.factors": 8}
 
@@ -27,7 +28,15 @@ def outcome(name: str, late: list[float], early: list[float]) -> Outcome:
         for at, ap in enumerate(values)
     ]
     lists = pa.Table.from_pylist(rows)
-    return Outcome(name, "", PARAMS, {"stages/als.py": "1"}, "md5", lists, 0.01)
+    return Outcome(name, "", PARAMS, {"stages/als.py": "1"}, "md5", lists, has_seeds=False)
+
+
+def with_halves(of: Outcome, sd: float) -> Outcome:
+    """Two models that move the mean ap of a window by sd, and its mean ndcg by half of that."""
+    lists = of.lists
+    for metric, own in (("ap", sd), ("ndcg", sd / 2)):
+        lists = lists.append_column(f"halves_{metric}", pa.array([[own, -own]] * len(lists)))
+    return replace(of, lists=lists, has_seeds=True)
 
 
 def with_column(lists: pa.Table, name: str, value: object) -> pa.Table:
@@ -68,7 +77,8 @@ def test_swapped_runs_give_mirrored_figures() -> None:
 
 def test_a_run_against_itself() -> None:
     """Equal lists differ by nothing, whatever the seeds are worth."""
-    (run,) = compare([LONG_FIRST, LONG_FIRST], "validation", "hybrid")["runs"]
+    (run,) = compare([with_halves(LONG_FIRST, 0.1)] * 2, "validation", "hybrid")["runs"]
+    assert run["seed_sd"] > 0
     for test in (*run["differences"].values(), run["windows"][1]):
         assert test["difference"] == test["ci95_low"] == test["ci95_high"] == 0
         assert (test["p_value"], test["wins"], test["losses"]) == (1, 0, 0)
@@ -76,38 +86,49 @@ def test_a_run_against_itself() -> None:
     assert run["code"] == []
 
 
-@pytest.mark.parametrize(("own_sd", "least", "most"), [(0.01, 0.02, 0.08), (0.2, 0.0, 0.05)])
-def test_seeds_alone_make_no_difference(own_sd: float, least: float, most: float) -> None:
-    """Runs of one system differ by what their seeds do to all users (standard deviation 0.01), and
-    to each. About 5 % of pairs are called different, fewer where seeds act on each user by itself.
+@pytest.mark.parametrize("own_sd", [0.05, 0.25])
+def test_seeds_alone_make_no_difference(own_sd: float) -> None:
+    """Systems of eight models, whose seeds move all lists of a window (standard deviation 0.02) and
+    each list. About 5 % of the pairs are called different, but more by users alone.
     """
-    rng, n_users, n_pairs, sd = np.random.default_rng(0), 400, 300, 0.01
-    total_sd = np.sqrt(2) * np.hypot(sd, own_sd / np.sqrt(n_users))
-    p_values = []
-    for seed in range(n_pairs):
-        runs = sd * rng.normal(size=(2, 1)) + own_sd * rng.normal(size=(2, n_users))
-        tests = [difference(*runs, np.arange(n_users), 500, seed, of) for of in (0.0, total_sd)]
-        p_values.append([test["p_value"] for test in tests])
-    of_users_alone, with_seeds = (np.array(p_values) < 0.05).mean(axis=0)
-    assert least <= with_seeds <= most
-    assert of_users_alone > 0.12
+    rng, n_users, n_pairs = np.random.default_rng(0), 100, 150
+    window = np.repeat([3, 4], n_users)
+
+    def system() -> Outcome:
+        models = 0.02 * rng.normal(size=(8, 2))[:, window - 3]
+        ap, *halves = ensembles(models + own_sd * rng.normal(size=models.shape))
+        columns = {"ap": ap, "ndcg": ap, "n_relevant": np.ones(len(ap), dtype=int)}
+        columns |= {f"halves_{name}": list(np.stack(halves, axis=1)) for name in ("ap", "ndcg")}
+        columns |= {"user_id": np.tile(np.arange(n_users), 2), "window": window}
+        return replace(FIRST, lists=pa.table(columns), has_seeds=True)
+
+    found = []
+    for _ in range(n_pairs):
+        pair = system(), system()
+        both = pair, [replace(one, has_seeds=False) for one in pair]
+        found.append([against(one, [other])[0]["map"]["p_value"] for one, other in both])
+    of_seeds, of_users_alone = (np.array(found) < 0.05).mean(axis=0)
+    assert 0.02 <= of_seeds <= 0.09 < of_users_alone
 
 
 def test_seeds_widen_the_intervals_of_hybrids() -> None:
-    """Both runs' deviations add up as squares. Of another model there is none to add."""
-    known = [replace(one, seed_sd=sd) for one, sd in ((LONG_FIRST, 0.3), (LONG_OTHER, 0.4))]
-    alone = [replace(one, seed_sd=0.0) for one in known]
-    assert paired.seed_sd_of(*known) == pytest.approx(0.5)
-    assert paired.seed_sd_of(known[0], replace(OTHER, seed_sd=None)) is None
-    (wide,), (narrow,) = (compare(pair, "validation", "hybrid")["runs"] for pair in (known, alone))
-    sd = {
-        metric: [run["differences"][metric]["min_detectable"] / 2.8 for run in (wide, narrow)]
-        for metric in ("map@10", "ndcg@10")
-    }
-    assert sd["map@10"][0] == pytest.approx(np.hypot(sd["map@10"][1], 0.5), rel=0.1)
-    assert sd["ndcg@10"] == pytest.approx(np.array(sd["map@10"]) / 2, rel=0.1)  # as the lists are
+    """Both runs' deviations add up as squares, those of the windows by their shares of the lists.
+    Of another model there is none to add, and of a ranker with one model none is known.
+    """
+    known = [with_halves(one, sd) for one, sd in ((LONG_FIRST, 0.3), (LONG_OTHER, 0.4))]
+    of_windows = np.hypot(12, 2) / 14
+    assert paired.seed_sd_of(*known, "ap")[0] == pytest.approx(0.5 * of_windows)
+    one_model = replace(OTHER, has_seeds=True)
+    assert np.isnan(paired.seed_sd_of(known[0], one_model, "ap")).all()
+    (wide,) = compare(known, "validation", "hybrid")["runs"]
+    (narrow,) = compare([LONG_FIRST, LONG_OTHER], "validation", "hybrid")["runs"]
+    for metric, sd in (("map@10", 0.5), ("ndcg@10", 0.25)):
+        one, other = (run["differences"][metric]["min_detectable"] / 2.8 for run in (wide, narrow))
+        # the share of each of the 14 lists is in the bootstrap
+        assert one == pytest.approx(np.hypot(other, sd * np.sqrt(of_windows**2 - 1 / 14)), rel=0.1)
     of_fold = wide["windows"][1]["min_detectable"] / 2.8  # 12 of the 14 lists
-    assert of_fold == pytest.approx(0.5 * 14 / np.hypot(12, 2), rel=0.1)
+    users = narrow["windows"][1]["min_detectable"] / 2.8
+    assert of_fold == pytest.approx(np.hypot(users, 0.5 * np.sqrt(1 - 1 / 12)), rel=0.1)
 
 
 def test_holm() -> None:
@@ -156,7 +177,7 @@ def test_verdicts() -> None:
             name=name,
             lists=with_column(LONG_FIRST.lists, "ap", ap),
             params=PARAMS | {"evaluate.n_resamples": 4000},
-            seed_sd=None,
+            has_seeds=True,
         )
         for name, ap in (("worst", 0.1), ("best", 0.2))
     )
@@ -170,11 +191,12 @@ def test_verdicts() -> None:
 def test_sheets() -> None:
     values = (0.00124, -0.00124, 0.0, -0.00001)
     assert [signed(value) for value in values] == ["+0.0012", "-0.0012", "0.0000", "0.0000"]
-    sheet = Sheet("Title", ["name", "value"], [["a", "1"], ["c", ""]])
-    assert [line.rstrip() for line in sheet.text().splitlines()] == [
+    sheet = ("Title", ["name", "value"], [["a", "1"], ["c", ""]])
+    assert [line.rstrip() for line in text_of(*sheet, is_markdown=False).splitlines()] == [
         "Title",
         "name  value",
         "a         1",
         "c",
     ]
-    assert sheet.text(is_markdown=True).splitlines()[0:3:2] == ["**Title**", "| name   |   value |"]
+    lines = text_of(*sheet, is_markdown=True).splitlines()
+    assert lines[0:3:2] == ["**Title**", "| name   |   value |"]

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from evaluation.bootstrap import Interval
-from evaluation.pictures import Row, forest, gain_rows, lines, spread
+from evaluation.pictures import Row, forest, gain_rows, spread
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -15,12 +15,6 @@ def test_labels_keep_their_order_and_do_not_overlap(seed: int) -> None:
     order = np.argsort(values, kind="stable")
     assert (np.diff(positions[order]) > 0.3 - 1e-9).all()
     assert (positions >= values).all()
-
-
-def test_every_line_has_the_name_of_its_model() -> None:
-    models = [f"model_{number}" for number in range(9)]
-    axes = lines(pd.DataFrame({"k": [1, 2], **{name: [0.1, 0.2] for name in models}}))
-    assert sorted(text.get_text() for text in axes.texts) == models
 
 
 def test_intervals_are_drawn_where_their_numbers_are() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from readers.positive_rule import Rule
+from readers.positive_rule import Rule, report_unknown
 from test_properties import cases
 
 FEEDBACK = pa.table(
@@ -59,6 +59,7 @@ FEEDBACK = pa.table(
         ("timespent > 4 + 1", [0, 1, 0, 1]),
         ("2 * rating == 5", [0, None, 1, None]),
         ("duration / 0 > 1 or share", [None, None, 1, None]),
+        ("True", [1, 1, 1, 1]),
     ],
 )
 def test_meaning(text: str, expected: list[int | None]) -> None:
@@ -82,6 +83,25 @@ def test_columns_are_each_named_once_in_order() -> None:
 def test_a_name_may_be_in_any_alphabet() -> None:
     table = pa.table({"время": [3, 9]})
     assert Rule.parse("время > 5").evaluate(table).tolist() == [False, True]
+
+
+def test_columns_of_metadata(capsys: pytest.CaptureFixture) -> None:
+    """Those that the log lacks; unknown for a row without a user or item, and counted."""
+    users = pa.table({"user_id": ["a", "b"], "age": [20.0, 30.0], "size": [1.0, 2.0]})
+    items = pa.table({"item_id": ["x"], "duration": [100.0], "size": [3.0]})
+    metadata = (users, np.array([1, -1, 0, 0])), (items, np.array([0, 0, -1, 0]))
+    rule = Rule.parse("age > 25 or timespent >= duration * 0.1")  # the duration of the log
+    found, unknown = rule.judge(FEEDBACK, *metadata)
+    assert found.tolist() == [True, True, False, True]
+    report_unknown(unknown)
+    out = capsys.readouterr().out
+    assert [line.split(": ", 1)[1] for line in out.splitlines()] == [
+        "data.positive: age is null or NaN in 1 rows, that is, not given there",
+        "data.positive: timespent is null or NaN in 1 rows, that is, not given there",
+        "data.positive is unknown, and so not true, in 1 rows",
+    ]
+    with pytest.raises(InputError, match="data.positive: size is of users and of items; rename"):
+        Rule.parse("size > 1").judge(FEEDBACK, *metadata)
 
 
 def test_large_integers_are_compared_exactly() -> None:

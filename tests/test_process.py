@@ -65,56 +65,10 @@ def test_kernel_of_a_processor(cpuinfo: str, kernel: str | None) -> None:
 def test_both_copies_of_openblas_run_the_kernel_with_one_thread(
     asked: dict[str, str], kernel: str, note: str
 ) -> None:
-    """numpy's and scipy's. A kernel in the environment is respected."""
+    """Those of numpy and of scipy. A kernel in the environment is respected."""
     copies, shown = run("-c", SHOW, **asked).stdout.splitlines()
     assert json.loads(copies) == [[kernel, 1]] * 2
     assert shown.startswith(note)
-
-
-def test_an_interrupt_during_imports_is_one_line(tmp_path: Path) -> None:
-    """Even if a library makes another exception of it."""
-    (tmp_path / "pydantic.py").write_text(
-        "import os, signal, time\n"
-        "try:\n"
-        "    os.kill(os.getpid(), signal.SIGINT)\n"
-        "    time.sleep(9)\n"
-        "except KeyboardInterrupt:\n"
-        "    raise AttributeError('partially initialized') from None\n"
-    )
-    result = run("als.py", "test", PYTHONPATH=str(tmp_path))
-    expected = "als: interrupted; no half-written output is left\n"
-    assert (result.returncode, result.stderr, result.stdout) == (130, expected, "")
-
-
-@pytest.mark.parametrize("dvc", [{}, {"DVC_STAGE": "als"}])
-def test_a_missing_package_is_one_line(dvc: dict[str, str]) -> None:
-    """As with a dvc that runs the Python of another environment."""
-    result = run("-S", "als.py", "test", **dvc)  # without site-packages
-    assert result.returncode == 1
-    assert result.stderr.startswith(f"als: {sys.executable} has no package ")
-    assert "activate the environment with requirements.txt" in result.stderr
-    assert result.stderr.count("\n") == 1
-
-
-def test_a_missing_module_of_our_own_is_a_bug_and_not_hidden() -> None:
-    result = run("-c", "import core.process, families.none")
-    assert "Traceback" in result.stderr
-    assert "No module named 'families.none'" in result.stderr
-
-
-def test_what_stdout_cannot_show_is_escaped() -> None:
-    """Such as a path in a message."""
-    result = run("-c", "import core.process; print('Łódź')", PYTHONIOENCODING="ascii")
-    assert result.stdout == "\\u0141\\xf3d\\u017a\n"
-
-
-def test_a_stage_ends_that_finds_its_dvc_gone() -> None:
-    """Its parent has ended before the stage looks. run() lasts until both have closed the pipes."""
-    stage = "import time; time.sleep(1); import core.process; time.sleep(60)"
-    dvc = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {stage!r}])"
-    start = time.monotonic()
-    run("-c", dvc, DVC_STAGE="als")
-    assert 1 < time.monotonic() - start < 30
 
 
 def test_a_stage_ends_when_its_dvc_is_killed() -> None:
@@ -130,7 +84,3 @@ def test_a_stage_ends_when_its_dvc_is_killed() -> None:
     start = time.monotonic()
     assert run("-c", dvc, DVC_STAGE="als").returncode == -9
     assert time.monotonic() - start < 30
-
-
-def test_a_stage_goes_on_while_its_dvc_runs() -> None:
-    assert run("-c", "import core.process, time; time.sleep(1); print(1)", DVC_STAGE="als").stdout

@@ -23,7 +23,7 @@ def exact_sum(left: np.ndarray, right: np.ndarray) -> float:
     return float(sum(Fraction(a) * Fraction(b) for a, b in pairs))
 
 
-@pytest.mark.parametrize("width", [1, 3, 32, 33, 500])
+@pytest.mark.parametrize("width", [1, 3, 33, 200])
 def test_scores_of_vectors_are_exact_sums_on_a_fine_grid(width: int) -> None:
     """Vectors of very different sizes, one of zeros; whichever users are asked for at once."""
     rng = np.random.default_rng(width)

@@ -4,6 +4,7 @@ threads.
 
 from pathlib import Path
 
+from core.examples import Examples
 from core.params import SharedParams
 
 import lightgbm as lgb
@@ -13,7 +14,6 @@ from pydantic import ValidationError
 
 import ranker
 from rankers import trained as models
-from rankers.examples import Examples
 from rankers.trained import load, predict, save
 from rankers.training import RankerParams, dataset, list_weights, sample_negatives, train
 
@@ -67,47 +67,41 @@ def examples_of(lists: list[list[int]], first_user: int = 0, seed: int = 0) -> E
 LISTS = [[0, 0, 1, 0, 0, 2], [1, 0], [0, 0, 0, 1], [0, 1, 1]]
 
 
+def kept_of(lists: list[list[int]], n_negatives: int, seed: int) -> list[np.ndarray]:
+    """Whether each row of each list is kept."""
+    group = np.array([len(labels) for labels in lists])
+    rng = np.random.default_rng(seed)
+    kept = sample_negatives(np.concatenate(lists), group, n_negatives, rng)
+    return np.split(kept, np.cumsum(group)[:-1])
+
+
 @pytest.mark.parametrize("most", [1, 2, 3, 100])
-def test_all_positives_and_n_negatives_of_each_list_in_order(most: int) -> None:
-    examples = examples_of(LISTS)
-    sampled = sample_negatives(examples, most, seed=3)
-    for user, labels in enumerate(LISTS):
-        rows = sampled.user == user
-        of_list = sampled.label[rows]
-        assert of_list[of_list > 0].tolist() == [value for value in labels if value > 0]
-        assert (of_list == 0).sum() == min(most, labels.count(0))
-    assert (np.diff(sampled.item) > 0).all()  # item is the row number in `examples`
-    assert (np.diff(sampled.user) >= 0).all()
-    for name in ("user", "label", "n_relevant", "values"):
-        np.testing.assert_array_equal(
-            getattr(sampled, name), getattr(examples, name)[sampled.item], err_msg=name
-        )
-    assert (sampled.names, sampled.categorical) == (examples.names, examples.categorical)
+def test_all_positives_and_n_negatives_of_each_list(most: int) -> None:
+    kept = kept_of(LISTS, most, seed=3)
+    for labels, of_list in zip(LISTS, kept, strict=True):
+        assert all(is_kept for value, is_kept in zip(labels, of_list, strict=True) if value)
+        assert len(of_list[of_list]) - sum(map(bool, labels)) == min(most, labels.count(0))
 
 
 def test_the_draw_of_negatives() -> None:
-    """It follows the seed, and can draw any; 0 are all, and of nothing there is nothing."""
-    examples = examples_of([[0] * 50 + [1]])
-    first, again, other = (sample_negatives(examples, 5, seed).item.tolist() for seed in (1, 1, 2))
+    """It follows the seed, and each is as likely as any other; 0 are all."""
+    first, again, other = (kept_of([[0] * 50 + [1]], 5, seed)[0].tolist() for seed in (1, 1, 2))
     assert first == again != other
-    few = examples_of([[0, 1, 0, 0]])
-    drawn = {int(item) for seed in range(40) for item in sample_negatives(few, 1, seed).item}
-    assert drawn == {0, 1, 2, 3}
-    assert sample_negatives(few, 0, seed=3) is few
-    assert len(sample_negatives(few.take(few.label > 1), 3, seed=0).label) == 0
+    times = sum(kept_of([[0, 1, 0, 0], [0, 0]], 1, seed)[0].astype(int) for seed in range(3000))
+    assert times[1] == 3000
+    np.testing.assert_allclose(times[[0, 2, 3]], 1000, atol=5 * (3000 * 1 / 3 * 2 / 3) ** 0.5)
+    assert all(np.concatenate(kept_of(LISTS, 0, seed=3)))
 
 
 def test_dataset_has_the_lists_of_every_fold() -> None:
     folds = [examples_of(LISTS), examples_of([[1, 0, 0], [0, 1]], first_user=3)]
-    data = dataset(folds, params_of(list_weight=1.0), SHARED).construct()
+    data = dataset(folds, params_of(), SHARED).construct()
     assert data.get_group().tolist() == [6, 2, 4, 3, 3, 2]  # user 3 ends the first, begins the next
     assert data.get_group().sum() == data.num_data() == 20
     assert data.get_label().tolist() == [
         float(value > 0) for fold in folds for value in fold.label.tolist()
     ]
     assert data.get_feature_name() == ["a", "b", "c", "d"]
-    n = np.repeat([2, 1, 1, 2, 1, 1], [6, 2, 4, 3, 3, 2])
-    np.testing.assert_allclose(data.get_weight(), (1 / n) / (1 / n).mean(), rtol=1e-6)
     graded = dataset(folds, params_of(label="graded", objective="lambdarank"), SHARED).construct()
     assert graded.get_label().tolist() == [float(v) for fold in folds for v in fold.label]
 
@@ -131,10 +125,18 @@ def fold_of(seed: int, n_lists: int = 30) -> Examples:
     return examples_of(lists, seed=seed)
 
 
-def trained(threads: int, number: int = 0, **changed: object) -> lgb.Booster:
+def trained(
+    threads: int, number: int = 0, seed: int = 5, key: tuple = (0, 0), **changed: object
+) -> lgb.Booster:
     params = params_of(**changed)
-    shared = SharedParams(seed=5, threads=threads, folds=FOLDS)
-    return train(dataset([fold_of(1), fold_of(2)], params, shared), params, shared, number + 1)[-1]
+    shared = SharedParams(seed=seed, threads=threads, folds=FOLDS)
+    data = dataset([fold_of(1), fold_of(2)], params, shared)
+    return train(data, params, shared, number + 1, key)[-1]
+
+
+def trees_of(booster: lgb.Booster) -> str:
+    """What follows the trees in the text names the seeds."""
+    return booster.model_to_string().partition("\nparameters:")[0]
 
 
 @pytest.mark.parametrize("objective", ["lambdarank", "rank_xendcg", "binary"])
@@ -164,18 +166,36 @@ def test_many_rows_give_the_same_model_at_any_number_of_threads() -> None:
     scores = []
     for threads in (1, 2):
         shared = SharedParams(seed=5, threads=threads, folds=FOLDS)
-        found = train(dataset([examples], params, shared), params, shared, 3)
+        found = train(dataset([examples], params, shared), params, shared, 3, (0, 0))
         scores.append(predict(found, examples.values[:1000], threads).tobytes())
     assert scores[0] == scores[1]
 
 
-@pytest.mark.parametrize("drawn", ["feature_fraction", "bagging_fraction"])
-def test_every_model_of_n_seeds_has_trees_of_its_own(drawn: str) -> None:
-    """By features alone and by rows alone; what follows the trees names the seeds."""
-    other = {"feature_fraction": 1.0, "bagging_fraction": 1.0, drawn: 0.5}
-    texts = [trained(1, number, **other).model_to_string() for number in (0, 1, 0)]
-    trees = [text.partition("\nparameters:")[0] for text in texts]
-    assert trees[0] == trees[2] != trees[1]
+@pytest.mark.parametrize(
+    "drawn", [{"feature_fraction": 0.5}, {"bagging_fraction": 0.5}, {"negatives": 3}]
+)
+def test_every_model_has_draws_of_its_own(drawn: dict) -> None:
+    """Of features, of rows and of negatives; and shares them with none of another seed or key."""
+    every = {"feature_fraction": 1.0, "bagging_fraction": 1.0} | drawn
+    others = [
+        {"number": 1},
+        {"seed": 6},
+        {"number": 1, "seed": 4},
+        {"key": (1, 0)},
+        {"key": (0, 1)},
+    ]
+    first, again, *rest = (trees_of(trained(1, **of, **every)) for of in [{}, {}, *others])
+    assert first == again
+    assert len({first, *rest}) == 1 + len(others)
+
+
+def test_a_model_gets_its_lists_with_their_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rankers.training.lgb.train", lambda settings, data, n_trees: data)
+    params = params_of(negatives=1, list_weight=1.0)
+    (own,) = train(dataset([examples_of(LISTS)], params, SHARED), params, SHARED, 1, (0, 0))
+    assert own.get_group().tolist() == [2 + 1, 1 + 1, 1 + 1, 2 + 1]
+    n = np.repeat([2, 1, 1, 2], own.get_group().astype(int))
+    np.testing.assert_allclose(own.get_weight(), (1 / n) / (1 / n).mean(), rtol=1e-6)
 
 
 def test_models_are_read_in_the_order_of_their_seeds(

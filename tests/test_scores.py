@@ -3,12 +3,13 @@
 from core.candidate_lists import Candidates
 
 import numpy as np
+import pytest
 
 from families.columns import float32
 from families.context import Rows
 from histories import LIKED, SEEN, history_of
 from rankers.lean_lightgbm import lightgbm as lgb
-from rankers.scoring import Scorer, scores
+from rankers.scoring import Scorer, ensembles, scores
 
 HISTORY = history_of([(0, 0, 0, LIKED), (0, 1, 0, SEEN), (1, 2, 0, SEEN)], 1)
 LISTS = Candidates(  # user 0 is warm, 1 only watched, 2 has no history
@@ -35,8 +36,8 @@ UP, DOWN = booster(1), booster(-1)
 
 
 def scores_of(for_cold: list[lgb.Booster]) -> np.ndarray:
-    warm = Scorer([UP, UP], [item_number], HISTORY)
-    cold = Scorer(for_cold, [item_number], HISTORY.with_users(np.arange(3)))
+    warm = Scorer([UP, UP], {"number": item_number}, HISTORY)
+    cold = Scorer(for_cold, {"number": item_number}, HISTORY.with_users(np.arange(3)))
     return scores(LISTS, warm, cold, n_threads=1)
 
 
@@ -48,3 +49,23 @@ def test_cold_users_have_models_of_their_own() -> None:
 def test_without_models_the_lists_of_cold_users_stay_as_they_are() -> None:
     expected = [2, 1, 1 / 1, 1 / 2, 1 / 1, 1 / 2]
     np.testing.assert_allclose(scores_of([]), [expected, expected], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("n_models", "error"), [(2, 0), (4, 0), (8, 0), (16, 0.01), (3, 0.15), (12, 0.1)]
+)
+def test_halves_differ_as_much_as_ensembles_of_other_seeds(n_models: int, error: float) -> None:
+    """Their standard deviation is that of a mean of n; any two but complements share half."""
+    score = np.random.default_rng(0).normal(size=(n_models, 2000))
+    mean, *halves = ensembles(score)
+    np.testing.assert_allclose(mean, score.mean(axis=0))
+    expected = score.var(axis=0, ddof=1) / n_models
+    np.testing.assert_allclose(np.mean(np.var(halves, axis=0) / expected), 1, atol=error + 1e-9)
+    if not error:
+        ones = np.array(ensembles(np.eye(n_models))[1:]) > 0  # (n_halves, n_models)
+        shared = (ones.astype(int) @ ones.T).ravel().tolist()
+        assert set(shared) <= {0, n_models // 4, n_models // 2}
+
+
+def test_one_model_has_no_halves() -> None:
+    assert len(ensembles(np.ones((1, 3)))) == 1

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from histories import LIKED, SEEN, history_of
 from models.model import Ranking, Scores
 from models.popular import RecentPopularParams, recent_popular
 from models.registry import MODELS
@@ -98,14 +97,6 @@ def test_top_n_of_any_users_in_blocks(
         found = top_n(scores, history, np.array([-1, 4, -1]), 4, n_threads)
         expected = best_unseen(history, -1, matrix[0], 4)
         assert found.item.tolist() == [expected, whole.item[4].tolist(), expected]
-
-
-def test_a_ranking_is_read_as_deep_as_needed() -> None:
-    """User 0 has seen the first 50 of the ranking, user 1 the last, user 2 all."""
-    rows = [(0, item, 0, LIKED) for item in range(50)] + [(1, 60, 0, LIKED)]
-    rows += [(2, item, 0, SEEN) for item in range(61)]
-    found = top_n(Ranking(-np.arange(61.0)), history_of(rows, 1), np.array([0, 1, 2]), 3, 2)
-    assert found.item.tolist() == [[50, 51, 52], [0, 1, 2], [-1, -1, -1]]
 
 
 # --- candidate lists

@@ -3,7 +3,6 @@
 import ast
 import os
 import pickle
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +14,6 @@ import pyarrow as pa
 import pytest
 
 from clone import TOP
-from readers import movielens_files as movielens
 from readers import vk_lsvd_files as hub
 from readers.ids import Ids
 from readers.vk_lsvd import read_embeddings
@@ -78,7 +76,7 @@ def test_objects_in_npz_are_refused(
     names = ["item_id", "embedding", "user_factors", "item_factors", "users", "items"]
     names += ["format", "data", "indices", "indptr", "shape"]
     np.savez("harmful.npz", **dict.fromkeys(names, np.array([Harmful()], dtype=object)))
-    with pytest.raises((InputError, ValueError), match="allow_pickle=False"):
+    with pytest.raises((InputError, ValueError), match="allow_pickle=False|Python objects"):
         load(Path("harmful.npz"))
     assert not Path("harmed").exists()
     pickle.loads(pickle.dumps(Harmful()))
@@ -100,8 +98,3 @@ def test_only_names_of_the_layout_are_fetched(name: str) -> None:
     """Whatever else the hub lists."""
     weeks = [f"interactions/{part}/week_0{n}.parquet" for n, part in enumerate(hub.PARTS)]
     assert hub.needed([*weeks, name], "") == [*hub.METADATA, *weeks]
-
-
-def test_what_is_fetched_is_pinned_by_hash() -> None:
-    assert re.fullmatch("[0-9a-f]{64}", movielens.WHEEL_SHA256)
-    assert re.fullmatch(r"[\w-]+==[\d.]+", movielens.REQUIREMENT)

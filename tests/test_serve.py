@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core.history import load_fold
 from core.params import section
-from core.script import InputError, run_script
+from core.script import InputError
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,8 @@ import serve
 import simulator
 from clone import TOP, Clone
 from logs import EVERYTHING, UP_TO_RECOMMEND, run_mains, write_params
+from models import scoring
+from rankers import serving
 from readers import DataParams
 from readers.given import read
 from test_pipeline import TARGET, ratings_in_time
@@ -28,13 +30,13 @@ from test_pipeline import TARGET, ratings_in_time
 COLUMNS = ["user_id", "item_id", "rating", "timestamp"]
 
 
-def serve_in(folder: Path, given: pd.DataFrame | pa.Table) -> pd.DataFrame:
+def serve_in(folder: Path, given: pd.DataFrame | pa.Table, *options: str) -> pd.DataFrame:
     """What serve.py writes for a file of these rows, run in this folder."""
     given = given if isinstance(given, pa.Table) else pa.Table.from_pandas(given)
     path, out = (folder.parent / name for name in ("given.parquet", "out.parquet"))
     pq.write_table(given, path)
     with chdir(folder):
-        serve.main([str(path), str(out)])
+        serve.main([str(path), str(out), *options])
     return pd.read_parquet(out)
 
 
@@ -82,8 +84,8 @@ def test_users_of_the_history_get_their_lists(
     paths = ("clone/data/recommendations/test.parquet", "out.parquet")
     one, other = (pq.read_schema(clone.folder.parent / path) for path in paths)
     assert one.equals(other)
-    monkeypatch.setattr(serve, "USERS_AT_ONCE", 7)
-    monkeypatch.setattr(serve, "ROWS_AT_ONCE", 100)
+    monkeypatch.setattr(scoring, "USERS_AT_ONCE", 7)
+    monkeypatch.setattr(serving, "ROWS_AT_ONCE", 100)
     check_equal(served(history), found)
 
 
@@ -126,7 +128,10 @@ def test_a_user_without_a_positive_gets_recent_popular_items(
     disliked = disliked.drop_duplicates("item_id").assign(user_id="cold", rating=1)
     unknown = pd.DataFrame([["lost", "no such film", 5, 1]], columns=COLUMNS)
     found = served(pd.concat([unknown, disliked]))
-    assert "the models do not know 1 of 6 items; their 1 inter" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert (
+        "the models do not know 1 of 6 items; their 1 interactions are left out: 0 are new" in said
+    )
     recent = history.tail(len(history) // 3)
     recent = recent[recent["rating"] >= 4].drop_duplicates(["user_id", "item_id"], keep="last")
     for user, seen in (("cold", set(disliked["item_id"])), ("lost", set())):
@@ -136,6 +141,27 @@ def test_a_user_without_a_positive_gets_recent_popular_items(
         n_positives = recent["item_id"].value_counts().drop(list(seen), errors="ignore")
         assert set(own["item_id"]) <= set(n_positives.index[:100])
         assert not seen & set(own["item_id"])
+
+
+def test_lists_as_csv_and_users_who_have_seen_all(
+    clone: Clone, history: pd.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """Times as pandas has them are those in seconds."""
+    items = pd.read_parquet(clone.folder / "data/tables/items.parquet")["item_id"]
+    everything = pd.DataFrame({"user_id": "all", "item_id": items, "rating": 5, "timestamp": 9**10})
+    rows = pd.concat([history[history["user_id"] == history["user_id"][0]], everything])
+    expected = serve_in(clone.folder, rows)
+    assert "all" not in set(expected["user_id"])
+    assert "1 users get fewer than 10 items, 1 of them none: " in capsys.readouterr().out
+    for unit in ("s", "ms", "us", "ns"):
+        times = pd.to_datetime(rows["timestamp"], unit="s").astype(f"datetime64[{unit}]")
+        check_equal(serve_in(clone.folder, rows.assign(timestamp=times)), expected)
+    rows.to_parquet(tmp_path / "given.parquet")
+    with chdir(clone.folder):
+        serve.main([str(tmp_path / "given.parquet"), str(tmp_path / "out.csv")])
+    found = pd.read_csv(tmp_path / "out.csv").astype({"rank": "int16", "score": "float32"})
+    assert found["user_id"].tolist() == expected["user_id"].tolist()
+    check_equal(found.drop(columns="user_id"), expected.drop(columns="user_id"))
 
 
 def test_example_of_the_readme(clone: Clone, tmp_path: Path, history: pd.DataFrame) -> None:
@@ -186,7 +212,7 @@ GOOD = pd.DataFrame(
         (GOOD.assign(user_id=["a", None]), "user_id is null in 1 of 2 rows; must be an id"),
         (GOOD.assign(timestamp=[1, None]), "timestamp is empty in 1 of 2 rows; fill it"),
         (GOOD.iloc[:0], "no rows; interactions are needed"),
-        (GOOD, "the models know none of its 2 items; item_id must be one of data/ta"),
+        (GOOD, "the models know none of its 2 items: 0 are new since their history"),
     ],
 )
 def test_a_file_that_is_unfit_is_one_line(clone: Clone, given: pd.DataFrame, expected: str) -> None:
@@ -220,43 +246,6 @@ def test_other_params_than_those_of_the_models(
     line = error_of(history.head(50), copied.folder)
     assert line.startswith(expected)
     assert line.endswith("run dvc repro")
-
-
-def test_nothing_is_trained(copied: Clone) -> None:
-    (copied.folder / "data/ranker/test").rename(copied.folder / "elsewhere")
-    expected = "data/ranker/test: not found; the models are trained by dvc repro"
-    assert error_of(GOOD, copied.folder) == expected
-
-
-def test_an_error_is_one_line_and_exit_1(
-    clone: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The arguments, and an OUT that cannot be written."""
-    monkeypatch.chdir(clone.folder)
-
-    def line_of(*arguments: str) -> str:
-        monkeypatch.setattr("sys.argv", ["stages/serve.py", *arguments])
-        with pytest.raises(SystemExit) as stop:
-            run_script(serve.main)
-        assert "\n" not in stop.value.code
-        return stop.value.code
-
-    good, file = tmp_path / "good.parquet", tmp_path / "file"
-    item = pq.read_table("data/tables/items.parquet")["item_id"][0].as_py()
-    pq.write_table(pa.Table.from_pandas(GOOD.assign(item_id=item)), good)
-    file.write_text("no folder")
-    usage = "serve: usage: python stages/serve.py INTERACTIONS.parquet OUT.parquet"
-    assert line_of() == line_of(str(good)) == usage
-    assert line_of(str(good), str(good)).startswith(f"serve: {good}: is a folder or the file of")
-    assert line_of("absent.parquet", "out.parquet") == "serve: absent.parquet: not found"
-    assert line_of(str(file), "out.parquet").startswith(f"serve: {file}: cannot be read as a parqu")
-    assert line_of(str(good), str(tmp_path)).startswith(f"serve: {tmp_path}: is a folder or the")
-    assert line_of(str(good), str(file / "out.parquet")) == f"serve: {file}: File exists"
-    assert sorted(tmp_path.iterdir()) == [file, good]
-
-    command = [sys.executable, "stages/serve.py"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (result.returncode, result.stderr) == (1, f"{usage}\n")
 
 
 # --- a source with weeks and channels
@@ -312,6 +301,8 @@ def test_users_of_a_log_with_weeks_and_channels(weeks: Path) -> None:
         check_equal(found[found["user_id"].isin(lists["user_id"])], lists)
     line = error_of(log.drop(columns="like"), weeks)
     assert line.startswith("no column like; its columns are user_id, item_id, ")
+    line = error_of(log.assign(week=pd.Timestamp(2025, 1, 1)), weeks)
+    assert line.startswith("week is timestamp[")
 
 
 def test_windows_of_new_users(weeks: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from core.script import InputError
 import pytest
 
 import search
-from experiments.settings import Range, draws, grid, override, parse
+from experiments.settings import Range, draws, grid, parse
 
 KNOWN = {
     "als.factors": 32,
@@ -78,19 +78,6 @@ def test_draws_are_in_range_and_go_on() -> None:
     assert abs(below - 100) < 4 * math.sqrt(200) / 2
 
 
-def test_draws_are_different() -> None:
-    """And end where there are no more."""
-    found = draws({"a": Range(1, 3, is_log=False, is_whole=True)}, 10, seed=1)
-    assert sorted(one["a"] for one in found) == [1, 2, 3]
-
-
 def test_the_present_setting_comes_first() -> None:
     tried = search.settings_of(["als.alpha=0.5,1.0,2.0"], None, KNOWN)
     assert [setting["als.alpha"] for setting in tried] == [1.0, 0.5, 2.0]
-
-
-def test_overrides() -> None:
-    assert override("a", 0.5) == "a=0.5"
-    assert override("a", True) == "a=true"
-    assert override("a", ["als", "ease"]) == "a=[als,ease]"
-    assert override("a", "rating >= 3") == 'a="rating >= 3"'

@@ -2,10 +2,14 @@
 
 import ast
 
+from core.candidate_lists import CandidateListParams
+from core.script import InputError
+
 import pytest
 from ruamel.yaml import YAML
 
 from clone import TOP
+from spark.params import refuse_new_items
 from test_dvc_yaml import (
     MODULES,
     NAMES_OF_SCRIPTS,
@@ -50,6 +54,12 @@ def test_receipts_are_those_that_are_read(stage: str) -> None:
     assert all(of == {"cache": False, "persist": True} for of in outs.values())
     assert entry["wdir"] == "../.."
     assert not {"metrics", "plots"} & {*entry}
+
+
+def test_new_items_are_refused() -> None:
+    params = {"sources": ["als"], "per_source": 10, "label_users": 0, "alive_windows": 0}
+    with pytest.raises(InputError, match="candidates.new_items is all: must be none: only the loc"):
+        refuse_new_items(CandidateListParams(**params, new_items="all"))
 
 
 @pytest.mark.parametrize("script", NAMES_OF_SCRIPTS)

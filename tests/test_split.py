@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from core.history import tied_share
 from core.script import InputError
 
 import numpy as np
@@ -59,38 +60,22 @@ def test_pairs_of_large_numbers_are_not_confused() -> None:
     assert not repeats(user, item).any()
 
 
-def test_summary_has_a_row_for_an_empty_window() -> None:
+def test_summary_of_windows_with_and_without_times() -> None:
+    """An empty window has a row, and begins with the next one or the last."""
     table = pa.table({"user": [0, 0, 1], "item": [5, 6, 5], "is_positive": [NO, YES, YES]})
-    frame = summary(np.array([0, 0, 2]), 4, table)
-    assert frame.columns.tolist() == [
-        "window",
-        "n_interactions",
-        "n_positives",
-        "n_users",
-        "n_items",
-    ]
-    assert frame.to_numpy().tolist() == [
-        [0, 2, 1, 1, 2],
-        [1, 0, 0, 0, 0],
-        [2, 1, 1, 1, 1],
-        [3, 0, 0, 0, 0],
-    ]
-
-
-def test_summary_has_the_days_where_the_source_tells_the_time() -> None:
+    columns = ["window", "n_interactions", "n_positives", "n_users", "n_items"]
+    expected = [[0, 2, 1, 1, 2], [1, 0, 0, 0, 0], [2, 1, 1, 1, 1], [3, 0, 0, 0, 0]]
+    window = np.array([0, 0, 2])
+    frame = summary(window, 4, table)
+    assert frame.columns.tolist() == columns
+    assert frame.to_numpy().tolist() == expected
     day = 86_400
-    table = pa.table(
-        {
-            "user": [0, 0, 1, 1],
-            "item": [5, 6, 5, 6],
-            "is_positive": [YES] * 4,
-            "timestamp": [100, 100 + 3 * day, 5 * day, 9 * day],
-        }
-    )
-    frame = summary(np.array([0, 0, 2, 3]), 5, table)
-    assert frame["n_days"].tolist() == [3.0, 0.0, 0.0, 0.0, 0.0]
-    day_5, day_9 = 5 * day, 9 * day
-    assert frame["start"].tolist() == [100, day_5, day_5, day_9, day_9]  # 1 and 4 are empty
+    frame = summary(window, 4, table.append_column("timestamp", [[100, 100 + 3 * day, 5 * day]]))
+    assert frame[columns].to_numpy().tolist() == expected
+    assert frame["n_days"].tolist() == [3.0, 0.0, 0.0, 0.0]
+    assert frame["start"].tolist() == [100, 5 * day, 5 * day, 5 * day]
+    weeks = table.replace_schema_metadata({"n_weeks": "4", "weeks": '{"start": [7, 8, 9, 10]}'})
+    assert summary(window, 4, weeks)["start"].tolist() == [7, 8, 9, 10]
 
 
 @pytest.mark.parametrize(
@@ -112,17 +97,11 @@ def test_ties_over_the_edges_of_windows_are_told(
     columns = {"user": [0] * 8, "item": [0] * 8, "is_positive": [YES] * 8, "timestamp": timestamp}
     counts = summary(np.repeat(np.arange(4), 2), 4, pa.table(columns))
     assert counts["n_tied"].tolist() == n_tied
+    assert tied_share(counts) == max(n_tied) / 8  # windows may share the time
     report_ties(counts)
     out = capsys.readouterr().out
     assert line in out
     assert out.count("\n") == bool(line)
-
-
-def test_windows_that_are_weeks_start_with_their_number() -> None:
-    table = pa.table({"user": [0], "item": [5], "is_positive": [YES]})
-    weeks = table.replace_schema_metadata({"n_weeks": "2", "weeks": "[7, 9]"})
-    assert summary(np.array([1]), 2, weeks)["start"].tolist() == [7, 9]
-    assert "start" not in summary(np.array([1]), 2, table)
 
 
 def write_interactions(folder: Path, strength: list[int], **channels: pa.Array) -> None:
@@ -144,7 +123,9 @@ def test_main(
 ) -> None:
     """User 1 watches item 4 three times and likes it from the second time on."""
     monkeypatch.chdir(tmp_path)
-    write_interactions(tmp_path, [0, 1, 0, 2, 0, 1])
+    like = pa.array([NO, YES, NO, YES, NO, NO])
+    timespent = pa.array([10, 11, 12, 13, 14, 15], pa.uint8())
+    write_interactions(tmp_path, [0, 1, 0, 2, 0, 1], like=like, timespent=timespent)
     split.main()
     windows = json.loads(Path("data/split/folds.json").read_text())
     assert windows == {"test": 3, "validation": 2, "label_1": 1}
@@ -157,36 +138,15 @@ def test_main(
         "window": [0, 2, 0, 1, 1, 3],
         "is_repeat": [NO, NO, NO, NO, YES, YES],
     }
-    assert [str(kind) for kind in table.schema.types] == [
-        "int32",
-        "int32",
-        "bool",
-        "uint8",
-        "int16",
-        "bool",
-    ]
+    kinds = [str(kind) for kind in table.schema.types]
+    assert kinds == ["int32", "int32", "bool", "uint8", "int16", "bool"]
     assert pd.read_csv("data/split/windows.csv")["n_interactions"].tolist() == [2, 2, 1, 1]
     assert "2 interactions repeat an earlier user-item pair" in capsys.readouterr().out
-    assert pq.read_table("data/split/channels.parquet").num_columns == 0
-
-
-def test_channels_are_in_the_same_order_in_a_file_of_their_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    like = pa.array([NO, YES, NO, YES, NO, NO])
-    timespent = pa.array([10, 11, 12, 13, 14, 15], pa.uint8())
-    write_interactions(tmp_path, [0, 1, 0, 2, 0, 1], like=like, timespent=timespent)
-    split.main()
-    assert pq.read_table("data/split/interactions.parquet").column_names == [
-        *("user", "item", "is_positive", "strength", "window", "is_repeat")
-    ]
     table = pq.read_table("data/split/channels.parquet")
     assert table.to_pydict() == {
         "like": [YES, NO, NO, NO, YES, NO],
         "timespent": [11, 14, 10, 12, 13, 15],
     }
-    assert table.schema.types == [pa.bool_(), pa.uint8()]
 
 
 def test_nothing_positive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,10 +4,9 @@ import hashlib
 import struct
 from pathlib import Path
 
-from core.tables import arrays_of, write_npz
+from core.tables import write_npz
 
 import numpy as np
-from scipy import sparse
 
 
 def test_arrays_come_back(tmp_path: Path) -> None:
@@ -23,15 +22,6 @@ def test_arrays_come_back(tmp_path: Path) -> None:
         for name, values in arrays.items():
             assert found[name].dtype == values.dtype
             np.testing.assert_array_equal(found[name], values)
-
-
-def test_a_sparse_matrix_comes_back(tmp_path: Path) -> None:
-    matrix = sparse.csr_array(np.array([[0, 1, 0.5], [0, 0, 0], [2, 0, 0]], dtype=np.float32))
-    write_npz(tmp_path / "a.npz", arrays_of(matrix))
-    found = sparse.load_npz(tmp_path / "a.npz")
-    assert isinstance(found, sparse.csr_array)
-    assert found.dtype == np.float32
-    np.testing.assert_array_equal(found.toarray(), matrix.toarray())
 
 
 def test_bytes_depend_on_no_version_of_python(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ FORMS = {
     "milliseconds as floats": pa.array(TIMES * 1e3),
     "texts": pa.array(TIMES.astype(str).tolist()),
     "texts with a point": pa.array(TIMES.astype(float).astype(str).tolist()),
+    "texts as pandas writes them": pa.array(TIMES).cast(pa.timestamp("s")).cast(pa.string()),
     "unsigned": pa.array(TIMES.astype(np.uint64)),
     "timestamps": pa.array(TIMES * 10**9).cast(pa.timestamp("ns")),
     "timestamps of a zone": pa.array(TIMES).cast(pa.timestamp("s", "Europe/Moscow")),
@@ -52,8 +53,10 @@ def test_parts_of_a_second_count_for_the_order() -> None:
 
 
 def test_rows_in_order_are_left_without_a_word(capsys: pytest.CaptureFixture) -> None:
-    assert ordered(pa.array([-5, 0, 0, 7]))["row"].to_pylist() == [0, 1, 2, 3]
+    assert ordered(pa.array([10**9, 10**9, 10**9 + 7]))["row"].to_pylist() == [0, 1, 2]
     assert capsys.readouterr().out == ""
+    assert ordered(pa.array([-5, 0, 20_010_222]))["row"].to_pylist() == [0, 1, 2]  # YYYYMMDD
+    assert ": timestamp is 20010222 at most, as seconds before 1980;" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -64,7 +67,7 @@ def test_rows_in_order_are_left_without_a_word(capsys: pytest.CaptureFixture) ->
         ([1, 10**19 // 2], f"has {10**19 // 2}; must be seconds since 1970"),
         ([1.0, float("-inf")], "has inf; must be seconds since 1970"),
         ([956_703_932, 956_703_932_000], "is from 956703932 to 956703932000, which mixes units"),
-        (["1", "yesterday"], ": Failed to parse string: 'yesterday' as a scalar of type double;"),
+        (["1", "yesterday"], ": Failed to parse string: 'yesterday' as a scalar of type timestamp"),
     ],
 )
 def test_other_times_are_one_line(times: list, expected: str) -> None:

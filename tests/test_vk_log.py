@@ -10,8 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from scipy import sparse
 
 from readers import vk_log
+from readers.ids import Ids
 from readers.positive_rule import Rule
 from readers.vk_log import Channels
 
@@ -30,7 +32,7 @@ ALL = {
 }
 
 
-def read(folder: Path, *files: dict, by_time: bool = False) -> dict[str, list]:
+def read(folder: Path, *files: dict) -> dict[str, list]:
     """The log of files with these columns beside ids and a rating, and the ids."""
     paths = []
     for number, columns in enumerate(files):
@@ -39,9 +41,16 @@ def read(folder: Path, *files: dict, by_time: bool = False) -> dict[str, list]:
         table = {"user_id": rows, "item_id": rows, "rating": rows + 1, **columns}
         pq.write_table(pa.table(table), paths[-1])
     number, rule = np.arange(len(files)), Rule.parse("rating > 0")
-    log, users, items = vk_log.read_log(paths, rule, "number", number, by_time=by_time)
-    ids = {"users": users.values.to_pylist(), "items": items.values.to_pylist()}
-    return log.to_pydict() | ids
+    log, _, (users, items, _) = vk_log.read_log(paths, rule, metadata_of, "number", number)
+    return log.to_pydict() | {"users": users[0].to_pylist(), "items": items[0].to_pylist()}
+
+
+def metadata_of(*ids: Ids) -> tuple:
+    users, items = (
+        pa.table({"id": of.values, name: np.arange(len(of), dtype="f4")})
+        for of, name in zip(ids, ("age", "duration"), strict=True)
+    )
+    return users, items, sparse.csr_array((1, 1))
 
 
 def channels_of(log: dict[str, list]) -> dict[str, list]:
@@ -64,26 +73,29 @@ def test_a_log_of_several_files(tmp_path: Path) -> None:
     }
 
 
-def test_rows_shuffled_within_their_file_give_the_same_log(tmp_path: Path) -> None:
+@pytest.mark.parametrize("order", [[2, 0, 3, 1], [3, 2, 1, 0]])
+@pytest.mark.parametrize("per_second", [10**3, 10**6, 10**9])
+def test_rows_shuffled_within_their_file_give_the_same_log(
+    tmp_path: Path, order: list[int], per_second: int
+) -> None:
     """Also the codes of settings, which follow the order of time; files stay one after another."""
     time = np.arange(956_703_932, 956_703_932 + 12)
     files = [
         {"user_id": [5, 6, 7, 8], "place": [3, 1, 3, 2], "like": [0, 1, 0, 1], "timestamp": of}
         for of in (time[:4], time[4:8] - 2)
     ]
-    expected = read(tmp_path, *files, by_time=True)
+    expected = read(tmp_path, *files)
     assert expected["timestamp"] == [*time[:4], *time[2:6]]
-    order = [2, 0, 3, 1]
     shuffled = [{name: np.array(of)[order] for name, of in columns.items()} for columns in files]
-    shuffled[1]["timestamp"] = shuffled[1]["timestamp"] * 1000
+    shuffled[1]["timestamp"] = shuffled[1]["timestamp"] * per_second
     ids = {"item_id": np.array(order), "rating": np.array(order) + 1}
-    result = read(tmp_path, *(columns | ids for columns in shuffled), by_time=True)
+    result = read(tmp_path, *(columns | ids for columns in shuffled))
     assert result == expected
     assert result["place"] == [0, 1, 0, 2] * 2
 
 
 def test_time_in_some_files_only_orders_none(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    log = read(tmp_path, {"timestamp": [2, 1]}, {"user_id": [1]}, by_time=True)
+    log = read(tmp_path, {"timestamp": [2, 1]}, {"user_id": [1]})
     assert "timestamp" not in log
     assert log["user"] == [0, 1, 1]
     assert f"{tmp_path}/1.parquet: no column timestamp, as other files" in capsys.readouterr().out
@@ -107,13 +119,6 @@ def test_every_channel_of_any_type_becomes_a_bit_or_a_byte(tmp_path: Path) -> No
     }
     assert table.schema.types == [pa.bool_()] * 6 + [pa.uint8()] * 4
     assert channels_of(read(tmp_path, ALL | {"watched": [1, 2, 3]})) == table.to_pydict()
-
-
-def test_codes_of_settings_go_on_from_file_to_file(tmp_path: Path) -> None:
-    """Also of another width; so no code depends on what comes later."""
-    first = {"place": pa.array([9, 8, 7], pa.uint8())}
-    second = {"place": pa.array([7, 6, 9], pa.int64())}
-    assert channels_of(read(tmp_path, first, second)) == {"place": [0, 1, 2, 2, 3, 0]}
 
 
 def test_seconds_are_at_most_255(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -150,7 +155,7 @@ def test_what_some_files_lack_is_left_out_with_a_line(
 def test_a_column_of_another_kind_is_one_line(tmp_path: Path, columns: dict, expected: str) -> None:
     good = {name: [1] for name in columns}
     with pytest.raises(InputError) as error:
-        read(tmp_path, good, columns, by_time=True)
+        read(tmp_path, good, columns)
     assert str(error.value).startswith(f"{tmp_path}/1.parquet: {expected}")
     assert "\n" not in str(error.value)
 

@@ -40,18 +40,6 @@ def test_category(values: list, levels: list[str], texts: list[str | None]) -> N
     assert result.to_pylist() == texts
 
 
-def test_the_first_of_several_rows_counts(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    """Levels are those of the whole file."""
-    result = read(tmp_path)
-    assert result["age"].to_pylist() == [4, None, 1]
-    assert result["gender"].to_pylist() == ["c", None, "c"]
-    assert result["gender"].combine_chunks().dictionary.to_pylist() == ["a", "b", "c"]
-    assert result["geo"].combine_chunks().dictionary.to_pylist() == ["1", "2", "30"]
-    out = capsys.readouterr().out
-    assert f"{tmp_path}/users.parquet: no row for 1 of 3 users\n" in out
-    assert f"{tmp_path}/users.parquet: 1 more rows of the same user, left out\n" in out
-
-
 @pytest.mark.parametrize("age", [[1.0, -np.inf, None, 1], [1.0, 1e39, np.nan, 1]])
 def test_infinite_numbers_are_refused_by_name(tmp_path: Path, age: list) -> None:
     """What is not known, null or NaN, is not infinite."""
@@ -59,8 +47,3 @@ def test_infinite_numbers_are_refused_by_name(tmp_path: Path, age: list) -> None
         InputError, match=r"users.parquet: age is (-inf|1e\+39) in 1 of 4 rows; mus"
     ):
         read(tmp_path, age=age)
-
-
-def test_null_ids_of_metadata_are_counted(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="user_id is null in 3 of 4 rows; must be an id"):
-        read(tmp_path, user_id=[None, 7, None, None])

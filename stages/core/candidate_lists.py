@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from core.lists import Lists
 from core.params import Strict
@@ -17,23 +18,20 @@ FOLDER = Path("data/candidates")
 
 @dataclass(frozen=True)
 class Retrieved:
-    """What a source retrieved for each user, best first: item int32 (n_users, n), -1 where it has
-    no more; score float32 (n_users, n).
-    """
+    """The items that a source retrieved for each user, best first."""
 
-    item: np.ndarray
-    score: np.ndarray
+    item: np.ndarray  # int32 (n_users, n), -1 where there are no more
+    score: np.ndarray  # float32 (n_users, n)
 
 
 class CandidateListParams(Strict):
-    """The section `candidates`, for stages that read the lists; models.registry.CandidatesParams
-    checks that the sources exist, too.
-    """
+    """The section `candidates`; models.registry.CandidatesParams also checks the sources' names."""
 
     sources: list[str]  # names in models.registry.SOURCES
     per_source: int = Field(ge=10, le=10_000)  # items each source retrieves for a user
     label_users: int = Field(ge=0, le=10**9)  # most users of a label fold, by seed; 0 = all
     alive_windows: int = Field(ge=0, le=1000)  # windows in which a candidate was shown; 0 = all
+    new_items: Literal["none", "published", "all"]  # candidates without an exposure in the history
 
     @field_validator("sources")
     @classmethod
@@ -45,18 +43,12 @@ class CandidateListParams(Strict):
 
 @dataclass(frozen=True)
 class Candidates(Lists):
-    """Candidate lists as columns: rows by user, best first within a user.
+    """Candidate lists as columns: rows by user, best first within a user."""
 
-    user, item   int32 (n_rows,)
-    rank         source -> int16 (n_rows,): 1 is best, 0 where the source did not retrieve the item
-    score        model -> float32 (n_rows,), of every model in use, whether it retrieved the item or
-                 not: NaN where the model does not know the item
-    """
-
-    user: np.ndarray
-    item: np.ndarray
-    rank: dict[str, np.ndarray]
-    score: dict[str, np.ndarray]
+    user: np.ndarray  # int32 (n_rows,)
+    item: np.ndarray  # int32 (n_rows,)
+    rank: dict[str, np.ndarray]  # source -> int16 (n_rows,), 1 is best, 0: not retrieved
+    score: dict[str, np.ndarray]  # every model in use -> float32 (n_rows,), NaN: item not known
 
     @property
     def is_retrieved(self) -> np.ndarray:
@@ -78,12 +70,10 @@ class Candidates(Lists):
 
 
 def merge(users: np.ndarray, retrieved: dict[str, np.ndarray], n_items: int) -> Candidates:
-    """Return one list for each of `users` (ascending) from what every source retrieved, without
-    scores.
+    """Return one list for each of `users` (ascending), without scores, ordered by the best rank of
+    any source, then by the order of the sources, then by item.
 
     retrieved  source -> item int32 (n_users, n), best first, -1 where it has no more
-    Order within a list: the best rank that any source gave, then the order of the sources, then
-    the item.
     """
     names = list(retrieved)
     found = [np.nonzero(items >= 0) for items in retrieved.values()]  # row, place
@@ -146,9 +136,7 @@ def append(file: pq.ParquetWriter, lists: Candidates) -> None:
 
 
 def read(fold: str, max_rows: int = 2_000_000) -> Iterator[Candidates]:
-    """Yield the lists of a fold in blocks of whole lists, each of about max_rows rows, in the order
-    of the file.
-    """
+    """Yield the lists of a fold, in the order of the file, in blocks of about max_rows rows."""
     file = pq.ParquetFile(FOLDER / f"{fold}.parquet")
     for group in range(max(1, file.num_row_groups)):
         table = file.read_row_group(group) if file.num_row_groups else file.read()
@@ -157,9 +145,7 @@ def read(fold: str, max_rows: int = 2_000_000) -> Iterator[Candidates]:
 
 
 def split(lists: Candidates, max_rows: int) -> Iterator[Candidates]:
-    """Yield blocks of whole lists, in order, each of at most max_rows rows unless one list alone is
-    longer; at least one block.
-    """
+    """Yield one or more blocks of whole lists, of at most max_rows rows unless one is longer."""
     ends = np.append(lists.starts[1:], len(lists.user))
     start, stop = 0, -1
     while stop < len(lists.user):

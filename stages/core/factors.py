@@ -8,18 +8,31 @@ from core.tables import write_npz
 import numpy as np
 
 FOLDER = Path("data/als")
+COLLAPSED = 0.99  # share of the energy in one direction, from which on factors have collapsed
+TUNE = (
+    "python stages/search.py als.alpha=0.1..100:log als.regularization=0.1..100:log "
+    "als.factors=16..256:log --draws 20"
+)
 
 
 @dataclass(frozen=True)
 class Factors:
-    """user_factors float32 (n_users, factors), item_factors float32 (n_items, factors); users,
-    items int32: their rows in users.parquet and items.parquet.
-    """
+    """The factors of all users and items of a history."""
 
-    user_factors: np.ndarray
-    item_factors: np.ndarray
-    users: np.ndarray
-    items: np.ndarray
+    user_factors: np.ndarray  # float32 (n_users, factors)
+    item_factors: np.ndarray  # float32 (n_items, factors)
+    users: np.ndarray  # int32 (n_users,): rows in users.parquet
+    items: np.ndarray  # int32 (n_items,): rows in items.parquet
+
+
+def energy_share(factors: np.ndarray) -> float:
+    """Return the share of the energy, the sum of the squares of all singular values, that the
+    largest one has. Near 1, all vectors point in one direction; 0 if it is the only one there is.
+
+    factors  float32 (n, width)
+    """
+    squares = np.linalg.eigvalsh(np.float64(factors).T @ factors)
+    return float(squares[-1] / squares.sum()) if len(squares) > 1 and squares.any() else 0.0
 
 
 def save(path: Path, factors: Factors) -> None:
@@ -29,5 +42,10 @@ def save(path: Path, factors: Factors) -> None:
 
 def load(fold: str) -> Factors:
     """Read the factors of a fold."""
-    with np.load(FOLDER / f"{fold}.npz", allow_pickle=False) as arrays:
+    return read(FOLDER / f"{fold}.npz")
+
+
+def read(path: Path) -> Factors:
+    """Read a file that `save` wrote."""
+    with np.load(path, allow_pickle=False) as arrays:
         return Factors(**arrays)

@@ -3,7 +3,6 @@
 A column is read when it is asked for, so it costs nothing where it is not in use.
 """
 
-from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -16,37 +15,26 @@ import pyarrow.parquet as pq
 CHANNELS = Path("data/split/channels.parquet")  # a row for each of data/split/interactions.parquet
 
 
-class Channels(Mapping[str, np.ndarray]):
-    """The channels that the source has, by their names in tables.CHANNELS: bool or uint8 (n_rows,)
-    of the history, read anew each time.
+class Channels:
+    """The channels that the source has: channels[NAME] reads bool or uint8 (n_rows,), the values of
+    the history's rows. A repeated pair has its largest value, but its first place, platform, agent.
 
-    given  for new users, who are in no file of the pipeline: the columns of both files of the rows
-           that the history was made of
-
-    A pair that occurs more than once has the largest value of its rows, but the setting (place,
-    platform, agent) of the first one.
+    given  for new users, who are in no file: the columns of the rows that the history is made of
     """
 
     def __init__(self, history: History, given: Columns | None = None) -> None:
         self.history, self.given = history, given
 
     @cached_property
-    def _names(self) -> list[str]:
+    def names(self) -> list[str]:
+        """The channels of the source."""
         return channels_of(pq.read_schema(CHANNELS).names if self.given is None else self.given)
 
     def __getitem__(self, name: str) -> np.ndarray:
-        if name not in self._names:
-            raise KeyError(name)
         return self.column(CHANNELS, name)
 
-    def __contains__(self, name: object) -> bool:  # that of Mapping would read the column
-        return name in self._names
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
+    def __contains__(self, name: str) -> bool:
+        return name in self.names
 
     def column(self, path: Path, name: str) -> np.ndarray:
         """Return a column of one of the two files, (n_rows,) of the history, in its dtype."""
@@ -91,7 +79,5 @@ def read_column(path: Path, name: str) -> np.ndarray:
 
 
 def strengths(history: History, given: Columns | None = None) -> np.ndarray:
-    """Return uint8 (n_rows,) of the history: 0 where not positive, else the strength of the
-    feedback, at least 1. given  as in Channels
-    """
+    """Return the strength of each row of the history, uint8 (n_rows,). given: see Channels"""
     return Channels(history, given).column(INTERACTIONS, "strength")

@@ -6,13 +6,14 @@ The folds target consecutive windows; the first fold targets the last window of 
 import contextlib
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.params import Strict, is_judged, kind_of
-from core.script import InputError, check_outputs_may_stay, fold_argument, whole_folder
+from core.script import InputError, check_outputs_may_stay, whole_folder
 
 from pydantic import Field
 
@@ -49,9 +50,15 @@ class Folds:
         start = self.names.index(fold) + 1
         return self.names[start : start + most]
 
+    def training(self, most: int) -> dict[str, tuple[int, list[str]]]:
+        """Return the target window of each judged fold, and the folds that its ranker is trained
+        on: see `before`.
+        """
+        return {of: (self.windows[of], self.before(of, most)) for of in self.judged}
+
 
 def folds_of(names: list[str], n_windows: int) -> Folds:
-    """Return the folds for so many windows of data; InputError where one would have no history."""
+    """Return the folds for so many windows of data; InputError if one would have no history."""
     if len(names) >= n_windows:
         raise InputError(
             f"params.yaml: folds has {names[n_windows - 1]}, which needs {n_windows + 1} windows or"
@@ -72,20 +79,19 @@ def load() -> Folds:
 
 @contextlib.contextmanager
 def outputs_of_folds(folder: Path, arguments: list[str]) -> Iterator[tuple[list[str], Path]]:
-    """Yield the folds to work on and a temporary folder for their files.
-
-    Without an argument these are all folds, and the temporary folder replaces `folder` when the
-    block ends well, so no file of a fold that params.yaml no longer has is left. With the argument
-    FOLD, its files alone are replaced.
+    """Yield the folds to work on and a temporary folder for their files. Without an argument these
+    are all folds, and the folder replaces `folder` in the end. With FOLD, only its files do.
     """
-    todo = fold_argument(arguments, load().names)
+    names = load().names
     if not arguments:
         with whole_folder(folder) as temporary:
-            yield todo, temporary
+            yield names, temporary
         return
+    if len(arguments) > 1 or arguments[0] not in names:
+        raise InputError(f"usage: python {sys.argv[0]} [FOLD], with FOLD one of {', '.join(names)}")
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".", suffix=".tmp") as temporary:
-        yield todo, Path(temporary)
+        yield arguments, Path(temporary)
         check_outputs_may_stay()
         for path in Path(temporary).iterdir():
             os.replace(path, folder / path.name)

@@ -1,50 +1,45 @@
 """The history that a fold may know, which is every window before its target, and the target.
 
 Users and items of a fold are those of its history, so no shape and no index depends on anything
-later.
+later. candidates.new_items adds items that the history does not know.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from core import folds
+from core import folds, tables
 from core.params import is_judged
-from core.script import InputError
+from core.script import InputError, report
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pyarrow import csv
 from scipy import sparse
 
 INTERACTIONS = Path("data/split/interactions.parquet")
 WINDOWS = Path("data/split/windows.csv")
+MANY_TIED = 0.01  # of the interactions: fewer change no result much
 
 Columns = dict[str, np.ndarray]  # of data/split/interactions.parquet
 
 
 @dataclass(frozen=True)
 class History:
-    """Everything before a fold's target window, by user, within a user in time order, each pair
-    once.
-
-    users, items   int32 (n_users,), (n_items,): rows in users.parquet and items.parquet, ascending;
-                   a position in them is the `user` or `item` of everything else here
-    indptr         int64 (n_users + 1,): user u has the rows indptr[u]:indptr[u + 1]
-    item           int32 (n_rows,)
-    window         int16 (n_rows,), of the pair's first exposure
-    is_positive    bool (n_rows,)
-    n_windows      how many windows the history has; the target window has this number
+    """Everything before a fold's target window: a row per pair, by user, then in time order. A
+    position in `users` or `items` is the `user` or `item` of everything else here.
     """
 
-    users: np.ndarray
-    items: np.ndarray
-    indptr: np.ndarray
-    item: np.ndarray
-    window: np.ndarray
-    is_positive: np.ndarray
-    n_windows: int
+    users: np.ndarray  # int32 (n_users,): rows in users.parquet, ascending
+    items: np.ndarray  # int32 (n_items,): rows in items.parquet, ascending
+    indptr: np.ndarray  # int64 (n_users + 1,): user u has the rows indptr[u]:indptr[u + 1]
+    item: np.ndarray  # int32 (n_rows,)
+    window: np.ndarray  # int16 (n_rows,), of the pair's first exposure
+    is_positive: np.ndarray  # bool (n_rows,)
+    n_windows: int  # of the history; the target window has this number
 
     @property
     def n_users(self) -> int:
@@ -53,6 +48,11 @@ class History:
     @property
     def n_items(self) -> int:
         return len(self.items)
+
+    @cached_property
+    def is_known(self) -> np.ndarray:
+        """bool (n_items,): the items with an exposure; all others were added by `with_items`."""
+        return np.bincount(self.item, minlength=self.n_items) > 0
 
     @cached_property
     def user(self) -> np.ndarray:
@@ -94,12 +94,12 @@ class History:
 
     def alive(self, windows: int) -> np.ndarray | None:
         """Return which items have an exposure in the last `windows` windows of the history, bool
-        (n_items,); None for 0, which means all.
+        (n_items,); None for 0, which means all. A new item, without any exposure, is alive.
         """
         if not windows:
             return None
         recent = self.item[self.window >= self.n_windows - windows]
-        return np.bincount(recent, minlength=self.n_items) > 0
+        return (np.bincount(recent, minlength=self.n_items) > 0) | ~self.is_known
 
     def n_positives_of(self, rows: np.ndarray) -> np.ndarray:
         """int64: positives of rows of users.parquet; 0 for a cold user, with history or without."""
@@ -114,6 +114,17 @@ class History:
         size[np.searchsorted(users, self.users)] = np.diff(self.indptr)
         return replace(self, users=users, indptr=np.concatenate([[0], np.cumsum(size)]))
 
+    def with_items(self, items: np.ndarray) -> "History":
+        """The same history with these rows of items.parquet among its items, too."""
+        items = np.union1d(self.items, items).astype(np.int32)
+        return replace(self, items=items, item=_position(items, self.items)[self.item])
+
+    def of_items(self, is_kept: np.ndarray) -> "History":
+        """The same history with these items alone, bool (n_items,)."""
+        kept = self.where(is_kept[self.item])
+        item = _position(np.flatnonzero(is_kept), kept.item)
+        return replace(kept, items=self.items[is_kept], item=item)
+
     def user_of(self, rows: np.ndarray) -> np.ndarray:
         """int32: the `user` of rows of users.parquet, -1 for those without history."""
         return _position(self.users, rows)
@@ -125,18 +136,12 @@ class History:
 
 @dataclass(frozen=True)
 class Target:
-    """What the target window holds; users and items are rows of users.parquet and items.parquet.
+    """The relevant pairs in the target window, positive and not exposed in the history, by user."""
 
-    users       int32, ascending: every user with an interaction in the window, liked or not
-    user, item  int32 (n_relevant,), by user: the relevant pairs, positive and not exposed in the
-                history
-    strength    uint8 (n_relevant,), at least 1
-    """
-
-    users: np.ndarray
-    user: np.ndarray
-    item: np.ndarray
-    strength: np.ndarray
+    users: np.ndarray  # int32, rows of users.parquet, ascending: all users of the window
+    user: np.ndarray  # int32 (n_relevant,), rows of users.parquet
+    item: np.ndarray  # int32 (n_relevant,), rows of items.parquet
+    strength: np.ndarray  # uint8 (n_relevant,), at least 1
 
     def strength_of(self, user: np.ndarray, item: np.ndarray) -> np.ndarray:
         """Return the label of each pair, uint8: its strength, 0 where it is not relevant."""
@@ -145,9 +150,10 @@ class Target:
         return np.append(self.strength, np.uint8(0))[place.to_numpy()]
 
 
-def load_fold(fold: str) -> tuple[History, Target]:
+def load_fold(fold: str, new_items: str = "none") -> tuple[History, Target]:
     """Return the history and the target of a fold, from the files of `split`.
 
+    new_items  candidates.new_items: which items the history has beside those with an exposure
     InputError where a judged fold has no relevant pair, or its history no positive.
     """
     window = folds.load().windows[fold]
@@ -163,7 +169,43 @@ def load_fold(fold: str) -> tuple[History, Target]:
         raise InputError(
             f"fold {fold}: its history, windows 0 to {window - 1}, has no positive interaction"
         )
+    if new_items != "none":
+        history = history.with_items(catalogue(new_items, window))
     return history, target
+
+
+def load_everything(new_items: str = "none") -> History:
+    """Return the history that is the whole log, from the files of `split`; new_items as above."""
+    n_windows = max(folds.load().windows.values()) + 1
+    known, _ = cut(pq.read_table(INTERACTIONS), n_windows)
+    history = history_of(known, n_windows)
+    return history if new_items == "none" else history.with_items(catalogue(new_items, n_windows))
+
+
+def catalogue(new_items: str, window: int) -> np.ndarray:
+    """Return the rows of items.parquet that may be recommended in a window without an exposure:
+    int64, ascending. Of `published` those published at the start of the window or before; after the
+    last window, all that have a time.
+
+    new_items  all or published; InputError for the latter where items or interactions have no times
+    """
+    if new_items == "all":
+        return np.arange(pq.read_metadata(tables.ITEMS).num_rows)
+    windows = csv.read_csv(WINDOWS)
+    if not tables.PUBLISHED.exists() or "n_days" not in windows.column_names:
+        raise InputError(
+            "params.yaml: candidates.new_items is published: must be none or all, because this"
+            " data.source does not have the times of both interactions and items"
+        )
+    published = np.load(tables.PUBLISHED)
+    starts = [*windows["start"].to_pylist(), np.inf]
+    return np.flatnonzero(published <= starts[window])  # unknown is NaN: never
+
+
+def report_new_items(shares: dict[str, float]) -> None:
+    """Report the share of the relevant pairs that are on new items, by fold."""
+    text = ", ".join(f"{fold} {share:.1%}" for fold, share in shares.items())
+    report(f"relevant pairs on new items, which the history of the fold does not know: {text}")
 
 
 def training_users(
@@ -195,6 +237,16 @@ def order_by_user(user: np.ndarray) -> np.ndarray:
     )
     by_user.has_canonical_format = True  # a column occurs once, so there is nothing to sum
     return by_user.tocsr().indices
+
+
+def tied_share(windows: Mapping[str, np.ndarray]) -> float:
+    """Return the share of the interactions that have the time at which a window starts, so that the
+    order of the file decides their window. windows: the columns of WINDOWS, with or without times
+    """
+    if "n_tied" not in windows:
+        return 0.0
+    tied = dict(zip(windows["start"], windows["n_tied"], strict=True))  # windows may share a start
+    return sum(tied.values()) / sum(windows["n_interactions"])
 
 
 def repeats(user: np.ndarray, item: np.ndarray) -> np.ndarray:

@@ -12,30 +12,31 @@ Result = TypeVar("Result")
 
 
 def starts_of(user: np.ndarray) -> np.ndarray:
-    """The first row of every list: int64 (n_lists,), from the user of each row."""
+    """Return the first row of every list, int64 (n_lists,), given the user of each row."""
     return np.flatnonzero(np.diff(user, prepend=-1))
 
 
 def group_of(user: np.ndarray) -> np.ndarray:
-    """The length of every list: int64 (n_lists,), from the user of each row."""
+    """Return the length of every list, int64 (n_lists,), given the user of each row."""
     return np.diff(np.append(starts_of(user), len(user)))
 
 
 def list_of_row(group: np.ndarray) -> np.ndarray:
-    """The list of each row, 0 for the first one: int64 (n_rows,), from the lengths of the lists."""
+    """Return the list of each row, counted from 0, int64 (n_rows,), given the lists' lengths."""
     return np.repeat(np.arange(len(group)), group)
 
 
 def largest(scores: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The n largest of each row of a float (n_rows, n_columns) matrix, by row, largest first; of
-    equal ones that of the lowest column comes first, and stays where only one can. -inf is none.
-
-    Returns row, place (0 is the largest) and column of each, int64; rows with fewer than n scores
-    have fewer.
+    """Return the n largest scores of each row of a float (n_rows, n_columns) matrix: their row,
+    place (0 is the largest) and column, int64, by row and place. Ties go to the lower column. -inf
+    is no score, so a row may have fewer than n.
     """
     n_columns = scores.shape[1]
-    if n_columns > n:  # all that can be among them: more than n only where the n-th is not alone
-        least = np.partition(scores, n_columns - n, axis=1)[:, n_columns - n]
+    if n_columns > n:  # a few more than the n largest: all that are at least as large as `least`
+        depth = max(1, n_columns // (4 * n))
+        width = n_columns // depth
+        tops = scores[:, : depth * width].reshape(-1, depth, width).max(axis=1)
+        least = np.partition(tops, width - n, axis=1)[:, width - n]  # n scores or more reach it
         least = np.maximum(least, np.finfo(scores.dtype).min)
         found = np.flatnonzero(scores >= least[:, None])
     else:
@@ -51,9 +52,7 @@ def largest(scores: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray, np.ndar
 def side_by_side(
     function: Callable[[Block], Result], blocks: Iterable[Block], n_threads: int
 ) -> Iterator[Result]:
-    """What the function makes of each block, in order; n_threads blocks are worked on at once, and
-    few more are held.
-    """
+    """Yield the function's result for each block, in order; about n_threads blocks are held."""
     with ThreadPoolExecutor(n_threads) as threads:
         waiting = deque()
         for block in blocks:
@@ -65,12 +64,9 @@ def side_by_side(
 
 
 class Lists:
-    """The base of candidate lists and training examples.
+    """The base of candidate lists and training examples."""
 
-    user  int32 (n_rows,): the rows of a user are contiguous
-    """
-
-    user: np.ndarray
+    user: np.ndarray  # int32 (n_rows,): the rows of a user are contiguous
 
     @property
     def starts(self) -> np.ndarray:

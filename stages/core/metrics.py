@@ -10,9 +10,8 @@ import numpy as np
 
 
 def average_precision(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
-    """Return AP@k: the sum over hits at rank i of precision at i, divided by min(k, n_relevant).
-
-    Source: the definition of the KDD Cup 2012 and of Kaggle's MAP@k. float64 (n_lists,).
+    """Return AP@k: the sum over hits at rank i of precision at i, divided by min(k, n_relevant);
+    float64 (n_lists,). Source: the KDD Cup 2012 and Kaggle's MAP@k.
     """
     k = hits.shape[1]
     precision = np.cumsum(hits, axis=1) / np.arange(1, k + 1)
@@ -20,20 +19,16 @@ def average_precision(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
 
 
 def notebook_average_precision(hits: np.ndarray) -> np.ndarray:
-    """Return the same sum divided by the number of hits within k: the formula of the notebook that
-    this project replaces, reported for comparison only.
-
-    It ignores what was missed: one hit at rank 1 out of ten relevant items scores 1.
+    """Return the same sum divided by the number of hits within k, which the notebook that this
+    project replaces used. It ignores misses: one hit at rank 1 of ten relevant items scores 1.
     """
     precision = np.cumsum(hits, axis=1) / np.arange(1, hits.shape[1] + 1)
     return (precision * hits).sum(axis=1) / np.maximum(1, hits.sum(axis=1))
 
 
 def ndcg(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
-    """Return DCG with gain 1 and discount 1 / log2(rank + 1), divided by the DCG of
-    min(k, n_relevant) hits at the top.
-
-    Source: Järvelin and Kekäläinen 2002, with binary gain. float64 (n_lists,).
+    """Return DCG with gain 1 and discount 1 / log2(rank + 1), divided by that of min(k, n_relevant)
+    hits at the top; float64 (n_lists,). Source: Järvelin and Kekäläinen 2002.
     """
     discounts = 1 / np.log2(np.arange(hits.shape[1]) + 2)
     ideal = np.cumsum(discounts)[np.minimum(hits.shape[1], n_relevant) - 1]

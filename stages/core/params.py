@@ -24,8 +24,8 @@ RENAMED = {"spark.alive_windows": "candidates.alive_windows"}  # old dotted key 
 
 
 class Strict(BaseModel):
-    """The base of every section: no unknown keys, no conversions, no NaN, no defaults. Every number
-    has a least and a largest value, since libraries crash or stall beyond theirs.
+    """The base of every section: no unknown keys, no conversions, no NaN. Subclasses give every
+    number a range, because libraries crash or stall beyond theirs, and no field a default.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -33,7 +33,7 @@ class Strict(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _has_no_unknown_keys(cls, values: object) -> object:
-        if isinstance(values, dict) and (hint := _unknown(values, cls.model_fields)):
+        if isinstance(values, dict) and (hint := unknown(values, cls.model_fields)):
             raise PydanticCustomError("unknown", "{hint}", {"hint": hint})
         return values
 
@@ -103,29 +103,35 @@ def _load() -> dict:
         raise InputError(f"{FILE}: not found; run from the top folder of the repository") from None
 
 
+def parse_yaml(text: bytes, where: str) -> object:
+    """Return what the text holds; InputError, which starts with `where`, if it is not YAML."""
+    try:
+        return YAML(typ="safe").load(text)
+    except (YAMLError, ValueError) as error:
+        reason = " ".join(str(error).split()).partition(" To suppress")[0]  # without its advice
+        raise InputError(f"{where}: not YAML: {reason}") from None
+
+
 @cache
 def _parsed(text: bytes) -> dict:
-    try:
-        tree = YAML(typ="safe").load(text)
-    except (YAMLError, ValueError) as error:
-        raise InputError(f"{FILE}: not YAML: {' '.join(str(error).split())}") from None
+    tree = parse_yaml(text, str(FILE))
     if not isinstance(tree, dict):
         raise InputError(f"{FILE}: must be a mapping of sections")
     for old, new in RENAMED.items():
         if look_up(tree, old) is not None:
             raise InputError(f"{FILE}: {old} is now {new}")
-    if hint := _unknown(tree, [*SharedParams.model_fields, *SECTIONS]):
+    if hint := unknown(tree, [*SharedParams.model_fields, *SECTIONS]):
         raise InputError(f"{FILE}: {hint}")
     return tree
 
 
-def _unknown(names: Iterable[object], known: Iterable[str]) -> str | None:
+def unknown(names: Iterable[object], known: Iterable[str]) -> str | None:
     """Return what to say about the first name that is not known, None without one."""
     for name in names:
         if name not in known:
-            close = difflib.get_close_matches(written(name), known, n=1)
+            close = difflib.get_close_matches(str(name), known, n=1)
             hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"
-            return f"{written(name)} is not a parameter; {hint}"
+            return f"{name} is not a parameter; {hint}"
     return None
 
 
@@ -141,7 +147,7 @@ def _line(error: dict, values: object, place: list[str]) -> str:
     """Return one line for one finding of pydantic: key, value, what is allowed."""
     for part in error["loc"]:  # not in the file: the member of a union, the number of a setting
         if part in values if isinstance(values, dict) else isinstance(values, list):
-            place, values = [*place, written(part)], values[part]
+            place, values = [*place, str(part)], values[part]
     message = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     if error["type"] == "missing":
         return f"{'.'.join([*place, error['loc'][-1]])} is missing"
@@ -159,7 +165,7 @@ def _remember(key: str, value: object) -> None:
 
 
 def _check_unchanged(key: str, value: object) -> None:
-    """InputError if the value is another one now, which DVC would record with the outputs."""
+    """Raise InputError if the value is another one now, which DVC would record."""
     for name, before, after in changes(key, value, look_up(_load(), key)):
         what = f"{name} was {shown(before)} when it was read, and is {shown(after)} now"
         raise InputError(f"{FILE}: {what}; the outputs are not kept, run it again")
@@ -169,12 +175,6 @@ def shown(value: object) -> str:
     """Return Python's repr of the value, at most 200 characters."""
     text = repr(value)
     return text if len(text) <= 200 else f"{text[:197]}..."
-
-
-def written(name: object) -> str:
-    """Return a name as one short line."""
-    is_plain = isinstance(name, str) and name.isprintable() and 0 < len(name) < 100
-    return name if is_plain else shown(name)
 
 
 def leaves(tree: object, prefix: str = "") -> dict[str, object]:
@@ -193,10 +193,7 @@ def look_up(tree: dict, dotted: str) -> object:
 
 
 def changes(key: str, before: object, after: object) -> list[tuple[str, object, object]]:
-    """Return (dotted key, old value, new value) of every leaf below `key` that differs.
-
-    An absent value is None.
-    """
+    """Return (dotted key, old, new value) of every leaf that differs; an absent value is None."""
     old, new = leaves(before, f"{key}."), leaves(after, f"{key}.")
     pairs = [(name, old.get(name), new.get(name)) for name in {**old, **new}]
     return [pair for pair in pairs if pair[1] != pair[2]]

@@ -5,24 +5,18 @@
    switch off numpy's own vector code beyond AVX2.
 2. OpenMP: waiting threads sleep early. Spinning ones made LightGBM five times slower on 2 cores.
 3. DVC: a stage ends when its dvc is killed. It could overwrite the outputs of a later run.
-4. Imports: an interrupt or a missing package ends the script in one line.
 """
 
 import contextlib
 import os
 import re
-import signal
 import sys
 import threading
 import time
 from pathlib import Path
-from types import FrameType, TracebackType
 
-STAGES = Path(__file__).resolve().parents[1]
 SHELLS = {"sh", "bash", "dash", "ash", "busybox", "ksh", "zsh", "fish"}
 PROMISED_KERNEL = "Haswell"  # the OpenBLAS kernel of the published results
-interrupts: list[int] = []  # the signals that came
-is_importing = True  # until run_script()
 
 
 def kernel_for(cpuinfo: str) -> str | None:
@@ -44,37 +38,9 @@ def script_name() -> str:
     return Path(sys.argv[0]).stem
 
 
-def interrupted() -> str:
-    """Return the line of an interrupted script, which exits with 130."""
-    return f"{script_name()}: interrupted; no half-written output is left"
-
-
-def interrupt(number: int, frame: FrameType | None) -> None:
-    """Handle an interrupt. Some libraries swallow the exception, so note it, too."""
-    interrupts.append(number)
-    if is_importing:
-        print(interrupted(), file=sys.stderr, flush=True)
-        os._exit(130)
-    raise KeyboardInterrupt
-
-
-def show_error(
-    kind: type[BaseException], error: BaseException, trace: TracebackType | None
-) -> None:
-    """Show a missing package in one line and all else as Python does; for sys.excepthook."""
-    name = str(error.name) if isinstance(error, ModuleNotFoundError) else None
-    ours = {path.stem for path in STAGES.iterdir()}
-    if name is None or name.partition(".")[0] in ours:  # a bug
-        sys.__excepthook__(kind, error, trace)
-    else:
-        what = f"{script_name()}: {sys.executable} has no package {name}"
-        print(f"{what}: activate the environment with requirements.txt", file=sys.stderr)
-
-
 def end_with_dvc() -> None:
-    """End this process when dvc ends, which is its parent, or its grandparent behind a shell.
-
-    If dvc has ended before we look, our parent is a process of another group.
+    """End this process when dvc ends, which is its parent, or its grandparent behind a shell. If
+    dvc has ended before we look, our parent is a process of another group.
     """
     import psutil
 
@@ -93,12 +59,6 @@ def end_with_dvc() -> None:
     threading.Thread(target=wait_and_end, daemon=True).start()
 
 
-sys.excepthook = show_error
-if hasattr(sys.stdout, "reconfigure"):  # old locales cannot show every path
-    sys.stdout.reconfigure(errors="backslashreplace")
-is_script = Path(sys.argv[0]).resolve().parent == STAGES
-if is_script and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    signal.signal(signal.SIGINT, interrupt)
 if "DVC_STAGE" in os.environ:
     end_with_dvc()
 

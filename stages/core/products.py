@@ -22,10 +22,8 @@ def on_grid(values: np.ndarray, n_bits: int, axis: int = 1) -> np.ndarray:
     these are no more than the 53 of a float64 nothing is ever rounded, so the sum is the same in
     any order, on any processor, in any block. BLAS promises none of that.
     """
-    largest_value = np.maximum(
-        values.max(axis=axis, keepdims=True, initial=0),
-        -values.min(axis=axis, keepdims=True, initial=0),
-    )
+    along = {"axis": axis, "keepdims": True, "initial": 0}
+    largest_value = np.maximum(values.max(**along), -values.min(**along))
     unit = np.ldexp(1.0, np.frexp(largest_value)[1] - n_bits)
     grid = np.empty(values.shape)
     for rows in blocks(np.arange(len(values)), 64 * values.shape[1]):  # they stay in the cache
@@ -50,10 +48,8 @@ def normalised(vectors: np.ndarray) -> np.ndarray:
 def vector_scores(
     vectors_of: Callable[[np.ndarray], np.ndarray], items: np.ndarray
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """Return a function from users, int (n,), to the dot products of their vectors and the items',
-    float32 (n, n_items).
-
-    vectors_of  users -> float32 (n, d); items  float32 (n_items, d)
+    """Return a function from users, int (n,), to the dot products of their vectors with the items',
+    float32 (n, n_items). vectors_of: users -> float32 (n, d); items: float32 (n_items, d)
     """
     n_bits = grid_bits(items.shape[1]) // 2
     columns = on_grid(items, n_bits).T

@@ -22,20 +22,17 @@ checks: list[Callable[[], None]] | None = None  # of the running script; None if
 
 def check_outputs_may_stay() -> None:
     """Raise if no output of this run may be kept. Called before each output takes its place."""
-    if process.interrupts:
-        raise KeyboardInterrupt
     for check in checks or ():
         check()
 
 
 def run_script(main: Callable[..., None]) -> None:
-    """Run main(), or main(arguments) if it takes the arguments of the command line.
-
-    Bad input, a full disk, a missing file or too little memory end in one line on stderr and exit
-    code 1, an interrupt in exit code 130. A bug keeps its traceback.
+    """Run main(), or main(arguments) if it takes the arguments of the command line. Bad input, a
+    full disk, a missing file or too little memory end in one line on stderr and exit code 1, an
+    interrupt in exit code 130. A bug keeps its traceback.
     """
     global checks
-    checks, process.is_importing = [], False
+    checks = []
     name, given = process.script_name(), sys.argv[1:]
     if note := process.kernel_note():
         print(f"{name}: {note}", file=sys.stderr)
@@ -45,10 +42,10 @@ def run_script(main: Callable[..., None]) -> None:
             raise InputError(f"usage: python {sys.argv[0]}, without the argument {given[0]!r}")
         main(*arguments)
         check_outputs_may_stay()
-    except (Exception, KeyboardInterrupt) as error:
-        if process.interrupts or isinstance(error, KeyboardInterrupt):
-            print(process.interrupted(), file=sys.stderr)
-            sys.exit(130)
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted; no half-written output is left", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
         if not (message := message_of(error)):
             raise
         sys.exit("\n".join(f"{name}: {line}" for line in message.splitlines()))
@@ -66,13 +63,6 @@ def message_of(error: Exception) -> str | None:
     if isinstance(error, OSError | MemoryError) or str(error) == "std::bad_alloc":  # of LightGBM
         return f"{type(error).__name__}: {' '.join(str(error).split())}"
     return None
-
-
-def fold_argument(arguments: list[str], folds: list[str]) -> list[str]:
-    """Return the folds to work on: the one of `python stages/NAME.py FOLD`, else all of them."""
-    if len(arguments) > 1 or not {*arguments} <= {*folds}:
-        raise InputError(f"usage: python {sys.argv[0]} [FOLD], with FOLD one of {', '.join(folds)}")
-    return arguments or folds
 
 
 def remove(path: Path) -> None:
@@ -110,6 +100,8 @@ def whole(path: Path, *, is_folder: bool = False) -> Iterator[Path]:
             error.filename = str(path)
         raise
     finally:
+        if os.path.lexists(old) and not os.path.lexists(path):  # the last rename did not happen
+            os.replace(old, path)
         remove(temporary)
         remove(old)
 

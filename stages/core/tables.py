@@ -4,11 +4,10 @@ data/tables/
 interactions.parquet   one row per interaction, in time order
     user int32, item int32  row numbers in users.parquet and items.parquet
     is_positive bool        data.positive holds
-    strength uint8          0 where not positive; 1 for a plain positive, more for stronger
-                            feedback, at most 4
+    strength uint8          0 where not positive, 1 for a positive, 2 to 4 for stronger feedback
     week int16              only in sources that come in weeks: 0 is the oldest; the schema's
-                            metadata has their number, n_weeks, and may have weeks, JSON: the
-                            source's number of each
+                            metadata has their number, n_weeks, and may have weeks, JSON:
+                            start and part of each, as in data/split/windows.csv
     is_test bool            only in sources with a test file: True in its rows, which come last
     timestamp int64         only in sources that tell the time: seconds since 1970, ascending, but
                             for the rows of a test file, which come last
@@ -19,14 +18,19 @@ interactions.parquet   one row per interaction, in time order
                             the schema's metadata `levels`, JSON, has the values of each by code
 users.parquet          one row per user that occurs in the interactions, ascending by user_id
     user_id                 the source's dtype
-    …                       one column per user feature: float32 is a number, dictionary<int32,
-                            string> a category
-items.parquet          the same for items: item_id and the item features
+    …                       one column per user feature: float32 (float64 where that would round) is
+                            a number, dictionary<int32, string> a category
+items.parquet          the same for items: item_id and the item features; of the source `table` also
+                       items of its metadata that no interaction has
 item_tags.npz          scipy CSR float32 (n_items, n_tags): the groups an item belongs to (its
                             author, its genres); each row sums to 1 or is empty
 item_embeddings.npy    float32 (n_items, width); a row of NaN for an item without one
+item_published.npy     float64 (n_items,): when the item was published, seconds since 1970, NaN if
+                       unknown. Only in sources that tell it
 item_titles.parquet    title string, a row per item: what people call it. No column where the
                             source has none. A file of its own, since a title is no feature
+item_published.npy     float64 (n_items,): seconds since 1970 from which on the item existed, NaN if
+                       unknown. No file where the source does not tell
 """
 
 import zipfile
@@ -48,6 +52,7 @@ ITEMS = FOLDER / "items.parquet"
 TAGS = FOLDER / "item_tags.npz"
 EMBEDDINGS = FOLDER / "item_embeddings.npy"
 TITLES = FOLDER / "item_titles.parquet"
+PUBLISHED = FOLDER / "item_published.npy"
 FEEDBACK = ("like", "share", "bookmark", "dislike", "click_on_author", "open_comments")
 TIMESPENT, MOST_SECONDS = "timespent", 255
 SETTINGS, UNKNOWN = ("place", "platform", "agent"), 255
@@ -63,7 +68,7 @@ def channels_of(names: Iterable[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class Tables:
-    """What a reader returns; see the module's docstring. item_titles  None if it has none."""
+    """What a reader returns; see the module's docstring. None where the source has none."""
 
     interactions: pa.Table
     users: pa.Table
@@ -71,6 +76,7 @@ class Tables:
     item_tags: sparse.csr_array
     item_embeddings: np.ndarray
     item_titles: pa.Array | None = None
+    item_published: np.ndarray | None = None
 
 
 def write(tables: Tables) -> None:
@@ -83,12 +89,20 @@ def write(tables: Tables) -> None:
         write_parquet(folder / TITLES.name, pa.table(titles))
         write_npz(folder / TAGS.name, arrays_of(tables.item_tags))
         np.save(folder / EMBEDDINGS.name, tables.item_embeddings)
+        if tables.item_published is not None:
+            np.save(folder / PUBLISHED.name, tables.item_published)
 
 
 def arrays_of(matrix: sparse.csr_array) -> dict[str, np.ndarray]:
     """Return what scipy.sparse.load_npz takes for this matrix."""
     parts = {name: getattr(matrix, name) for name in ("data", "indices", "indptr", "shape")}
     return {"format": np.array(b"csr"), "_is_array": np.array(True), **parts}
+
+
+def write_utf8(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    with whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def write_parquet(path: Path, table: pa.Table) -> None:
@@ -98,9 +112,8 @@ def write_parquet(path: Path, table: pa.Table) -> None:
 
 
 def write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write arrays as numpy.load reads them, whole or not at all, the same bytes for the same
-    arrays. numpy.savez has other bytes below and above Python 3.11.4, and scipy.sparse.save_npz
-    compresses, by a library that differs between systems.
+    """Write arrays as numpy.load reads them, whole or not at all, always with the same bytes. Those
+    of numpy.savez depend on Python, those of scipy.sparse.save_npz on a library for compression.
     """
     with whole(path) as temporary, zipfile.ZipFile(temporary, "w") as file:
         for name, values in arrays.items():

@@ -15,17 +15,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import Field
 
-MODEL_LISTS = pa.schema(  # a file with the lists of several models, each with a number
-    {
-        "model": pa.string(),
-        "number": pa.int16(),
-        "user": pa.int32(),
-        "item": pa.int32(),
-        "rank": pa.int16(),
-        "score": pa.float32(),
-    }
-)
-COLUMNS = ("user", "item", "rank", "score")
+COLUMNS = {"user": pa.int32(), "item": pa.int32(), "rank": pa.int16(), "score": pa.float32()}
+# a file with the lists of several models, each with a number
+MODEL_LISTS = pa.schema({"model": pa.string(), "number": pa.int16(), **COLUMNS})
 
 
 class EvaluateParams(Strict):
@@ -45,21 +37,16 @@ def check_length(k: int, per_source: int) -> None:
 
 @dataclass(frozen=True)
 class TopLists:
-    """The top k of each user as columns: rows by user, best first.
+    """The top k of each user as columns: rows by user, best first."""
 
-    user, item  int32: rows in users.parquet and items.parquet
-    rank        int16, 1 is best; score float32
-    """
-
-    user: np.ndarray
-    item: np.ndarray
-    rank: np.ndarray
-    score: np.ndarray
+    user: np.ndarray  # int32, rows in users.parquet
+    item: np.ndarray  # int32, rows in items.parquet
+    rank: np.ndarray  # int16, 1 is best
+    score: np.ndarray  # float32
 
     def hits(self, target: Target, judged: np.ndarray, k: int) -> np.ndarray:
-        """Return bool (len(judged), k): whether the item at each rank of these users is relevant.
-
-        judged  int (n_users,): rows of users.parquet, ascending
+        """Return whether the item at each rank is relevant, bool (len(judged), k), for the users
+        `judged`: int, rows of users.parquet, ascending.
         """
         hits = np.zeros((len(judged), k), dtype=bool)
         rows = np.flatnonzero(np.isin(self.user, judged))
@@ -78,25 +65,17 @@ def top_k(user: np.ndarray, item: np.ndarray, score: np.ndarray, k: int) -> TopL
     scores = np.full((len(starts), group.max(initial=0)), -np.inf)
     scores[row, place] = score
     row, rank, place = largest(scores, k)
-    best = starts[row] + place
-    return TopLists(
-        user[best], item[best], (rank + 1).astype(np.int16), score[best].astype(np.float32)
-    )
+    best, rank = starts[row] + place, (rank + 1).astype(np.int16)
+    return TopLists(user[best], item[best], rank, score[best].astype(np.float32))
 
 
 def rows_of(users: np.ndarray, found: Retrieved, items: np.ndarray) -> TopLists:
-    """Return retrieved items as rows, -1 left out.
-
-    users  int32 (n_users,): rows of users.parquet; items  int32: rows of items.parquet, by the
-    items of `found`
+    """Return retrieved items as rows, -1 left out. users: int32 (n_users,), rows of users.parquet;
+    items: int32, the rows of items.parquet of the items in `found`
     """
     row, place = np.nonzero(found.item >= 0)
-    return TopLists(
-        users[row],
-        items[found.item[row, place]],
-        (place + 1).astype(np.int16),
-        found.score[row, place].astype(np.float32),
-    )
+    item, score = items[found.item[row, place]], found.score[row, place].astype(np.float32)
+    return TopLists(users[row], item, (place + 1).astype(np.int16), score)
 
 
 def concatenate(parts: list[TopLists]) -> TopLists:

@@ -41,9 +41,7 @@ def entry_bits(user_item: sparse.csr_array) -> int:
 
 
 def latest(user_item: sparse.csr_array, most: int) -> sparse.csr_array:
-    """Return the latest `most` entries of each row of a matrix in time order: CSR float32, same
-    shape.
-    """
+    """Return the latest `most` entries of each row, which are in time order: CSR, same shape."""
     size = np.minimum(np.diff(user_item.indptr), most)
     indptr = np.concatenate([[0], np.cumsum(size)]).astype(user_item.indptr.dtype)
     kept = np.arange(indptr[-1]) + np.repeat(user_item.indptr[1:] - indptr[1:], size)
@@ -53,9 +51,7 @@ def latest(user_item: sparse.csr_array, most: int) -> sparse.csr_array:
 
 
 def by_recency(user_item: sparse.csr_array, most: int) -> sparse.csr_array:
-    """Return 1 / (1 + age) for the latest `most` entries of each row of a matrix in time order, age
-    0 for the last one: CSR float32, same shape.
-    """
+    """Return the same with the values 1 / (1 + age), float32, where the last entry has age 0."""
     last = latest(user_item, most)
     age = np.repeat(last.indptr[1:], np.diff(last.indptr)) - 1 - np.arange(last.nnz)
     last.data = (1 / (1 + age)).astype(np.float32)

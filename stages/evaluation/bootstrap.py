@@ -36,13 +36,13 @@ def bootstrap(
 
     With seed_sd the interval covers the seeds of both rankers, too: normal noise with this standard
     deviation is added to each resampled mean, because variances of independent sources add up
-    (Bouthillier et al. 2021, Accounting for Variance in Machine Learning Benchmarks). Users' own
-    share of it counts twice, so the interval is rather too wide. Nothing is added where all
-    differences are 0.
+    (Bouthillier et al. 2021, Accounting for Variance in Machine Learning Benchmarks). Nothing is
+    added where all differences are 0.
 
     difference  float (n_lists,): one model's value minus the other's for the same list (paired)
     user        int (n_lists,): the user of the list
-    seed_sd     standard deviation over seeds of the mean; 0 without seeds
+    seed_sd     standard deviation over seeds of the mean, without what they do to each list by
+                itself (see seed_variance); 0 without seeds, NaN where it is unknown
     Returns ci95_low, ci95_high: 2.5 % and 97.5 % of the resampled means; p_value: two-sided, twice
     the smaller share of resampled means on either side of zero, counting the observed one, at most
     1; min_detectable: the difference that a test at 5 % detects with 80 % power, which is 2.8 =
@@ -54,7 +54,7 @@ def bootstrap(
     of_user = np.stack([np.bincount(row, difference), np.bincount(row)], axis=1)
     rng = np.random.default_rng(seed)
     means = resampled_means(of_user, n_resamples, rng)
-    if seed_sd and difference.any():
+    if seed_sd > 0 and difference.any():
         means += rng.normal(0, seed_sd, n_resamples)
     low, high = np.quantile(means, [0.025, 0.975])
     tail = min((means <= 0).sum(), (means >= 0).sum())
@@ -64,6 +64,22 @@ def bootstrap(
         "p_value": float(min(1.0, 2 * (tail + 1) / (n_resamples + 1))),
         "min_detectable": float(2.8 * means.std()),
     }
+
+
+def seed_variance(values: np.ndarray, window: np.ndarray) -> tuple[float, float]:
+    """Estimate the variance of a mean over lists over seeds of the ranker, and the part of it that
+    comes from effects on all lists of a window. As a difference of estimates that can be below 0.
+
+    Each window has models of its own, so the variances of their shares add up. The bootstrap over
+    users covers what the seeds do to each list by itself; with two crossed factors this would count
+    twice (Owen 2007, The pigeonhole bootstrap).
+
+    values  float64 (n_lists, n_halves): a metric of the list, ranked by each half of the models
+    window  int (n_lists,)
+    """
+    shares = [values[window == one].sum(axis=0) for one in np.unique(window)]
+    total = sum(share.var() for share in shares) / len(values) ** 2
+    return float(total), float(total - values.var(axis=1).sum() / len(values) ** 2)
 
 
 def resampled_means(of_user: np.ndarray, n_resamples: int, rng: np.random.Generator) -> np.ndarray:

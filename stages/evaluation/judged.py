@@ -22,36 +22,26 @@ HEAD = 0.1  # share of the catalogue, by positives in the history, that counts a
 @dataclass(frozen=True)
 class Judged:
     """The lists of one fold, or of several folds one after the other, with the hits of every model.
-
-    user         int32 (n_lists,): rows of users.parquet, ascending within a fold
-    n_positives  int64 (n_lists,): in the history of the list's fold; 0 for a cold user
-    n_relevant   int64 (n_lists,), at least 1: relevant items
-    n_known      int64 (n_lists,): relevant items that the history contains
-    n_popular    int64 (n_lists,): relevant items in the HEAD of the catalogue
-    n_candidates, n_found, n_found_by_als  int64 (n_lists,): candidates; relevant items among them,
-                 and among the first 100 of ALS
-    hits         model -> bool (n_lists, k): whether the item at each rank is relevant; ALS and the
-                 hybrid first, then the baselines
-    popular_hits the same, for relevant items in the HEAD only
-    single_hits  number -> bool (n_lists, k): hits of each single model of the hybrid
-    coverage     all, warm or cold -> model -> share of the fold's items that are in at least one
-                 list, averaged over the folds; `all` includes the lists of users not judged
-    n_items      items in the history; in that of the first fold where there are several
+    Counts are int64 (n_lists,); hits are model -> bool (n_lists, k), whether the item at each rank
+    is relevant, of ALS and the hybrid first, then of the baselines.
     """
 
-    user: np.ndarray
-    n_positives: np.ndarray
-    n_relevant: np.ndarray
-    n_known: np.ndarray
-    n_popular: np.ndarray
+    user: np.ndarray  # int32 (n_lists,): rows of users.parquet, ascending within a fold
+    window: np.ndarray  # the target window of the list's fold
+    n_positives: np.ndarray  # in the history of the list's fold; 0 for a cold user
+    n_relevant: np.ndarray  # relevant items, at least 1
+    n_known: np.ndarray  # relevant items that the history contains
+    n_popular: np.ndarray  # relevant items in the HEAD of the catalogue
     n_candidates: np.ndarray
-    n_found: np.ndarray
-    n_found_by_als: np.ndarray
+    n_found: np.ndarray  # relevant items among the candidates
+    n_found_by_als: np.ndarray  # and among the first 100 of ALS
     hits: dict[str, np.ndarray]
-    popular_hits: dict[str, np.ndarray]
-    single_hits: dict[str, np.ndarray]
+    popular_hits: dict[str, np.ndarray]  # for relevant items in the HEAD only
+    half_hits: dict[str, np.ndarray]  # of each half of the models of the hybrid, by number
+    # all, warm or cold -> model -> share of the items, new ones included, in at least one list,
+    # averaged over the folds; `all` includes the lists of users who are not judged
     coverage: dict[str, dict[str, float]]
-    n_items: int
+    n_items: int  # that the history knows, of the first fold if there are several
 
     @property
     def is_cold(self) -> np.ndarray:
@@ -80,7 +70,7 @@ def judge(
     history: History,
     target: Target,
     models: dict[str, TopLists],
-    single: list[TopLists],
+    halves: list[TopLists],
     counts: np.ndarray,
     k: int,
     is_popular: np.ndarray | None = None,
@@ -88,13 +78,15 @@ def judge(
     """Return the judged lists of one fold.
 
     models      the lists of ALS and the hybrid first, then of the baselines
-    single      the lists of each single model of the hybrid
+    halves      the lists of each half of the models of the hybrid
     counts      see candidate_counts
     is_popular  bool (n_items,), needed where `history` is only a part of the fold's
     """
     users, n_relevant = np.unique(target.user, return_counts=True)
     row = np.searchsorted(users, target.user)
     item = history.item_of(target.item)
+    # a part of a history has no new items, but does not have every exposure either
+    is_known = history.is_known if is_popular is None else np.ones(history.n_items, dtype=bool)
     if is_popular is None:
         is_popular = head(np.bincount(history.positives.indices, minlength=history.n_items))
     is_popular = is_popular[item] & (item >= 0)
@@ -105,21 +97,22 @@ def judge(
     groups = {"all": None, "warm": users[n_positives > 0], "cold": users[n_positives == 0]}
     return Judged(
         user=users,
+        window=np.full(len(users), history.n_windows),
         n_positives=n_positives,
         n_relevant=n_relevant,
-        n_known=np.bincount(row[item >= 0], minlength=len(users)),
+        n_known=np.bincount(row[np.append(is_known, False)[item]], minlength=len(users)),
         n_popular=np.bincount(row[is_popular], minlength=len(users)),
         n_candidates=counts[0],
         n_found=counts[1],
         n_found_by_als=counts[2],
         hits={name: lists.hits(target, users, k) for name, lists in models.items()},
         popular_hits={name: lists.hits(popular, users, k) for name, lists in models.items()},
-        single_hits={str(n): lists.hits(target, users, k) for n, lists in enumerate(single)},
+        half_hits={str(n): lists.hits(target, users, k) for n, lists in enumerate(halves)},
         coverage={
             name: {model: coverage(lists, of, history.n_items) for model, lists in models.items()}
             for name, of in groups.items()
         },
-        n_items=history.n_items,
+        n_items=int(np.count_nonzero(is_known)),
     )
 
 

@@ -40,25 +40,19 @@ WIDTH = 5  # inches: 360 units of the SVG, the width of a phone
 
 
 class Row(NamedTuple):
-    """A row of a forest plot. kind: als, hybrid or baseline, for its colour and marker."""
+    """A row of a forest plot."""
 
     label: str
     interval: Interval
-    kind: str = "baseline"
-
-
-def prepare() -> None:
-    """Make pictures independent of the screen and of a matplotlibrc of the user or the folder."""
-    matplotlib.use("Agg")
-    matplotlib.rcdefaults()
+    kind: str = "baseline"  # or als or hybrid, for its colour and marker
 
 
 def canvas(height: float, left: float = 0.1, right: float = 0.1) -> Axes:
     """Return axes of this height and with these margins, in inches, with room for the labels of x.
-
-    We do not use the layout engines of matplotlib because they take three times as long.
+    The layout engines of matplotlib would take three times as long.
     """
-    prepare()
+    matplotlib.use("Agg")
+    matplotlib.rcdefaults()  # whatever a matplotlibrc says
     matplotlib.rcParams.update(STYLE)
     figure = Figure((WIDTH, height))
     figure.subplots_adjust(left / WIDTH, 0.55 / height, 1 - right / WIDTH, 1 - 0.1 / height)
@@ -84,12 +78,9 @@ def forest(rows: Sequence[Row], label: str) -> Axes:
         one, colour = row.interval, PALETTE[row.kind]
         axes.plot([one.low, one.high], [y, y], color=colour, linewidth=2)
         axes.plot(one.value, y, MARKERS.get(row.kind, "s"), color=colour, markersize=6)
-        style = {
-            "transform": axes.get_yaxis_transform(),
-            "va": "center",
-            "weight": "bold" if row.kind == "hybrid" else "normal",
-            "bbox": {"facecolor": PALETTE["page"], "edgecolor": "none", "pad": 0.5},
-        }
+        style = {"transform": axes.get_yaxis_transform(), "va": "center"}
+        style["weight"] = "bold" if row.kind == "hybrid" else "normal"
+        style["bbox"] = {"facecolor": PALETTE["page"], "edgecolor": "none", "pad": 0.5}
         axes.text(0, y - 0.4, row.label, **style)
         axes.text(1, y - 0.4, interval_text(one), ha="right", **style)
     axes.axvline(0, color=PALETTE["ink"], linewidth=1, zorder=0)
@@ -101,8 +92,7 @@ def forest(rows: Sequence[Row], label: str) -> Axes:
 
 def spread(values: np.ndarray, distance: float) -> np.ndarray:
     """Return positions near the values, in their order and at least `distance` apart."""
-    order = np.argsort(values, kind="stable")
-    steps = np.arange(len(values)) * distance
+    order, steps = np.argsort(values, kind="stable"), np.arange(len(values)) * distance
     positions = np.empty(len(values))
     positions[order] = np.maximum.accumulate(values[order] - steps) + steps
     return positions
@@ -141,8 +131,7 @@ def bars(values: pd.Series, label: str) -> Axes:
 
 def gain_rows(windows: pd.DataFrame, pooled: Mapping[str, Interval]) -> list[Row]:
     """Return the rows of the gain over ALS: every window of each kind of folds, and all of them.
-
-    windows  metrics/windows.csv; pooled  validation and test -> gain over all lists of the kind
+    windows: metrics/windows.csv; pooled: kind -> gain over all lists of the kind
     """
     rows = []
     for kind, gain in pooled.items():

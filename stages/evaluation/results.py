@@ -1,11 +1,13 @@
 """The tables of results in metrics/ and data/per_user, computed from judged lists."""
 
 import json
-import math
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from core import metrics
 from core.folds import Folds
+from core.metrics import average_precision
 from core.params import SharedParams
 from core.top_lists import EvaluateParams
 
@@ -13,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from evaluation.bootstrap import bootstrap
+from evaluation.bootstrap import bootstrap, seed_variance
 from evaluation.judged import Judged
 
 SLICES = ((1, 10), (10, 50), (50, 200), (200, None))  # warm users by positives, half-open
@@ -22,15 +24,14 @@ GAIN = ("gain", "gain_low", "gain_high")
 
 def to_json(tree: dict) -> str:
     """Return the text of a JSON file: NaN becomes null, an infinite number is a KeyError."""
-    constants = {"NaN": None}
-    return json.dumps(json.loads(json.dumps(tree), parse_constant=constants.__getitem__), indent=2)
+    tree = json.loads(json.dumps(tree), parse_constant={"NaN": None}.__getitem__)
+    return f"{json.dumps(tree, indent=2)}\n"
 
 
-def from_json(text: str) -> dict:
-    """Read what to_json wrote; null becomes NaN."""
-    return json.loads(
-        text, object_hook=lambda tree: {k: math.nan if v is None else v for k, v in tree.items()}
-    )
+def read_json(path: str) -> dict:
+    """Read a file that to_json wrote; null becomes NaN."""
+    text = Path(path).read_text(encoding="utf-8")
+    return json.loads(text.replace(": null", ": NaN"))
 
 
 def per_user(judged: Judged, user_ids: pa.ChunkedArray) -> pa.Table:
@@ -43,7 +44,16 @@ def per_user(judged: Judged, user_ids: pa.ChunkedArray) -> pa.Table:
     columns |= {f"ap_{model}": judged.ap(model) for model in judged.hits}
     for model, hits in judged.hits.items():
         columns[f"ndcg_{model}"] = metrics.ndcg(hits, judged.n_relevant)
+    for name, of_lists in (("ap", metrics.average_precision), ("ndcg", metrics.ndcg)):
+        if judged.half_hits:
+            columns[f"halves_{name}"] = list(halves(judged, of_lists))
     return pa.table(columns)
+
+
+def halves(judged: Judged, of_lists: Callable) -> np.ndarray:
+    """Return a metric of every list by each half of the models, float64 (n_lists, n_halves)."""
+    found = [of_lists(hits, judged.n_relevant) for hits in judged.half_hits.values()]
+    return np.stack(found, axis=1)
 
 
 def five_metrics(judged: Judged, model: str) -> dict[str, float]:
@@ -78,15 +88,11 @@ def uplift(judged: Judged, base: str, params: EvaluateParams, seed: int) -> dict
 
 
 def seed_sd(judged: Judged) -> float:
-    """Estimate the standard deviation of the hybrid's MAP@k over seeds of the ranker: that of its
-    single models over the root of their number, because their scores are averaged; 0 for one model.
-    It is too low, because the single models share the sample of negatives.
-    """
-    of = [
-        metrics.average_precision(hits, judged.n_relevant) for hits in judged.single_hits.values()
-    ]
-    means = [ap.mean() for ap in of]
-    return float(np.std(means, ddof=1) / np.sqrt(len(means))) if len(means) > 1 else 0.0
+    """Estimate the standard deviation of MAP@k over seeds of the ranker; 0 for one model."""
+    if not judged.half_hits:
+        return 0.0
+    ap = halves(judged, metrics.average_precision)
+    return float(np.sqrt(seed_variance(ap, judged.window)[0]))
 
 
 def candidate_metrics(judged: Judged) -> dict[str, float]:
@@ -137,9 +143,18 @@ def summary(judged: Judged, params: EvaluateParams, seed: int, n_threads: int) -
     return result
 
 
+def worse_than(summary: dict) -> list[str]:
+    """Return ALS and the best baseline, without those that the hybrid is not significantly worse
+    than: the interval of its gain over them is below 0. summary: metrics/KIND.json
+    """
+    best = summary["uplift_over_best_baseline"]
+    gains = {"ALS": summary["uplift"], best["name"]: best}
+    return [name for name, gain in gains.items() if gain["ci95_high"] < 0]
+
+
 def one_screen(summary: dict, judged: Judged) -> dict[str, float]:
     """Return the part of metrics/map.json for one kind of folds: MAP@k, and the gain over ALS."""
-    (key,) = [key for key in summary["als"] if key.startswith("map@")]
+    key = next(iter(summary["als"]))  # map@k
     return {
         "als": summary["als"][key],
         "hybrid": summary["hybrid"][key],
@@ -195,9 +210,7 @@ def windows_table(
 def columns_of(
     judged: Judged | None, models: list[str], params: EvaluateParams, seed: int
 ) -> dict[str, float]:
-    """Return n_lists, MAP@k of the models, and the gain of the hybrid over ALS with its interval;
-    NaN without lists.
-    """
+    """Return n_lists, MAP@k of the models, and the gain over ALS; NaN without lists."""
     if judged is None:
         return {"n_lists": 0} | dict.fromkeys((*models, *GAIN), np.nan)
     found = uplift(judged, "als", params, seed)
@@ -208,9 +221,9 @@ def columns_of(
 
 def by_k(judged: Judged) -> pd.DataFrame:
     """Return k, and MAP@k of every model."""
-    cuts = range(1, judged.hits["als"].shape[1] + 1)
+    cuts, n_relevant = range(1, judged.hits["als"].shape[1] + 1), judged.n_relevant
     columns = {
-        model: [metrics.average_precision(hits[:, :k], judged.n_relevant).mean() for k in cuts]
+        model: [average_precision(hits[:, :k], n_relevant).mean() for k in cuts]
         for model, hits in judged.hits.items()
     }
     return pd.DataFrame({"k": cuts, **columns})
@@ -226,22 +239,18 @@ def by_activity(n_positives: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def slices(judged: Judged) -> pd.DataFrame:
-    """Return slice, n_lists, and MAP@k of every model, by slice of users and by slice of items. In
-    a slice of items only the relevant items in it count, over the lists that have one.
+    """Return slice, n_lists, and MAP@k of every model, by slice of users and of items. In a slice
+    of items only its relevant items count, and only lists that have one.
     """
-    every = np.ones(len(judged.user), dtype=bool)
     masks = by_activity(judged.n_positives)
-    parts = {name: (is_in, judged.n_relevant, judged.hits) for name, is_in in masks.items()}
+    parts = {name: (judged.n_relevant * is_in, judged.hits) for name, is_in in masks.items()}
     tail = {model: hits & ~judged.popular_hits[model] for model, hits in judged.hits.items()}
-    parts["popular items"] = every, judged.n_popular, judged.popular_hits
-    parts["long-tail items"] = every, judged.n_relevant - judged.n_popular, tail
+    parts["popular items"] = judged.n_popular, judged.popular_hits
+    parts["long-tail items"] = judged.n_relevant - judged.n_popular, tail
     rows = []
-    for name, (is_in, n_relevant, hits) in parts.items():
-        is_in = is_in & (n_relevant > 0)
-        if is_in.any():
-            maps = {
-                model: metrics.average_precision(of[is_in], n_relevant[is_in]).mean()
-                for model, of in hits.items()
-            }
-            rows.append({"slice": name, "n_lists": is_in.sum(), **maps})
+    for name, (n_relevant, hits) in parts.items():
+        at = np.flatnonzero(n_relevant)
+        if len(at):
+            maps = {m: average_precision(of[at], n_relevant[at]).mean() for m, of in hits.items()}
+            rows.append({"slice": name, "n_lists": len(at), **maps})
     return pd.DataFrame(rows)

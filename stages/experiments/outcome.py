@@ -5,13 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from core.params import kind_of, leaves, look_up
+from core.params import kind_of, leaves
 from core.script import InputError
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from evaluation.bootstrap import seed_variance
 from experiments.lock import checked_stages, files_of, params_of
 from experiments.revision import Revision
 
@@ -21,27 +22,29 @@ FOLDS = "data/split/folds.json"
 
 @dataclass(frozen=True)
 class Outcome:
-    """The lists of a revision, of one model on the folds of a kind.
-
-    name     of the revision; commit: its hash, '' for the workspace
-    params   dotted key -> value; code: path -> md5; data: md5 of the tables
-    lists    user_id as in the source, n_relevant, ap, ndcg (AP@k and NDCG@k), fold, window: a row
-             per list, those of the latest fold first, by user_id
-    seed_sd  standard deviation of MAP@k over seeds of the ranker; 0 for models without a ranker;
-             None where it is unknown, since the ranker has one seed
-    """
+    """The lists of a revision, of one model on the folds of a kind."""
 
     name: str
-    commit: str
-    params: dict[str, object]
-    code: dict[str, str]
-    data: str
+    commit: str  # '' for the workspace
+    params: dict[str, object]  # dotted key -> value
+    code: dict[str, str]  # path -> md5
+    data: str  # md5 of the tables
+    # user_id as in the source, n_relevant, ap, ndcg (at k), fold, window; the latest fold first; of
+    # the hybrid halves_ap and halves_ndcg, too, see stages/evaluate.py
     lists: pa.Table
-    seed_sd: float | None
+    has_seeds: bool  # whether the model depends on the seeds of a ranker
 
     def values(self, column: str) -> np.ndarray:
-        """A column of the lists."""
+        """Return a column of the lists."""
         return self.lists[column].to_numpy()
+
+    def seed_variance(self, metric: str, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """seed_variance() of ap or ndcg of these lists, float64 (2,); NaN without halves."""
+        name = f"halves_{metric}"
+        if not self.has_seeds or name not in self.lists.column_names:
+            return np.full(2, np.nan if self.has_seeds else 0.0)
+        halves = np.stack(self.values(name)[rows])
+        return np.array(seed_variance(halves, self.values("window")[rows]))
 
     @property
     def user(self) -> np.ndarray:
@@ -50,37 +53,34 @@ class Outcome:
 
 
 def lists_of(open_file: Callable[[str], BinaryIO], folder: str, kind: str, model: str) -> pa.Table:
-    """The lists of a model on the folds of a kind; folder: the path of a file per fold."""
+    """Return the lists of a model on the folds of a kind; `folder` has a file for each fold."""
     of_folds = []
     for fold, window in json.load(open_file(FOLDS)).items():
         if kind_of(fold) == kind:
-            lists = table_of(open_file(f"{folder}/{fold}.parquet"), model)
+            # pyarrow's own threads may still hold a file of Python when the interpreter ends
+            file = pq.ParquetFile(open_file(f"{folder}/{fold}.parquet"), pre_buffer=False)
+            known = [name[3:] for name in file.schema_arrow.names if name.startswith("ap_")]
+            if model not in known:
+                raise InputError(f"--model {model}: must be one of {', '.join(known)}")
+            names = {f"ap_{model}": "ap", f"ndcg_{model}": "ndcg"}
+            wanted = ["user_id", "n_relevant", *names]
+            if model == "hybrid":
+                wanted += [name for name in file.schema_arrow.names if name.startswith("halves_")]
+            lists = file.read(wanted, use_threads=False)
+            lists = lists.rename_columns([names.get(name, name) for name in wanted])
             for name, value in (("fold", fold), ("window", window)):
                 lists = lists.append_column(name, pa.repeat(value, len(lists)))
             of_folds.append(lists)
     return pa.concat_tables(of_folds)
 
 
-def table_of(file: BinaryIO, model: str) -> pa.Table:
-    """The columns of a model."""
-    # pyarrow's own threads may still hold a file of Python when the interpreter ends, and abort it
-    parquet = pq.ParquetFile(file, pre_buffer=False)
-    known = [name[3:] for name in parquet.schema_arrow.names if name.startswith("ap_")]
-    if model not in known:
-        raise InputError(f"--model {model}: must be one of {', '.join(known)}")
-    names = ["user_id", "n_relevant", f"ap_{model}", f"ndcg_{model}"]
-    table = parquet.read(names, use_threads=False)
-    return table.rename_columns(["user_id", "n_relevant", "ap", "ndcg"])
-
-
 def load(name: str, kind: str, model: str) -> Outcome:
-    """The outcome of a revision, for a model on the validation or the test folds."""
+    """Return the results of a revision for a model on the validation or the test folds."""
     revision = Revision(name)
     params, files = {}, {}
     for entry in checked_stages(revision).values():
         params |= params_of(entry)
         files |= files_of(entry)
-    summary = revision.tree(f"metrics/{kind}.json") if model == "hybrid" else None
     return Outcome(
         name=name,
         commit=revision.commit,
@@ -88,5 +88,5 @@ def load(name: str, kind: str, model: str) -> Outcome:
         code={path: md5 for path, md5 in files.items() if path.startswith("stages/")},
         data=files[TABLES],
         lists=lists_of(revision.open_out, "data/per_user", kind, model),
-        seed_sd=(look_up(summary, "hybrid.seed_sd") or None) if summary is not None else 0.0,
+        has_seeds=model == "hybrid",
     )

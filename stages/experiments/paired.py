@@ -37,7 +37,7 @@ def difference(
     """Return the mean of new minus that of old, with an interval that covers users and seeds.
 
     new, old  float64 (n_lists,), of the same lists; user (n_lists,): whose list it is
-    seed_sd   standard deviation over seeds of the difference of both means
+    seed_sd   standard deviation over seeds of the difference of both means, see bootstrap()
     Returns difference, ci95_low, ci95_high, p_value, min_detectable: as bootstrap(); wins,
     ties, losses: lists in which new is above, equal to and below old. Swapped, new and old give the
     same figures with the other sign, to the last bit.
@@ -69,31 +69,28 @@ def holm(p_values: list[float]) -> list[float]:
     return corrected.tolist()
 
 
-def seed_sd_of(first: Outcome, other: Outcome) -> float | None:
-    """Standard deviation of the difference of their MAP@k over seeds of both rankers; None where it
-    is unknown.
+def seed_sd_of(
+    first: Outcome, other: Outcome, metric: str, rows: np.ndarray | slice = slice(None)
+) -> np.ndarray:
+    """Return the roots of seed_variance(), of the difference of the means of ap or ndcg over these
+    lists over seeds of both rankers: float64 (2,), NaN where they are unknown.
     """
-    both = (first.seed_sd, other.seed_sd)
-    return None if None in both else float(np.hypot(*both))
+    both = first.seed_variance(metric, rows) + other.seed_variance(metric, rows)
+    return np.sqrt(np.maximum(both, 0))
 
 
 def against(first: Outcome, others: list[Outcome]) -> list[dict[str, dict[str, float]]]:
     """Return for each other outcome: `map` and `ndcg` -> its difference() from the first over all
     lists, with p_holm, which is corrected for the number of the others. Resamples and seed are
     those of the first.
-
-    The seeds' standard deviation is known for MAP@k. That of NDCG@k is taken to be larger in the
-    proportion in which the differences of single lists are.
     """
     draw, found = (first.params["evaluate.n_resamples"], first.params["seed"]), []
     for other in others:
         check_same_lists(first, other)
-        pairs = {name: (other.values(of), first.values(of)) for name, of in METRICS.items()}
-        spread = {name: np.std(new - old) for name, (new, old) in pairs.items()}
-        sd = (seed_sd_of(first, other) or 0.0) / (spread["map"] or 1.0)
         tests = {}
-        for name, pair in pairs.items():
-            tests[name] = difference(*pair, first.user, *draw, sd * spread[name])
+        for name, of in METRICS.items():
+            pair, (_, sd) = (other.values(of), first.values(of)), seed_sd_of(first, other, of)
+            tests[name] = difference(*pair, first.user, *draw, sd)
         found.append(tests)
     for name in METRICS:
         for tests, p in zip(found, holm([one[name]["p_value"] for one in found]), strict=True):
@@ -102,19 +99,16 @@ def against(first: Outcome, others: list[Outcome]) -> list[dict[str, dict[str, f
 
 
 def by_window(first: Outcome, other: Outcome) -> list[dict]:
-    """The difference of MAP@k in each fold, the oldest first. Each fold has a ranker of its own, so
-    the effects of the seeds on the folds are taken to be independent and of one size.
-    """
-    of_list = first.values("window")
-    windows, sizes = np.unique(of_list, return_counts=True)
-    sd = (seed_sd_of(first, other) or 0.0) * sizes.sum() / np.sqrt((sizes**2).sum())
-    draw, rows = (first.params["evaluate.n_resamples"], first.params["seed"], sd), []
-    for window in windows:
+    """The difference of MAP@k in each fold, the oldest first."""
+    of_list, rows = first.values("window"), []
+    draw = first.params["evaluate.n_resamples"], first.params["seed"]
+    for window in np.unique(of_list):
         at = of_list == window
         old, new = first.values("ap")[at], other.values("ap")[at]
         row = {"fold": first.values("fold")[at][0], "window": int(window), "n_lists": len(old)}
         row |= {"reference": float(old.mean()), "map": float(new.mean())}
-        rows.append(row | difference(new, old, first.user[at], *draw))
+        _, sd = seed_sd_of(first, other, "ap", at)
+        rows.append(row | difference(new, old, first.user[at], *draw, sd))
     return rows
 
 
@@ -137,7 +131,7 @@ def compare(outcomes: list[Outcome], kind: str, model: str) -> dict:
         {
             **head(other),
             "differences": {f"{name}@{k}": test for name, test in tests.items()},
-            "seed_sd": seed_sd_of(first, other),
+            "seed_sd": float(seed_sd_of(first, other, "ap")[0]),
             "windows": by_window(first, other),
             "params": changes(first.params, other.params),
             "code": list(changes(first.code, other.code)),

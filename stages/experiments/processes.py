@@ -13,22 +13,21 @@ PRCTL = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
 
 def git(*arguments: str) -> str:
-    """The output of a git command."""
+    """Return the output of a git command."""
     result = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
     if result.returncode:
-        raise InputError(
-            f"git {arguments[0]}: {(result.stderr.strip() or 'failed').splitlines()[-1]}"
-        )
+        reason = (result.stderr.strip() or "failed").splitlines()[-1]
+        raise InputError(f"git {arguments[0]}: {reason}")
     return result.stdout.removesuffix("\n")
 
 
 def dvc(*arguments: str) -> str:
-    """The output of a DVC command."""
+    """Return the output of a DVC command."""
     return python("-m", "dvc", *arguments)
 
 
 def python(*arguments: str, folder: Path | None = None) -> str:
-    """The output of this Python with these arguments; InputError with the reason where it fails."""
+    """Return the output of this Python with these arguments; InputError if it fails."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     result = subprocess.run(
         [sys.executable, *arguments],
@@ -48,13 +47,13 @@ def python(*arguments: str, folder: Path | None = None) -> str:
 
 
 def end_with_parent() -> None:
-    """Makes this process end when the one that started it is killed outright; on Linux alone."""
+    """Let this process end when the one that started it is killed; only on Linux."""
     if PRCTL:
         PRCTL(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def reason_in(output: str) -> str:
-    """The line of the stage that failed, which stands before DVC's own, else DVC's own."""
+    """Return the last line of the stage that failed, which precedes DVC's own, or DVC's own."""
     lines = [line.strip() for line in output.splitlines() if line.strip()] or ["no output"]
     errors = [number for number, line in enumerate(lines) if line.startswith("ERROR: ")]
     if errors and "failed to run" in lines[errors[0]]:

@@ -4,11 +4,10 @@ Files that git tracks are read as they are in the revision. Outs of DVC are read
 remote, by the hashes in the revision's dvc.lock. Files in data/ have no influence.
 """
 
-import re
 from pathlib import Path
 from typing import BinaryIO
 
-from core.params import written
+from core.params import parse_yaml
 from core.script import InputError
 
 from dvc.exceptions import DvcException, NotDvcRepoError
@@ -17,11 +16,7 @@ from dvc.fs.data import DataFileSystem
 from dvc.repo import Repo
 from dvc.scm import SCMError, map_scm_exception
 from dvc_data.hashfile.build import build
-from dvc_data.hashfile.hash_info import HashInfo
-from dvc_data.hashfile.tree import Tree
 from dvc_data.index.index import DataIndexDirError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 WORKSPACE = "workspace"
 
@@ -30,12 +25,12 @@ def open_repo(name: str) -> Repo:
     """The repository in a revision, also where it is a subfolder of a git repository: there DVC by
     itself looks in the top folder.
     """
-    workspace = Repo()
+    try:
+        workspace = Repo()
+    except (NotDvcRepoError, SCMError):
+        raise InputError("not in a repository of git and DVC; run from its top folder") from None
     if name == WORKSPACE:
         return workspace
-    is_commit = name.isprintable() and re.fullmatch(r"(?!.*(:|\^\{)).{1,200}", name)
-    if not is_commit:  # but, for example, a path in a commit, or its tree
-        raise SCMError("not a commit")
     folder = Path(workspace.root_dir).relative_to(workspace.scm.root_dir)
     with map_scm_exception():
         files = GitFileSystem(scm=workspace.scm, rev=name)
@@ -49,11 +44,9 @@ class Revision:
         self.name = name
         try:
             self._repo = open_repo(name)
-        except NotDvcRepoError:
-            raise InputError("not in a DVC repository; run from its top folder") from None
         except SCMError:
             raise InputError(
-                f"{written(name)}: no branch, commit or experiment of this name; see git branch "
+                f"{name}: no branch, commit or experiment of this name; see git branch "
                 "--all, git log and dvc exp list --all-commits"
             ) from None
         self.commit = "" if name == WORKSPACE else self._repo.get_rev()
@@ -62,18 +55,15 @@ class Revision:
         return self._repo.fs.join(self._repo.root_dir, path)
 
     def tree(self, path: str) -> dict:
-        """A YAML or JSON file that git tracks, {} where there is none."""
+        """Return the content of a YAML or JSON file that git tracks, {} where there is none."""
         try:
-            with self._repo.fs.open(self._path(path), encoding="utf-8") as file:
-                return YAML(typ="safe").load(file) or {}
+            with self._repo.fs.open(self._path(path), "rb") as file:
+                return parse_yaml(file.read(), f"{self.name}: {path}") or {}
         except FileNotFoundError:
             return {}
-        except YAMLError as error:
-            line = " ".join(str(error).split())
-            raise InputError(f"{self.name}: {path}: not YAML: {line}") from None
 
     def open_out(self, path: str) -> BinaryIO:
-        """A file that DVC tracks."""
+        """Open a file that DVC tracks."""
         try:
             return DataFileSystem(index=self._repo.index.data["repo"]).open(path, mode="rb")
         except (FileNotFoundError, DvcException, DataIndexDirError):
@@ -82,17 +72,10 @@ class Revision:
                 "it was made and dvc pull here, or check the revision out and run dvc repro"
             ) from None
 
-    def files_in(self, folder: str, md5: str) -> dict[str, str]:
-        """Path -> md5 of each file in a folder that dvc.lock records with this md5. {} where it is
-        neither in the cache nor among the files that git tracks.
-        """
-        cache, path = self._repo.cache.local, self._path(folder)
-        try:
-            tree = Tree.load(cache, HashInfo("md5", md5))
-        except FileNotFoundError:
-            if not self._repo.fs.isdir(path):
-                return {}
-            ignore = self._repo.dvcignore
-            tree = build(cache, path, self._repo.fs, "md5", ignore=ignore, dry_run=True)[2]
-        is_it = tree.hash_info.value == md5
-        return {f"{folder}/{'/'.join(key)}": of.value for key, _, of in tree} if is_it else {}
+    def md5_of(self, path: str) -> str | None:
+        """The md5 of a file or folder as DVC records it; None where there is none."""
+        fs, path = self._repo.fs, self._path(path)
+        if not fs.exists(path):
+            return None
+        ignore, cache = self._repo.dvcignore, self._repo.cache.local
+        return build(cache, path, fs, "md5", ignore=ignore, dry_run=True)[2].hash_info.value

@@ -4,13 +4,13 @@ An argument is KEY=VALUE,VALUE,... or, for draws, KEY=LOW..HIGH or KEY=LOW..HIGH
 included. Values are those of YAML; KEY is a dotted key of params.yaml.
 """
 
-import difflib
 import itertools
 import math
 import random
 import re
 from dataclasses import dataclass
 
+from core.params import unknown
 from core.script import InputError
 
 from ruamel.yaml import YAML
@@ -32,23 +32,19 @@ class Range:
     is_whole: bool
 
     def draw(self, rng: random.Random) -> float:
-        """A whole number where the parameter is one, else one of three significant digits."""
+        """Return an integer if the parameter is one, else a number of three significant digits."""
         if self.is_log:
             number = math.exp(rng.uniform(math.log(self.low), math.log(self.high)))
         else:
             number = rng.uniform(self.low, self.high)
-        if self.is_whole:
-            return min(max(round(number), math.ceil(self.low)), math.floor(self.high))
-        return min(max(float(f"{number:.3g}"), self.low), self.high)
+        return round(number) if self.is_whole else float(f"{number:.3g}")
 
 
 def parse(argument: str, present: Setting) -> tuple[str, list | Range]:
-    """The key, and the values or the range to try; `present` are the leaves of params.yaml."""
+    """Return the key, and the values or the range to try. present: the leaves of params.yaml"""
     key, _, text = argument.partition("=")
-    if key not in present:
-        close = difflib.get_close_matches(key, present, n=1)
-        hint = f"did you mean {close[0]}?" if close else "see params.yaml"
-        raise InputError(f"{key} is not a parameter; {hint}")
+    if hint := unknown([key], present):
+        raise InputError(hint)
     if match := RANGE.fullmatch(text):
         low, high, is_log = float(match[1]), float(match[2]), bool(match[3])
         if low >= high or (is_log and low <= 0):
@@ -64,7 +60,7 @@ def parse(argument: str, present: Setting) -> tuple[str, list | Range]:
 
 
 def grid(axes: dict[str, list | Range]) -> list[Setting]:
-    """Every combination of values, the last key's changing fastest."""
+    """Return every combination of values; those of the last key change fastest."""
     for key, axis in axes.items():
         if isinstance(axis, Range):
             raise InputError(f"{key} is a range, to draw from: add --draws N, or list its values")
@@ -72,9 +68,7 @@ def grid(axes: dict[str, list | Range]) -> list[Setting]:
 
 
 def draws(axes: dict[str, list | Range], n: int, seed: int) -> list[Setting]:
-    """n different settings, or fewer where there are not so many; the first ones are the same
-    whatever n is, so that a search can be continued.
-    """
+    """Return n different settings, or all if there are fewer. A larger n only appends settings."""
     rng, found = random.Random(seed), []
     for _ in range(100 * n):
         setting = {
@@ -89,7 +83,7 @@ def draws(axes: dict[str, list | Range], n: int, seed: int) -> list[Setting]:
 
 
 def override(key: str, value: object) -> str:
-    """KEY=VALUE as `dvc exp run -S` reads it."""
+    """Return KEY=VALUE as `dvc exp run -S` reads it."""
 
     def text(value: object) -> str:
         if isinstance(value, list):

@@ -45,7 +45,7 @@ class Trial:
 
 
 def trials_of(prefix: str, settings: list[Setting], present: Setting) -> list[Trial]:
-    """A trial for each setting, named by a hash of all that its results depend on."""
+    """Return a trial for each setting, named by a hash of all that its results depend on."""
     code = b"".join(path.read_bytes() for path in sorted(Path("stages").rglob("*.py")))
     split = Revision(WORKSPACE).tree("dvc.lock").get("stages", {}).get("split", {}).get("outs")
     inputs = [git("rev-parse", "HEAD"), hashlib.sha256(code).hexdigest(), split]
@@ -59,21 +59,24 @@ def trials_of(prefix: str, settings: list[Setting], present: Setting) -> list[Tr
 
 
 def experiment_outcome(trial: Trial) -> Outcome | None:
-    """The outcome of a trial of the hybrid; None where it did not run, or its results are gone."""
+    """Return the results of a trial of the hybrid; None if there are none, or none any more."""
     if not git("for-each-ref", f"refs/exps/*/*/{trial.name}"):
         return None
     try:
         return load(trial.name, KIND, "hybrid")
     except InputError as error:
-        report(f"{error}; it runs again now")
+        report(f"{str(error).partition(';')[0]}; it runs again now")
         dvc("exp", "remove", trial.name)
         return None
 
 
-def run_experiment(trial: Trial) -> None:
-    """Run the pipeline in the workspace."""
+def run_experiment(trial: Trial) -> Outcome:
+    """Run the pipeline in the workspace. DVC would leave out a file that git does not know."""
+    if new := git("ls-files", "--others", "--exclude-standard", "stages"):
+        raise InputError(f"experiments would lack {new.splitlines()[0]}; run git add on it first")
     pairs = [word for one in trial.overrides for word in ("--set-param", one)]
     dvc("exp", "run", "--name", trial.name, *pairs)
+    return load(trial.name, KIND, "hybrid")
 
 
 @functools.cache
@@ -86,15 +89,15 @@ def check_split() -> None:
 
 
 def als_outcome(trial: Trial) -> Outcome | None:
-    """The outcome of a trial of ALS alone; None where it did not run to its end."""
+    """Return the results of a trial of ALS alone; None if it did not run to its end."""
     folder = FOLDER / trial.name
     if not (folder / LAST).exists():
         return None
     lists = lists_of(lambda path: (folder / path).open("rb"), "data/als_alone", KIND, "als")
-    return Outcome(trial.name, "", trial.params, {}, "", lists, seed_sd=0.0)
+    return Outcome(trial.name, "", trial.params, {}, "", lists, has_seeds=False)
 
 
-def run_als(trial: Trial) -> None:
+def run_als(trial: Trial) -> Outcome:
     """Run the script in the trial's folder, where data/ has links to the files of the workspace."""
     check_split()
     folder = FOLDER / trial.name
@@ -109,3 +112,4 @@ def run_als(trial: Trial) -> None:
         functools.reduce(dict.__getitem__, sections, tree)[name] = value
     YAML(typ="safe").dump(tree, folder / "params.yaml")
     python(str(SCRIPT.resolve()), folder=folder)
+    return als_outcome(trial)

@@ -33,15 +33,13 @@ def record() -> None:
 
 
 def different(*arguments: str) -> list[str]:
-    """The tracked files below this folder that differ between revisions, or from the files here."""
+    """Return the tracked files below this folder that `git diff` finds to be different."""
     listed = git("diff", "--name-only", "--relative", "-z", *arguments)
     return [name for name in listed.split("\0") if name]
 
 
 def restore() -> None:
-    """Restore the branch, the index, what experiments change, and all files that had edits. Other
-    files stay as they are. Outs of DVC follow dvc.lock.
-    """
+    """Restore the branch, the index, what experiments change, and all files that had edits."""
     changed = different(BEFORE, "--", *CHANGED, *different(f"{BEFORE}^", BEFORE))
     if changed:
         git("restore", f"--source={BEFORE}", "--worktree", "--", *changed)
@@ -60,9 +58,7 @@ def restore() -> None:
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
-    """One search at a time: InputError where another one runs here. What a killed one has left
-    changed is restored first.
-    """
+    """Allow one search at a time, and first restore what a killed one has left changed."""
     if not Path(".dvc").is_dir():
         raise InputError("no .dvc here; run from the top folder of the repository")
     LOCK.parent.mkdir(exist_ok=True)
@@ -79,9 +75,7 @@ def alone() -> Iterator[None]:
 
 @contextlib.contextmanager
 def kept() -> Iterator[None]:
-    """Within the block experiments may change the workspace; after it, it is as before. SIGTERM and
-    a closed terminal end the block as Ctrl-C does; none of them disturbs the restoring.
-    """
+    """Restore the workspace after the block, which SIGTERM and SIGHUP end as Ctrl-C does."""
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt

@@ -72,27 +72,30 @@ def load_params(folder: Path) -> FeaturesParams:
 
 
 class FeatureMatrix(NamedTuple):
-    """Features of a block of candidates.
+    """Features of a block of candidates."""
 
-    values  float32 (n_rows, n_features), one column after the other in memory
-    names   of its columns; categorical: those that are codes of categories
+    values: np.ndarray  # float32 (n_rows, n_features), one column after the other in memory
+    names: list[str]  # of the columns
+    categorical: list[str]  # names of the columns that are codes of categories
+
+
+def families_of(context: Context, groups: list[str]) -> dict[str, FamilyOfFold]:
+    """The families in use by name, ready for blocks of candidates of the context's fold."""
+    return {group: FAMILIES[group](context) for group in groups}
+
+
+def feature_matrix(families: dict[str, FamilyOfFold], rows: Rows) -> FeatureMatrix:
+    """Return the columns of all families, one family after the other; InputError for a column that
+    has another length than the rows, or the name of an earlier one.
     """
-
-    values: np.ndarray
-    names: list[str]
-    categorical: list[str]
-
-
-def families_of(context: Context, groups: list[str]) -> list[FamilyOfFold]:
-    """The families in use, ready for blocks of candidates of the context's fold."""
-    return [FAMILIES[group](context) for group in groups]
-
-
-def feature_matrix(families: list[FamilyOfFold], rows: Rows) -> FeatureMatrix:
-    """The columns of all families, one family after the other."""
-    columns = {}
-    for family in families:
-        columns |= family(rows)
+    columns, shape = {}, rows.item.shape
+    for family, of_family in families.items():
+        for name, values in of_family(rows).items():
+            if name in columns:
+                raise InputError(f"family {family}: another family has a column {name}; rename it")
+            if (n := np.shape(values)) != shape:
+                raise InputError(f"family {family}: {name} has shape {n}, the candidates {shape}")
+            columns[name] = values
     if not columns:
         raise InputError(
             "params.yaml: features.groups names only families without a column, such as channels"

@@ -7,7 +7,9 @@ from families.context import Context, FamilyOfFold, Rows
 
 
 def als(context: Context) -> FamilyOfFold:
-    """Dot product p_u q_i, its rank among ALS candidates, its z-score within the list."""
+    """Dot product p_u q_i, its rank among ALS candidates, its z-score within the list, in which
+    an item that ALS does not know counts as 0.
+    """
 
     def columns(rows: Rows) -> Columns:
         score, rank = rows.score["als"], rows.rank["als"].astype(np.float32)
@@ -15,7 +17,7 @@ def als(context: Context) -> FamilyOfFold:
             {
                 "als_score": score,
                 "als_rank": np.where(rank > 0, rank, np.nan),
-                "als_score_z": z_scores(score, rows.starts),
+                "als_score_z": z_scores(np.nan_to_num(score), rows.starts),
             }
         )
 

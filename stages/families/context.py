@@ -7,7 +7,7 @@ E(x) = number of positives and of exposures of x; r = the share of all exposures
 smoothed rate of x = (P(x) + s r) / (E(x) + s), s = `smoothing`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -39,16 +39,12 @@ class FamilyParams(Strict):
 
 @dataclass(frozen=True)
 class Rows:
-    """A block of whole candidate lists, with the users and items of the history.
+    """A block of whole candidate lists, with the users and items of the history."""
 
-    user, item  int32 (n_rows,); starts int64 (n_lists,): the first row of each list; rank, score:
-    as in core.candidate_lists.Candidates
-    """
-
-    user: np.ndarray
-    item: np.ndarray
-    starts: np.ndarray
-    rank: dict[str, np.ndarray]
+    user: np.ndarray  # int32 (n_rows,)
+    item: np.ndarray  # int32 (n_rows,)
+    starts: np.ndarray  # int64 (n_lists,): the first row of each list
+    rank: dict[str, np.ndarray]  # as in core.candidate_lists.Candidates
     score: dict[str, np.ndarray]
 
 
@@ -60,40 +56,28 @@ def rows_of(lists: Candidates, history: History) -> Rows:
 
 @dataclass(frozen=True)
 class Users:
-    """Users and what is known of each, in the order of their history.
+    """Users and what is known of each, in the order of their history."""
 
-    history   what they have done, with the items and windows of the fold's history
-    metadata  one column per feature, float32 or category
-    channels  bool or uint8 (n_rows,) of their history by names of tables.CHANNELS, those that the
-              source has; each is read from its file when a family asks for it
-    """
-
-    history: History
-    metadata: pd.DataFrame
-    channels: Mapping[str, np.ndarray]
+    history: History  # what they have done, with the items and windows of the fold's history
+    metadata: pd.DataFrame  # one column per feature, float32 or category
+    channels: Channels  # of their history
 
 
 @dataclass(frozen=True)
 class Context:
     """What the families may know of a fold: its history, and metadata of the history's users and
     items in their order. What several families compute from it is cached here.
-
-    users, items  one column per feature, float32 or category
-    tags          CSR float32 (n_items, n_tags): the item's author or genres, each row sums to 1
-    embeddings    float32 (n_items, d)
-    channels      of the history, as in Users
-    new_users     users to serve in place of the history's own
     """
 
     history: History
-    users: pd.DataFrame
-    items: pd.DataFrame
-    tags: sparse.csr_array
-    embeddings: np.ndarray
-    channels: Mapping[str, np.ndarray]
+    users: pd.DataFrame  # one column per feature, float32 or category
+    items: pd.DataFrame  # the same of items
+    tags: sparse.csr_array  # float32 (n_items, n_tags): author or genres, each row sums to 1
+    embeddings: np.ndarray  # float32 (n_items, d)
+    channels: Channels  # of the history
     params: FamilyParams
     n_threads: int
-    new_users: Users | None = None
+    new_users: Users | None = None  # users to serve in place of the history's own
 
     @cached_property
     def served(self) -> Users:

@@ -9,14 +9,14 @@ from families.context import Context, FamilyOfFold
 def popularity(context: Context) -> FamilyOfFold:
     """Of the item: log(1 + P), log(1 + E), smoothed rate, overall and recent; trend = log of
     recent positives per window over positives per window of its life; the same for the last window
-    over the one before; age in windows since its first exposure."""
+    over the one before; age in windows since its first exposure, 0 for a new item."""
     shown, likes = context.item_counts
     n_windows, recent = context.history.n_windows, context.n_recent
     exposures, positives = shown.sum(axis=1), likes.sum(axis=1)
     recent_exposures, recent_positives = (m[:, -recent:].sum(axis=1) for m in (shown, likes))
     last = likes[:, -1]
     before = likes[:, -2] if n_windows > 1 else np.zeros_like(last)
-    age = n_windows - (shown > 0).argmax(axis=1)
+    age = np.where(exposures > 0, n_windows - (shown > 0).argmax(axis=1), 0)
     columns = float32(
         {
             "item_positives": np.log1p(positives),

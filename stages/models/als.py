@@ -19,10 +19,10 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from models.model import Inputs, NoParams, Scores
-
 if TYPE_CHECKING:
     from implicit.cpu.als import AlternatingLeastSquares
+
+    from models.model import Inputs, NoParams, Scores
 
 
 class AlsParams(Strict):
@@ -128,6 +128,6 @@ def factors_of(history: History, params: AlsParams, seed: int, n_threads: int) -
     return Factors(*factors, history.users, history.items)
 
 
-def als(inputs: Inputs, params: NoParams) -> Scores:
+def als(inputs: "Inputs", params: "NoParams") -> "Scores":
     """Dot product of the factors, which the stage `als` has fitted."""
     return vector_scores(inputs.factors.user_factors.__getitem__, inputs.factors.item_factors)

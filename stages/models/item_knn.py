@@ -12,6 +12,8 @@ from scipy import sparse
 
 from models.model import Inputs, Scores
 
+DENSE_SHARE = 0.1  # of a user's row: a dense product takes about 1/15 of the time for an addition
+
 
 class ItemKnnParams(Strict):
     """Item-item nearest neighbours over co-occurring interactions."""
@@ -58,4 +60,15 @@ def item_knn(inputs: Inputs, params: ItemKnnParams) -> Scores:
     fitted = decayed(inputs.history, params.of, params.half_life)
     similarity = item_knn_similarity(fitted, params, inputs.n_threads)
     rows = decayed(inputs.served, params.of, params.half_life)
-    return lambda users: rows[users] @ similarity
+    is_dense = rows.nnz > DENSE_SHARE * np.prod(rows.shape)
+    by_neighbour = similarity.T.tocsr() if is_dense else None
+
+    def scores(users: np.ndarray) -> sparse.csr_array:
+        of_users = rows[users]
+        of_users.sort_indices()  # then both products add in the same order
+        if not is_dense:
+            return of_users @ similarity
+        columns = np.ascontiguousarray(of_users.toarray().T)
+        return sparse.csr_array((by_neighbour @ columns).T)
+
+    return scores

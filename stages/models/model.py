@@ -5,7 +5,7 @@ From its scores alone follow the items that it retrieves and its score of any ca
 """
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from threading import Lock
 from typing import TypeVar
@@ -21,16 +21,17 @@ Value = TypeVar("Value")
 
 
 class Ranking:
-    """One score per item, the same for every user: float (n_items,)."""
+    """One score per item, the same for every user: float (n_items,), -inf for unknown items."""
 
     def __init__(self, scores: np.ndarray) -> None:
         self.scores = scores
 
     @cached_property
     def order(self) -> np.ndarray:
-        """The items, best first, ties by item: int32 (n_items,)."""
+        """The items, best first, ties by item: int32 (n,), without those of -inf."""
         items = np.arange(len(self.scores))
-        return np.lexsort((items, -self.scores)).astype(np.int32)
+        order = np.lexsort((items, -self.scores)).astype(np.int32)
+        return order[self.scores[order] > -np.inf]
 
 
 # users int (n,) of `Inputs.served` -> their scores, float32 (n, n_items): dense, where -inf means
@@ -40,22 +41,14 @@ Scores = Ranking | Callable[[np.ndarray], np.ndarray | sparse.csr_array]
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a model may be fitted on. All of it is known before the fold's target window.
+    """What a model may be fitted on. All of it is known before the fold's target window."""
 
-    history     what models are fitted on
-    embeddings  float32 (n_items, width), by item; a row of NaN for an item without one
-    factors     of ALS, for the users served and the items; None where ALS is not in use
-    tags        CSR float32 (n_items, n_tags): the item's author or genres, each row sums to 1
-    new_users   users to score items for in place of the history's own: their interactions with the
-                history's items; None for the history's own users
-    """
-
-    history: History
-    embeddings: np.ndarray
+    history: History  # what models are fitted on; its items include new ones
+    embeddings: np.ndarray  # float32 (n_items, width); a row of NaN for an item without one
     n_threads: int
-    factors: Factors | None = None
-    tags: sparse.csr_array | None = None
-    new_users: History | None = None
+    factors: Factors | None = None  # of ALS, for the users served; None if ALS is not in use
+    tags: sparse.csr_array | None = None  # CSR (n_items, n_tags), see core/tables.py
+    new_users: History | None = None  # users to score items for in place of the history's own
     _made: dict[Hashable, object] = field(default_factory=dict, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
@@ -71,6 +64,23 @@ class Inputs:
         """The interactions of the users to score items for."""
         return self.history if self.new_users is None else self.new_users
 
+    @property
+    def known(self) -> "Inputs":
+        """The same without the items that are new: what most models are fitted on."""
+        is_known = self.history.is_known
+        return self.once(
+            "known",
+            lambda: replace(
+                self,
+                history=self.history.of_items(is_known),
+                embeddings=self.embeddings[is_known],
+                tags=None if self.tags is None else self.tags[is_known],
+                new_users=self.new_users and self.new_users.of_items(is_known),
+                _made={},
+                _lock=Lock(),
+            ),
+        )
+
 
 class NoParams(Strict):
     """The parameters of a model that has none."""
@@ -78,7 +88,10 @@ class NoParams(Strict):
 
 @dataclass(frozen=True)
 class Model:
-    """An entry of the registry: a function that fits the model, and the class of its parameters."""
+    """An entry of the registry: a function that fits the model, the class of its parameters, and
+    whether the model scores items that nobody has seen yet.
+    """
 
     fit: Callable[[Inputs, Strict], Scores]
     params: type[Strict] = NoParams
+    scores_new_items: bool = False

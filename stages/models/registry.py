@@ -13,7 +13,9 @@ from typing import Annotated, Literal, Union
 
 from core.candidate_lists import CandidateListParams
 from core.params import Strict
+from core.script import InputError
 
+import numpy as np
 from pydantic import (
     BeforeValidator,
     Field,
@@ -31,6 +33,7 @@ from models.item_knn import ItemKnnParams, item_knn
 from models.model import Inputs, Model, NoParams, Scores
 from models.next_item import NextItemParams, next_item
 from models.popular import RecentPopularParams, popular, recent_popular
+from models.scoring import Served, over_all_items
 
 MOST_SETTINGS = 1000  # of a baseline
 MODELS = {
@@ -39,7 +42,7 @@ MODELS = {
     "recent_popular": Model(recent_popular, RecentPopularParams),
     "item_knn": Model(item_knn, ItemKnnParams),
     "ease": Model(ease, EaseParams),
-    "content": Model(content),
+    "content": Model(content, scores_new_items=True),
     "next_item": Model(next_item, NextItemParams),
     "author_top": Model(author_top, AuthorTopParams),
 }
@@ -127,6 +130,16 @@ class CandidatesParams(CandidateListParams):
 
     sources: list[Literal[*MODELS]]
 
+    @model_validator(mode="after")
+    def _can_retrieve_new_items(self) -> "CandidatesParams":
+        able = [name for name, model in MODELS.items() if model.scores_new_items]
+        if self.new_items != "none" and not {*able} & {*self.sources}:
+            raise ValueError(
+                f"candidates.new_items is {self.new_items!r}: candidates.sources must have one of"
+                f" {', '.join(able)}, which alone retrieve new items"
+            )
+        return self
+
 
 def in_use(
     params: CandidateListParams, of_sources: Strict, scores: ScoresParams
@@ -139,6 +152,16 @@ def in_use(
         of_model = MODELS[own.model].params
         wanted[name] = own.model, of_model(**own.model_dump(exclude={"model"}))
     return wanted
+
+
+def fit(name: str, params: Strict, inputs: Inputs) -> Scores:
+    """Fit a model of MODELS; return its scores of all items of inputs.history. A model that does
+    not score new items is fitted without them.
+    """
+    model, is_known = MODELS[name], inputs.history.is_known
+    if model.scores_new_items or is_known.all():
+        return model.fit(inputs, params)
+    return over_all_items(model.fit(inputs.known, params), is_known)
 
 
 def fit_all(
@@ -157,6 +180,28 @@ def fit_all(
     n_threads = max(1, inputs.n_threads // len(distinct))
     own_inputs = replace(inputs, n_threads=n_threads)
     with ThreadPoolExecutor(inputs.n_threads) as threads:
-        fitted = threads.map(lambda pair: MODELS[pair[0]].fit(own_inputs, pair[1]), distinct)
+        fitted = threads.map(lambda pair: fit(*pair, own_inputs), distinct)
         by_model = dict(zip(distinct, fitted, strict=True))
     return {name: by_model[pair] for name, pair in wanted.items()}
+
+
+def check_ease(params: CandidateListParams, of_sources: Strict, n_items: int) -> None:
+    """InputError where EASE is asked for candidates of a catalogue it is too large for."""
+    if "ease" in params.sources and n_items > of_sources.ease.max_items:
+        raise InputError(
+            f"params.yaml: candidates.sources has ease, but the history has {n_items} items and "
+            f"sources.ease.max_items is {of_sources.ease.max_items}; take ease out, or raise the "
+            "limit (time grows with its cube, memory is 24 bytes x its square)"
+        )
+
+
+def served_by(
+    inputs: Inputs, params: CandidateListParams, of_sources: Strict, scores: ScoresParams
+) -> Served:
+    """Fit all models in use; return what the candidate lists of the served users are made of."""
+    history = inputs.history
+    check_ease(params, of_sources, np.count_nonzero(history.is_known))
+    models = fit_all(params, of_sources, scores, inputs)
+    fallback = fit("recent_popular", of_sources.recent_popular, inputs)
+    masks = history.alive(params.alive_windows), ~history.is_known
+    return Served(inputs.served, models, params.sources, fallback, params.per_source, *masks)

@@ -42,6 +42,23 @@ def seen_by(served: History, users: np.ndarray) -> Seen:
     return Seen(np.repeat(known, np.diff(exposures.indptr)), exposures.indices)
 
 
+def over_all_items(scores: Scores, is_known: np.ndarray) -> Scores:
+    """Return the scores over all items from those over the known ones, bool (n_items,). A new item
+    has -inf, so it is not retrieved.
+    """
+    place = np.argsort(np.argsort(~is_known, kind="stable"))  # where each item is, new ones last
+
+    def widened(block: np.ndarray | sparse.csr_array) -> np.ndarray | sparse.csr_array:
+        new = np.full((block.shape[0], np.count_nonzero(~is_known)), -np.inf, dtype=block.dtype)
+        if sparse.issparse(block):
+            return sparse.hstack([block, sparse.csr_array(new)], format="csr")[:, place]
+        return np.hstack([block, new])[:, place]
+
+    if isinstance(scores, Ranking):
+        return Ranking(widened(scores.scores[None].astype(np.float64))[0])
+    return lambda users: widened(scores(users))
+
+
 def block_of(scores: Scores, users: np.ndarray) -> Block:
     """Return the scores of a block of users, all >= 0."""
     return scores if isinstance(scores, Ranking) else scores(users)
@@ -127,9 +144,10 @@ def scores_at(block: Block, row: np.ndarray, item: np.ndarray) -> np.ndarray:
     row, item  int (n,): the user's row in the block, and the item
     """
     if isinstance(block, Ranking):
-        return block.scores[item].astype(np.float32)
-    of_all = block.toarray() if sparse.issparse(block) else block
-    found = of_all[row, item]
+        found = block.scores[item].astype(np.float32)
+    else:
+        of_all = block.toarray() if sparse.issparse(block) else block
+        found = of_all[row, item]
     found[np.isneginf(found)] = np.nan
     return found
 
@@ -158,21 +176,17 @@ def top_n(
 
 @dataclass(frozen=True)
 class Served:
-    """What candidate lists are made of.
+    """What candidate lists are made of."""
 
-    history   the interactions of the users served
-    models    the scores of every model in use, by name
-    sources   the models that retrieve candidates for a warm user, n each
-    fallback  the list of a cold user (one without a positive)
-    alive     bool (n_items,): the only items that may be candidates; None for all
-    """
-
-    history: History
-    models: dict[str, Scores]
-    sources: list[str]
-    fallback: Ranking
-    n: int
-    alive: np.ndarray | None = None
+    history: History  # the interactions of the users served
+    models: dict[str, Scores]  # the scores of every model in use, by name
+    sources: list[str]  # the models that retrieve candidates for a warm user
+    fallback: Ranking  # the list of a cold user (one without a positive)
+    n: int  # candidates per source
+    alive: np.ndarray | None = None  # bool (n_items,): items that may be candidates; None for all
+    # bool (n_items,): items without an exposure in the fold's history; None for none. Each source
+    # retrieves n // 4 more of them, because few are among the best of all items
+    is_new: np.ndarray | None = None
 
 
 def candidate_lists(served: Served, users: np.ndarray, n_threads: int) -> Candidates:
@@ -205,7 +219,13 @@ def _block_lists(served: Served, group: str, users: np.ndarray) -> Candidates:
     blocks_of = {name: block_of(scores, some) for name, scores in served.models.items()}
 
     def found(block: Block) -> np.ndarray:
-        return retrieve(block, seen, len(users), n, served.alive).item
+        item = retrieve(block, seen, len(users), n, served.alive).item
+        if served.is_new is None or not served.is_new.any():
+            return item
+        row, place = np.nonzero(item >= 0)
+        taken = Seen(np.append(seen.row, row), np.append(seen.item, item[row, place]))
+        more = retrieve(block, taken, len(users), n // 4, served.is_new).item
+        return np.concatenate([item, more], axis=1)
 
     if group == "warm":
         retrieved = {name: found(blocks_of[name]) for name in sources}

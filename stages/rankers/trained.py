@@ -8,13 +8,11 @@ import numpy as np
 from rankers.lean_lightgbm import lightgbm as lgb
 
 FOLDER = Path("data/ranker")
-GAIN = FOLDER / "feature_gain.csv"
-CURVE = FOLDER / "learning_curve.csv"
 PLACE = {"warm": "", "cold": "cold"}  # of the models for a group of users, in the fold's folder
 
 
 def save(folder: Path, fold: str, group: str, models: list[lgb.Booster]) -> None:
-    """Writes FOLD/0.txt, FOLD/1.txt, … into the folder, for cold users FOLD/cold/0.txt, …."""
+    """Write FOLD/0.txt, FOLD/1.txt, … into the folder, for cold users FOLD/cold/0.txt, …."""
     folder = folder / fold / PLACE[group]
     folder.mkdir(parents=True, exist_ok=True)
     for number, model in enumerate(models):
@@ -24,16 +22,13 @@ def save(folder: Path, fold: str, group: str, models: list[lgb.Booster]) -> None
 
 
 def load(fold: str, group: str, folder: Path | None = None) -> list[lgb.Booster]:
-    """The models of a judged fold for warm or cold users, in the order of their seeds; for cold
-    users there may be none.
-    """
+    """Return the models of a judged fold by seed; for cold users there may be none."""
     folder = (folder or FOLDER) / fold / PLACE[group]
     paths = sorted(folder.glob("*.txt"), key=lambda path: int(path.stem))
     return [lgb.Booster(model_str=path.read_text(encoding="utf-8")) for path in paths]
 
 
 def predict(models: list[lgb.Booster], values: np.ndarray, n_threads: int) -> np.ndarray:
-    """The raw score of each model, higher is better: float64 (n_models, n_rows)."""
-    return np.stack(
-        [model.predict(values, raw_score=True, num_threads=n_threads) for model in models]
-    )
+    """Return the raw score of each model, higher is better: float64 (n_models, n_rows)."""
+    settings = {"raw_score": True, "num_threads": n_threads}
+    return np.stack([model.predict(values, **settings) for model in models])

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Literal
 
+from core.examples import Examples
 from core.lists import list_of_row
 from core.params import SharedParams, Strict
 
@@ -11,7 +12,6 @@ import numpy as np
 from pydantic import Field, model_validator
 from tqdm import tqdm
 
-from rankers.examples import Examples
 from rankers.lean_lightgbm import lightgbm as lgb
 
 
@@ -43,20 +43,20 @@ class RankerParams(Strict):
         return self
 
 
-def sample_negatives(examples: Examples, n_negatives: int, seed: int) -> Examples:
-    """All relevant rows, and n_negatives irrelevant rows of each list at random (0 = all), in the
-    same order.
+def sample_negatives(
+    label: np.ndarray, group: np.ndarray, n_negatives: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Whether each row is kept, bool (n_rows,): all relevant rows, and n_negatives irrelevant rows
+    of each list at random (0 = all). group: the sizes of the lists.
     """
-    if not n_negatives:
-        return examples
-    list_of_row = examples.list_of_row
-    draw = np.random.default_rng(seed).random(len(list_of_row))
-    draw[examples.label > 0] = -1
-    order = np.lexsort((draw, list_of_row))
-    place = np.empty(len(list_of_row), dtype=np.int64)
-    place[order] = np.arange(len(list_of_row)) - np.repeat(examples.starts, examples.group)
-    n_relevant = np.bincount(list_of_row, examples.label > 0)
-    return examples.take(place < n_relevant[list_of_row] + n_negatives)
+    if not n_negatives or group.max(initial=0) <= n_negatives:
+        return np.ones(len(label), dtype=bool)
+    draw = np.where(label > 0, np.inf, rng.random(len(label)))
+    is_row = np.arange(group.max()) < group[:, None]  # (n_lists, longest)
+    draws = np.full(is_row.shape, np.inf)
+    draws[is_row] = draw
+    last = np.partition(draws, n_negatives - 1, axis=1)[:, n_negatives - 1]
+    return (label > 0) | (draw <= np.repeat(last, group))
 
 
 def list_weights(label: np.ndarray, group: np.ndarray, exponent: float) -> np.ndarray:
@@ -71,19 +71,16 @@ def list_weights(label: np.ndarray, group: np.ndarray, exponent: float) -> np.nd
 
 
 def dataset(folds: list[Examples], params: RankerParams, shared: SharedParams) -> lgb.Dataset:
-    """What LightGBM is trained on: the rows of all folds, fold after fold, lists contiguous."""
+    """The rows of all folds, fold after fold, lists contiguous: each model is trained on a part."""
     label = np.concatenate([examples.label for examples in folds])
-    group = np.concatenate([examples.group for examples in folds])
     return lgb.Dataset(
         [examples.values for examples in folds],
         label if params.label == "graded" else label > 0,
-        weight=list_weights(label, group, params.list_weight),
-        group=group,
+        group=np.concatenate([examples.group for examples in folds]),
         feature_name=folds[0].names,
         categorical_feature=folds[0].categorical,
         params={
             "max_bin": params.max_bin,
-            "data_random_seed": shared.seed,
             "num_threads": shared.n_threads,
             "force_col_wise": True,
             "verbosity": -1,
@@ -93,19 +90,30 @@ def dataset(folds: list[Examples], params: RankerParams, shared: SharedParams) -
 
 
 def train(
-    data: lgb.Dataset, params: RankerParams, shared: SharedParams, n_models: int
+    data: lgb.Dataset,
+    params: RankerParams,
+    shared: SharedParams,
+    n_models: int,
+    key: tuple[int, int],
 ) -> list[lgb.Booster]:
-    """Trains models with the seeds 0 … n_models - 1, side by side, each by one thread: a tree has
-    too little work for several. They are the same at any number of threads.
+    """Trains the models 0 … n_models - 1, side by side, each by one thread: a tree has too little
+    work for several. They are the same at any number of threads. Seed, key (the target window of
+    the judged fold, and 1 for cold users, else 0) and number decide all draws of a model, so no two
+    models share one.
     """
     data.construct()
     with ThreadPoolExecutor(shared.n_threads) as threads:
-        models = threads.map(partial(train_one, data, params, shared.seed), range(n_models))
+        models = threads.map(partial(train_one, data, params, (shared.seed, *key)), range(n_models))
         return list(tqdm(models, "models", n_models, disable=None))
 
 
-def train_one(data: lgb.Dataset, params: RankerParams, seed: int, number: int) -> lgb.Booster:
-    """Trains the model `number`, counted from 0."""
+def train_one(data: lgb.Dataset, params: RankerParams, key: tuple, number: int) -> lgb.Booster:
+    """Trains the model `number`, counted from 0, on a sample of negatives of its own."""
+    rng = np.random.default_rng((*key, number))
+    kept = sample_negatives(data.get_label(), data.get_group(), params.negatives, rng)
+    own = data.subset(np.flatnonzero(kept).tolist()).construct()
+    own.set_weight(list_weights(own.get_label(), own.get_group(), params.list_weight))
+    seeds = ("feature_fraction_seed", "bagging_seed", "objective_seed", "extra_seed")
     settings = {
         "objective": params.objective,
         "learning_rate": params.learning_rate,
@@ -115,17 +123,13 @@ def train_one(data: lgb.Dataset, params: RankerParams, seed: int, number: int) -
         "lambda_l2": params.lambda_l2,
         "max_bin": params.max_bin,
         # at least one row, or LightGBM ends
-        "bagging_fraction": max(params.bagging_fraction, min(1.0, 1.5 / data.num_data())),
+        "bagging_fraction": max(params.bagging_fraction, min(1.0, 1.5 / own.num_data())),
         "bagging_freq": 1,
         "lambdarank_truncation_level": params.truncation_level,
-        "feature_fraction_seed": seed + number,
-        "bagging_seed": seed + number,
-        "objective_seed": seed + number,
-        "extra_seed": seed + number,
-        "data_random_seed": seed,
+        **dict.fromkeys(seeds, int(rng.integers(2**31))),
         "deterministic": True,
         "force_col_wise": True,
         "num_threads": 1,
         "verbosity": -1,
     }
-    return lgb.train(settings, data, params.n_estimators)
+    return lgb.train(settings, own, params.n_estimators)

@@ -8,6 +8,9 @@ and add a line to READERS. The module may also define:
                from the columns of feedback in STRENGTH_COLUMNS; without it every positive has 1
   TIME         the column of the interactions from which `timestamp`, or `week`, is made; it puts
                the interactions of new users into windows
+  read_given   a function of a path, the parameters, the rule, and users.parquet and items.parquet,
+               which returns the interactions of new users as a table.Log; without it their file is
+               parquet with the columns user_id, item_id and TIME
 """
 
 import sys
@@ -19,12 +22,13 @@ from core import script
 from core.script import InputError
 from core.tables import Tables
 
-from readers import movielens, vk_lsvd, vk_notebook
+from readers import movielens, table, vk_lsvd, vk_notebook
 from readers.params import ReaderParams
 
 READERS: dict[str, Callable[[ReaderParams], Tables]] = {
     "movielens-1m": movielens.read,
     "movielens-100k": movielens.read,
+    "table": table.read,
     "vk-notebook": vk_notebook.read,
     "vk-lsvd": vk_lsvd.read,
 }

@@ -1,6 +1,7 @@
 """Reads the interactions of users to be served, from a file with the source's columns."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +17,10 @@ import pyarrow.parquet as pq
 from pyarrow import csv
 
 from readers import DataParams, of_reader
-from readers.ids import Ids, distinct_ids
-from readers.parquet import check_kind, read_table, require
-from readers.positive_rule import Rule
+from readers.ids import Ids, all_ids
+from readers.parquet import check_kind, check_present, read_table, require
+from readers.positive_rule import Rule, report_unknown, with_numbers
+from readers.table import Log
 from readers.time_order import TIMESTAMP, in_time_order
 from readers.vk_log import ID_COLUMNS, KINDS, Channels
 
@@ -51,26 +53,31 @@ def read(
     channel_names = there.names if channels else []
     strong = of_reader(data.source, "STRENGTH_COLUMNS", ()) if strength else ()
     strong = [name for name in strong if name not in tables.CHANNELS or name in there.names]
-    table, time = _read_file(path, rule, [*strong, *channel_names], of_reader(data.source, "TIME"))
-    users, items = (distinct_ids([path], name) for name in ID_COLUMNS)
-    known = _rows_in(tables.USERS, users, path, "user_id")
-    item = _rows_in(tables.ITEMS, items, path, "item_id")
-    columns = {
-        "user": users.rows(table["user_id"], f"{path}: user_id"),
-        "item": items.rows(table["item_id"], f"{path}: item_id"),
-        "is_positive": rule.evaluate(table),
-    }
+    metadata = of_users, of_items = pq.read_table(tables.USERS), pq.read_table(tables.ITEMS)
+    if read_given := of_reader(data.source, "read_given"):
+        log = read_given(path, data, rule, metadata)
+    else:
+        has_times = "start" in csv.read_csv(WINDOWS).column_names
+        time = of_reader(data.source, "TIME") if has_times else None
+        log = _read_file(path, rule, [*strong, *channel_names], time, metadata)
+    table, (of_user, of_item) = log.feedback, (f"{path}: {name}" for name in ID_COLUMNS)
+    users, items = all_ids({of_user: log.user_id}), all_ids({of_item: log.item_id})
+    known, item = _rows_in(of_users, users, of_user), _rows_in(of_items, items, of_item)
+    columns = {"user": users.rows(log.user_id, of_user), "item": items.rows(log.item_id, of_item)}
+    rows = (of_users, known[columns["user"]]), (of_items, item[columns["item"]])
+    columns["is_positive"], n_unknown = rule.judge(table, *rows)
+    report_unknown(n_unknown)
     if strength:
         strength_of = of_reader(data.source, "strength", lambda positive, _: positive.astype("u1"))
         columns["strength"] = strength_of(columns["is_positive"], table)
     narrow = Channels(channel_names, json.loads((there.metadata or {}).get(tables.LEVELS, "{}")))
     narrow.add(table)
     columns |= {name: column.to_numpy() for name, column in narrow.columns().items()}
-    if time:
-        columns[TIMESTAMP] = table[time].to_numpy()
+    if log.seconds is not None:
+        columns[TIMESTAMP] = log.seconds
     is_known = (history.item_of(np.maximum(item, 0)) >= 0) & (item >= 0)
     kept = np.flatnonzero(is_known[columns["item"]])
-    _report_unknown(path, is_known, table.num_rows - len(kept))
+    _report_unknown(path, is_known, item >= 0, table.num_rows - len(kept))
     kept = kept[order_by_user(columns["user"][kept])]
     columns = {name: of_rows[kept] for name, of_rows in columns.items()}
     columns["item"] = item[columns["item"]]
@@ -82,25 +89,25 @@ def read(
 
 
 def _read_file(
-    path: Path, rule: Rule, feedback: list[str], time: str | None
-) -> tuple[pa.Table, str | None]:
-    """Return the columns to read, in time order, and the name of the one with the time, if the file
-    has it and the windows have times; InputError where a column is absent or of another kind.
-    """
-    columns = list(dict.fromkeys([*ID_COLUMNS, *rule.columns, *feedback]))
-    schema = require(path, columns)
-    rule.check(schema, path)
+    path: Path, rule: Rule, feedback: list[str], time: str | None, metadata: Sequence[pa.Table]
+) -> Log:
+    """Return the columns to read; InputError where one is absent or of another kind."""
+    schema = require(path, ID_COLUMNS)
+    there = with_numbers(schema, *(table.schema for table in metadata))
+    needed = dict.fromkeys([*rule.columns, *feedback])
+    check_present(path, [name for name in needed if name not in there.names], schema.names)
+    rule.check(there, path)
     for name in feedback:
         check_kind(path, schema.field(name), KINDS.get(name, "number"))
-    if time not in schema.names or "start" not in csv.read_csv(WINDOWS).column_names:
-        time = None
-    else:
-        check_kind(path, schema.field(time), "time")
-        columns = list(dict.fromkeys([*columns, time]))
-    table = read_table(path, columns)
+    columns = dict.fromkeys([*ID_COLUMNS, *needed, time])
+    table, seconds = read_table(path, [name for name in columns if name in schema.names]), None
     if not table.num_rows:
         raise InputError(f"{path}: no rows; interactions are needed")
-    return (in_time_order(table, path, time) if time else table), time
+    if time in schema.names:
+        check_kind(path, schema.field(time), KINDS.get(time, "number"))
+        table = in_time_order(table, path, time)
+        seconds = table[time].to_numpy()
+    return Log(table["user_id"], table["item_id"], table, seconds)
 
 
 def windows_of(
@@ -126,22 +133,24 @@ def windows_of(
     return window
 
 
-def _rows_in(table: Path, ids: Ids, path: Path, name: str) -> np.ndarray:
+def _rows_in(table: pa.Table, ids: Ids, where: str) -> np.ndarray:
     """Return int32 (n_ids,): the rows of users.parquet or items.parquet, -1 for other ids."""
-    known = pq.read_table(table, columns=[name])[name].combine_chunks()
-    return Ids(known).rows(pa.chunked_array([ids.values]), f"{path}: {name}")
+    return Ids(table[0].combine_chunks()).rows(pa.chunked_array([ids.values]), where)
 
 
-def _report_unknown(path: Path, is_known: np.ndarray, n_rows: int) -> None:
-    """Report the items left out, bool (n_items,), and how many rows they have."""
-    n_unknown = np.count_nonzero(~is_known)
+def _report_unknown(path: Path, is_known: np.ndarray, is_there: np.ndarray, n_rows: int) -> None:
+    """Report the items left out and how many rows they have. is_known, is_there: bool (n_items,),
+    whether the models know an item, and whether items.parquet has it.
+    """
+    n_unknown, n_new = np.count_nonzero(~is_known), np.count_nonzero(~is_known & is_there)
+    why = (
+        f"{n_new:,} are new since their history (candidates.new_items can add them),"
+        f" {n_unknown - n_new:,} are not in {tables.ITEMS} (check item_id)"
+    )
     if n_unknown == len(is_known):
-        raise InputError(
-            f"{path}: the models know none of its {n_unknown:,} items; item_id must be one of"
-            f" {tables.ITEMS}"
-        )
+        raise InputError(f"{path}: the models know none of its {n_unknown:,} items: {why}")
     if n_unknown:
         report(
             f"{path}: the models do not know {n_unknown:,} of {len(is_known):,} items; their"
-            f" {n_rows:,} interactions are left out"
+            f" {n_rows:,} interactions are left out: {why}"
         )

@@ -35,10 +35,14 @@ class Ids:
 
 
 def distinct_ids(paths: Iterable[Path], name: str) -> Ids:
-    """Return the distinct ids in a column of one parquet file or more; InputError where some are
-    null or two files have different kinds.
+    """Return the distinct ids in a column of one parquet file or more; see all_ids."""
+    return all_ids({f"{path}: {name}": read_table(path, [name])[name] for path in paths})
+
+
+def all_ids(found: dict[str, pa.ChunkedArray]) -> Ids:
+    """Return the distinct ids of columns, by file and column; InputError where some are null or two
+    columns have different kinds.
     """
-    found = {f"{path}: {name}": read_table(path, [name])[name] for path in paths}
     for where, column in found.items():
         check_no_null(column, where)
     return Ids(distinct(pa.chunked_array([column.unique() for column in _alike(found)])))

@@ -13,6 +13,7 @@ sklearn is imported where it is used, because it takes 1.5 s to load.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from core.script import InputError, report
@@ -29,7 +30,7 @@ from readers.ids import Ids, check_no_null, distinct, places_of
 from readers.movielens_files import EDITIONS
 from readers.params import ReaderParams
 from readers.parquet import check_finite, check_not_pointer, check_present, reading
-from readers.positive_rule import Rule, values
+from readers.positive_rule import Rule, report_unknown, values
 from readers.time_order import TIMESTAMP, in_time_order
 
 FETCHER = movielens_files
@@ -47,15 +48,22 @@ def read(data: ReaderParams) -> Tables:
     """Return the tables of the folder; InputError where a file is missing, broken or invalid."""
     ratings = _read_ratings(Path(data.path) / EDITIONS[data.source].files[0])
     user_ids, item_ids = (distinct(ratings[column]) for column in ("user_id", "item_id"))
-    is_positive = Rule.parse(data.positive).evaluate(ratings.select(["rating", TIMESTAMP]))
+    tables = with_metadata(pa.table({}), user_ids, item_ids, data)
+    user = pc.index_in(ratings["user_id"], user_ids)
+    item = pc.index_in(ratings["item_id"], item_ids)
+    metadata = (tables.users, user.to_numpy()), (tables.items, item.to_numpy())
+    feedback = ratings.select(["rating", TIMESTAMP])
+    is_positive, n_unknown = Rule.parse(data.positive).judge(feedback, *metadata)
+    del n_unknown["rating"]  # which _read_ratings reports
+    report_unknown(n_unknown)
     interactions = {
-        "user": pc.index_in(ratings["user_id"], user_ids),
-        "item": pc.index_in(ratings["item_id"], item_ids),
+        "user": user,
+        "item": item,
         "is_positive": is_positive,
         "strength": strength(is_positive, ratings),
         TIMESTAMP: ratings[TIMESTAMP],
     }
-    return with_metadata(pa.table(interactions), user_ids, item_ids, data)
+    return replace(tables, interactions=pa.table(interactions))
 
 
 def with_metadata(
@@ -82,8 +90,8 @@ def with_metadata(
         interactions,
         pa.table(columns),
         pa.table({"item_id": item_ids, "release_year": years.take(item_rows)}),
-        sparse.csr_array(_genres(items))[place],
-        _embeddings(items)[place],
+        tags_of(items["genre"])[place],
+        embeddings_of(items["movie_title"], items["genre"])[place],
         pc.coalesce(_titles(items, years).take(item_rows), item_ids),
     )
 
@@ -124,9 +132,7 @@ def _read_ratings(path: Path) -> pa.Table:
 
 
 def _read(path: Path, columns: Sequence[str]) -> pa.Table:
-    """Return the columns of a RecBole file: tab separated, `name:type` in the header, no quoting.
-    An empty field is null.
-    """
+    """Return the columns of a RecBole file: tab separated, `name:type` in the header, no quotes."""
     with reading(path, "RecBole", pa.ArrowInvalid, UnicodeDecodeError):
         check_not_pointer(path)
         with path.open(encoding="utf-8-sig") as file:
@@ -164,17 +170,18 @@ def _category(values: pa.ChunkedArray) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pc.index_in(values.combine_chunks(), levels), levels)
 
 
-def _genres(items: pa.Table) -> sparse.csr_matrix:
+def tags_of(genres: pa.ChunkedArray) -> sparse.csr_array:
     """Return float32 (n_items + 1, n_genres): 1 / number of genres for each genre of the item; the
-    last row is empty.
+    last row is empty. genres  names with blanks between
     """
     from sklearn.feature_extraction.text import CountVectorizer
 
     vectorizer = CountVectorizer(token_pattern=r"\S+", lowercase=False, dtype=np.float32)
-    counts = _counted(vectorizer.fit_transform, items["genre"])
+    counts = _counted(vectorizer.fit_transform, genres)
     n_genres = np.maximum(counts.sum(axis=1).A1, 1)
     shares = sparse.diags_array(1 / n_genres) @ counts
-    return sparse.vstack([shares, sparse.csr_matrix((1, counts.shape[1]), dtype=np.float32)])
+    empty = sparse.csr_matrix((1, counts.shape[1]), dtype=np.float32)
+    return sparse.csr_array(sparse.vstack([shares, empty]))
 
 
 def _counted(fit: Callable, texts: pa.ChunkedArray) -> sparse.csr_matrix:
@@ -186,7 +193,7 @@ def _counted(fit: Callable, texts: pa.ChunkedArray) -> sparse.csr_matrix:
         return sparse.csr_matrix((len(texts), 0), dtype=np.float32)
 
 
-def _embeddings(items: pa.Table) -> np.ndarray:
+def embeddings_of(titles: pa.ChunkedArray, genres: pa.ChunkedArray) -> np.ndarray:
     """Return float32 (n_items + 1, 32): truncated SVD of the TF-IDF of title words and genres, 0 in
     the columns beyond the rank; NaN for an item without words, and in the last row.
     """
@@ -195,10 +202,9 @@ def _embeddings(items: pa.Table) -> np.ndarray:
 
     of_titles = TfidfVectorizer(stop_words="english", min_df=2).fit_transform
     of_genres = TfidfVectorizer(token_pattern=r"\S+").fit_transform
-    titles, genres = _counted(of_titles, items["movie_title"]), _counted(of_genres, items["genre"])
-    words = sparse.hstack([titles, genres]).tocsr()
+    words = sparse.hstack([_counted(of_titles, titles), _counted(of_genres, genres)]).tocsr()
     width = max(0, min(EMBEDDING_WIDTH, min(words.shape) - 1))
-    embeddings = np.zeros((len(items) + 1, EMBEDDING_WIDTH), dtype=np.float32)
+    embeddings = np.zeros((len(titles) + 1, EMBEDDING_WIDTH), dtype=np.float32)
     if width:
         svd = TruncatedSVD(width, algorithm="arpack", random_state=0)
         with np.errstate(divide="ignore", invalid="ignore"):  # of its variance, if all are alike

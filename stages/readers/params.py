@@ -4,11 +4,41 @@ The allowed values of `source` are the names in READERS: see DataParams in __ini
 """
 
 import re
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import Annotated, Literal
 
 from core.params import Strict
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
+
+
+def _is_below(pattern: str) -> str:
+    if PurePath(pattern).is_absolute() or ".." in PurePath(pattern).parts:
+        raise ValueError("must be a file, a folder or a pattern below data.path")
+    return pattern
+
+
+Files = Annotated[str, Field(pattern=r"^[^\x00]*$"), AfterValidator(_is_below)]
+
+
+class TableParams(Strict):
+    """Files and columns of the source `table`; "" = there is none. c0, c1, … are the columns of a
+    file without a header.
+    """
+
+    interactions: Files  # a file, a folder or a pattern such as logs/*.csv, below data.path
+    user: str
+    item: str
+    time: str  # "" = rows are in time order
+    time_unit: Literal["s", "ms", "us", "ns"]  # of times that are numbers, since 1970
+    users: Files  # one row per user, which has the column `user`, or else has the id first
+    items: Files  # the same of items
+    user_columns: list[str]  # features; [] = by type
+    item_columns: list[str]
+    title: str  # of items; so are the rest
+    tags: list[str]  # authors, genres: texts, which | separates, lists, or true/false by tag
+    embedding: str  # of lists, a pattern of columns such as emb_*, or a file NAME.npz
+    published: str  # time from which on the item existed
 
 
 class ReaderParams(Strict):
@@ -17,10 +47,16 @@ class ReaderParams(Strict):
     source: str  # the layout of the folder: a name of READERS
     # the folder; only read, unless `download` fetches into it
     path: str = Field(min_length=1, pattern=r"^[^\x00]*$")
-    positive: str = Field(min_length=1)  # rule over the feedback columns, such as `timespent > 5`
+    positive: str = Field(min_length=1)  # rule such as `timespent > 5`; true = every interaction
     subsample: str  # vk-lsvd: name under subsamples/, such as ur0.01_ir0.01; "" = all of it
-    embedding_width: int = Field(ge=0, le=100_000)  # vk layouts: first columns to use; 0 = all
+    embedding_width: int = Field(ge=0, le=100_000)  # first columns to use, not MovieLens; 0 = all
     download: bool  # vk-lsvd: fetch absent files from the Hugging Face hub into `path`
+    table: TableParams  # source `table` only
+
+    @field_validator("positive", mode="before")
+    @classmethod
+    def _is_a_text(cls, positive: object) -> object:
+        return "true" if positive is True else positive  # as YAML reads it
 
     @field_validator("path")
     @classmethod

@@ -28,15 +28,17 @@ def reading(path: Path, form: str, *errors: type[Exception]) -> Iterator[None]:
     except (OSError, *errors) as error:
         check_not_pointer(path)
         reason = " ".join(str(error).split()) or type(error).__name__
+        if "pickle" in reason:  # numpy advises to load it unsafely
+            reason = "it is of another kind, or holds Python objects, which are not read"
         raise InputError(f"{path}: cannot be read as a {form} file: {reason}") from None
 
 
 def check_not_pointer(path: Path) -> None:
-    """InputError where Git LFS has left its pointer in place of the file."""
-    if path.is_file():
-        with path.open("rb") as file:
+    """InputError where Git LFS has left its pointer in place of the file, or of a part file."""
+    for part in filter(Path.is_file, (path, *path.glob("*"))):
+        with part.open("rb") as file:
             if file.read(len(LFS_POINTER)) == LFS_POINTER:
-                raise InputError(f"{path} is a Git LFS pointer, not the data: run git lfs pull")
+                raise InputError(f"{part}: is a Git LFS pointer, not the data: run git lfs pull")
 
 
 def describe(path: Path) -> tuple[pa.Schema, int]:
@@ -46,6 +48,8 @@ def describe(path: Path) -> tuple[pa.Schema, int]:
     with reading(path, "parquet", pa.ArrowException):
         found = dataset.dataset(path, format="parquet")
         schema, n_rows = found.schema, found.count_rows()
+    if not found.files:
+        raise InputError(f"{path}: an empty folder; must be a parquet file or have part files")
     return pa.schema([(field.name, plain_type(field.type)) for field in schema]), n_rows
 
 
@@ -68,6 +72,8 @@ def check_present(path: Path, columns: Sequence[str], there: Sequence[str]) -> N
     if absent := [name for name in columns if name not in there]:
         names = ", ".join(there) or "none"
         raise InputError(f"{path}: no column {', '.join(absent)}; its columns are {names}")
+    if double := [name for name in columns if there.count(name) > 1]:
+        raise InputError(f"{path}: more than one column {', '.join(double)}; keep one of them")
 
 
 def plain_type(kind: pa.DataType) -> pa.DataType:
@@ -85,6 +91,14 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
 
 def is_number(kind: pa.DataType) -> bool:
     return pa.types.is_integer(kind) or pa.types.is_floating(kind)  # half floats too
+
+
+def number(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the numbers as float32, or as float64 where float32 would round some."""
+    wide = column.cast(pa.float64(), safe=False)
+    narrow = wide.cast(pa.float32(), safe=False)
+    is_same = np.array_equal(wide.to_numpy(), narrow.to_numpy(), equal_nan=True)
+    return narrow if is_same else wide
 
 
 def is_string(kind: pa.DataType) -> bool:

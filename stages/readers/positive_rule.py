@@ -4,8 +4,9 @@
     comparison  = value operator value, with the operators < <= > >= == !=
     value       = number | true | false | column | value + - * / value
 
-Parentheses may stand around any of them, and words may be in capitals (AND). A true/false column
-counts as 1 and 0 where it is compared.
+The rule `true` holds for every row. A column is one of the interactions, or else a number of the
+user or the item. Parentheses may stand around any part, and words may be in capitals (AND). A
+true/false column counts as 1 and 0 where it is compared.
 
 A value is unknown if it is null, NaN or computed from these or by a division by zero. A column that
 stands alone or is compared with a number is false if it is unknown, so `not dislike` is true. Any
@@ -15,11 +16,12 @@ unknown is not positive.
 
 import ast
 import re
+from collections import Counter
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
 
-from core.script import InputError
+from core.script import InputError, report
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +32,7 @@ COMPARISONS |= {ast.Gt: np.greater, ast.GtE: np.greater_equal, ast.NotEq: np.not
 ARITHMETIC = {ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply, ast.Div: np.divide}
 WORDS = {"and": "and", "or": "or", "not": "not", "true": "True", "false": "False"}  # in Python
 ALLOWED = "numbers, columns, + - * /, < <= > >= == !=, and, or, not, (); true/false columns alone"
+Metadata = tuple[pa.Table, np.ndarray]  # users.parquet, and the user of each row; or of items
 Values = tuple[np.ndarray | float, np.ndarray]  # a number, or one per row; whether it is unknown
 
 
@@ -67,12 +70,44 @@ class Rule:
         """Return where the rule is true, bool (n_rows,)."""
         return self._truth(table).fill_null(False).to_numpy(zero_copy_only=False)
 
+    def judge(self, log: pa.Table, *metadata: Metadata) -> tuple[np.ndarray, Counter]:
+        """Return where the rule is true, bool (n_rows,), and what report_unknown() takes. Columns
+        that the log lacks are taken from the metadata.
+        """
+        for name in self.columns:
+            found = [(of, rows) for of, rows in metadata if name in of.column_names[1:]]
+            if name in log.column_names or not found:
+                continue
+            if len(found) > 1:
+                raise InputError(f"data.positive: {name} is of users and of items; rename one")
+            (of, rows) = found[0]
+            log = log.append_column(name, of[name].take(pa.array(rows, mask=rows < 0)))
+        truth = self._truth(log)
+        n_missing = {name: np.count_nonzero(values(log[name])[1]) for name in self.columns}
+        is_true = truth.fill_null(False).to_numpy(zero_copy_only=False)
+        return is_true, Counter(n_missing | {None: truth.null_count})
+
     def _truth(self, table: pa.Table | pa.RecordBatch, where: str = "") -> pa.BooleanArray:
         """Return whether the rule is true, (n_rows,), null where it is unknown."""
         try:
-            return _truth(self.tree, table)
+            return _truth(self.tree, table, is_whole=True)
         except InputError as error:
             raise InputError(f"{where}data.positive is {self.text!r}: {error}") from None
+
+
+def report_unknown(counts: Counter) -> None:
+    """Report how many rows lack a value of each column, and in how many the rule is unknown."""
+    for name, n in counts.items():
+        if n and name is None:
+            report(f"data.positive is unknown, and so not true, in {n:,} rows")
+        elif n:
+            report(f"data.positive: {name} is null or NaN in {n:,} rows, that is, not given there")
+
+
+def with_numbers(log: pa.Schema, *metadata: pa.Schema) -> pa.Schema:
+    """Return the columns that a rule can read: those of the log, and numbers of the metadata."""
+    numbers = [of for schema in metadata for of in schema if pa.types.is_floating(of.type)]
+    return pa.schema([*log, *(of for of in numbers if of.name not in log.names)])
 
 
 def _names(tree: ast.expr) -> list[str]:
@@ -80,13 +115,15 @@ def _names(tree: ast.expr) -> list[str]:
     return [node.id for node in sorted(names, key=lambda node: node.col_offset)]
 
 
-def _truth(node: ast.expr, table: pa.Table) -> pa.BooleanArray:
+def _truth(node: ast.expr, table: pa.Table, is_whole: bool = False) -> pa.BooleanArray:
     match node:
         case ast.BoolOp(op=op, values=parts):
             join = pc.and_kleene if isinstance(op, ast.And) else pc.or_kleene
             return reduce(join, [_truth(part, table) for part in parts])
         case ast.UnaryOp(op=ast.Not(), operand=part):
             return pc.invert(_truth(part, table))
+        case ast.Constant(value=True) if is_whole:
+            return pa.array(np.ones(len(table), dtype=bool))
         case ast.Name(id=name):
             given, unknown = _column(name, table, is_alone=True)
             return pa.array((given != 0) & ~unknown)

@@ -9,15 +9,21 @@ import pyarrow as pa
 
 TIMESTAMP = "timestamp"
 LATEST_S = 4_102_444_800  # the year 2100: larger numbers are no seconds
+EARLIEST_S = 315_532_800  # the year 1980
 UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
+SHORT = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
-def in_time_order(table: pa.Table, path: Path, name: str = TIMESTAMP) -> pa.Table:
+def in_time_order(
+    table: pa.Table, path: Path, name: str = TIMESTAMP, per_second: int | None = None
+) -> pa.Table:
     """Return the rows sorted by a column, which becomes int64 seconds; ties keep the order of the
-    file. Reports how many rows have moved.
+    file. Reports how many rows have moved. per_second  of times_of
     """
-    times, per_second = times_of(table[name], f"{path}: {name}")
+    times, per_second = times_of(table[name], f"{path}: {name}", per_second)
     order = np.argsort(times, kind="stable")
+    if name == TIMESTAMP and times.max() < EARLIEST_S * per_second:
+        report(f"{path}: {name} is {times.max()} at most, as seconds before 1980; is it a time?")
     if n_moved := np.count_nonzero(order != np.arange(len(order))):
         report(f"{path}: {n_moved:,} of {len(order):,} rows moved, to sort them by {name}")
         table = table.take(order)
@@ -25,28 +31,32 @@ def in_time_order(table: pa.Table, path: Path, name: str = TIMESTAMP) -> pa.Tabl
     return table.set_column(table.column_names.index(name), name, pa.array(seconds))
 
 
-def times_of(column: pa.ChunkedArray, where: str) -> tuple[np.ndarray, int]:
+def times_of(
+    column: pa.ChunkedArray, where: str, per_second: int | None = None
+) -> tuple[np.ndarray, int]:
     """Return the times as numbers (n_rows,), and how many of their unit make a second.
 
-    column  numbers (as text too), whose unit follows from their size, or timestamps or dates
-    where   file and column, for the InputError on missing times and mixed units
+    column      numbers, timestamps or dates; any of them as text
+    where       file and column, for the InputError on missing times and mixed units
+    per_second  how many of the unit of numbers make a second; None = it follows from their size
     """
     if pa.types.is_string(column.type):
         column = _numbers(column, where)
-    is_time = pa.types.is_timestamp(column.type) or pa.types.is_date(column.type)
-    if is_time:
-        column = column.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
+    if pa.types.is_date(column.type):
+        column = column.cast(pa.timestamp("ms"))
+    if pa.types.is_timestamp(column.type):
+        per_second, column = SHORT[column.type.unit], column.cast(pa.int64())
     n_missing = column.null_count
     times = column.drop_null().to_numpy()
     n_missing += np.count_nonzero(times != times)  # NaN
     if n_missing:
         raise InputError(f"{where} is empty in {n_missing:,} of {len(column):,} rows; fill it")
-    return times, UNITS["microseconds"] if is_time else _unit(times, where)
+    return times, per_second or _unit(times, where)
 
 
 def _numbers(texts: pa.ChunkedArray, where: str) -> pa.ChunkedArray:
-    """Return texts as int64, or as float64 if some have a decimal point."""
-    for kind in (pa.int64(), pa.float64()):
+    """Return texts as int64, as float64 if some have a decimal point, or as timestamps."""
+    for kind in (pa.int64(), pa.float64(), pa.timestamp("us")):
         try:
             return texts.cast(kind)
         except pa.ArrowInvalid as error:

@@ -6,7 +6,7 @@ some files lack cannot be compared over time. Missing feedback counts as not giv
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from core.script import InputError, report
@@ -17,11 +17,13 @@ import pyarrow as pa
 
 from readers.ids import Ids, distinct_ids
 from readers.parquet import Kind, check_kind, describe, read_table, require
-from readers.positive_rule import Rule, values
+from readers.positive_rule import Rule, report_unknown, values, with_numbers
 from readers.time_order import TIMESTAMP, in_time_order
+from readers.vk_metadata import Metadata
 
 ID_COLUMNS = ("user_id", "item_id")
 STRENGTH_COLUMNS = ("like", "share", "bookmark")  # each adds 1 to a positive's strength, 4 at most
+NUMBERS = pa.schema([(name, pa.float32()) for name in ("age", "duration")])  # of the metadata
 KINDS: dict[str, Kind] = {
     **dict.fromkeys(FEEDBACK, "feedback"),
     TIMESPENT: "number",
@@ -31,49 +33,51 @@ KINDS: dict[str, Kind] = {
 
 
 def read_log(
-    paths: Sequence[Path], rule: Rule, name: str, of_files: np.ndarray, *, by_time: bool = False
-) -> tuple[pa.Table, Ids, Ids]:
-    """Return the interactions in the files, oldest first, as in interactions.parquet, and the ids
-    of users and items that occur; InputError where there is none. Reports how many rows lack a
-    value of a column that the rule reads.
+    paths: Sequence[Path],
+    rule: Rule,
+    metadata_of: Callable[[Ids, Ids], Metadata],
+    name: str,
+    of_files: np.ndarray,
+) -> tuple[pa.Table, Ids, Metadata]:
+    """Return the interactions in the files, oldest first, as in interactions.parquet, the ids of
+    items that occur, and the metadata; InputError where there is no row. Reports how many rows lack
+    a value of a column that the rule reads. A column `timestamp`, if every file has it, orders the
+    rows of each file.
 
+    metadata_of     gives the metadata of users and items that occur
     name, of_files  one more column, and its value in the rows of each file
-    by_time         whether a column `timestamp`, if every file has it, orders the rows of each file
     """
     n_rows = [describe(path)[1] for path in paths]
     if not any(n_rows):
         raise InputError(f"{paths[0]} to {paths[-1].name}: no rows; interactions are needed")
     files = [path for path, n in zip(paths, n_rows, strict=True) if n]
-    common = common_columns(files, rule, [*CHANNELS, TIMESTAMP] if by_time else CHANNELS)
+    common = common_columns(files, rule, [*CHANNELS, TIMESTAMP])
     by_time = TIMESTAMP in common
     channels = Channels([of for of in common if of != TIMESTAMP])
     users, items = (distinct_ids(files, of) for of in ID_COLUMNS)
-    parts, n_missing = [], Counter()
+    of_users, of_items, tags = metadata_of(users, items)
+    parts, n_unknown = [], Counter()
     for path in files:
-        table = read_table(path, list(dict.fromkeys([*ID_COLUMNS, *rule.columns, *common])))
+        wanted = dict.fromkeys([*ID_COLUMNS, *rule.columns, *common])
+        table = read_table(path, [of for of in wanted if of in describe(path)[0].names])
         table = in_time_order(table, path) if by_time else table
-        is_positive = rule.evaluate(table)
-        columns = {
-            "user": users.rows(table["user_id"], f"{path}: user_id"),
-            "item": items.rows(table["item_id"], f"{path}: item_id"),
-            "is_positive": is_positive,
-            "strength": strength(is_positive, table),
-        }
+        user = users.rows(table["user_id"], f"{path}: user_id")
+        item = items.rows(table["item_id"], f"{path}: item_id")
+        is_positive, unknown = rule.judge(table, (of_users, user), (of_items, item))
+        n_unknown.update(unknown)
+        columns = {"user": user, "item": item, "is_positive": is_positive}
+        columns["strength"] = strength(is_positive, table)
         parts.append(columns | ({TIMESTAMP: table[TIMESTAMP].to_numpy()} if by_time else {}))
         channels.add(table)
-        n_missing.update({of: np.count_nonzero(values(table[of])[1]) for of in rule.columns})
-    for of, n in n_missing.items():
-        if n:
-            report(f"data.positive: {of} is null or NaN in {n:,} rows, that is, not given there")
+    report_unknown(n_unknown)
     columns = {of: np.concatenate([part[of] for part in parts]) for of in parts[0]}
     columns |= {name: np.repeat(of_files, n_rows), **channels.columns()}
-    return pa.table(columns, metadata=channels.metadata()), users, items
+    log = pa.table(columns, metadata=channels.metadata())
+    return log, items, (of_users, of_items, tags)
 
 
 def strength(is_positive: np.ndarray, feedback: pa.Table) -> np.ndarray:
-    """Return uint8 (n_rows,): 0 where not positive, else 1 and 1 more for each of STRENGTH_COLUMNS
-    that the table has and that is given.
-    """
+    """Return uint8 (n_rows,): 0 where not positive, else 1 + how many STRENGTH_COLUMNS it has."""
     result = is_positive.astype(np.uint8)
     for name in STRENGTH_COLUMNS:
         if name in feedback.column_names:
@@ -83,13 +87,12 @@ def strength(is_positive: np.ndarray, feedback: pa.Table) -> np.ndarray:
 
 
 def common_columns(paths: Sequence[Path], rule: Rule, wanted: Sequence[str]) -> list[str]:
-    """Return those of the wanted columns that all files have; InputError where a column is of
-    another kind, or a file lacks what the rule needs. Reports what only some files have.
-    """
+    """Return which of the wanted columns all files have; reports those that only some have."""
     schemas = {path: require(path, ID_COLUMNS) for path in paths}
     there = Counter(name for schema in schemas.values() for name in schema.names)
     for path, schema in schemas.items():
-        rule.check(pa.schema([field for field in schema if field.name not in ID_COLUMNS]), path)
+        feedback = pa.schema([field for field in schema if field.name not in ID_COLUMNS])
+        rule.check(with_numbers(feedback, NUMBERS), path)
         if absent := [name for name in wanted if there[name] and name not in schema.names]:
             report(
                 f"{path}: no column {', '.join(absent)}, as other files have; not used in any file,"
@@ -106,7 +109,7 @@ class Channels:
     def __init__(
         self, names: Sequence[str], known: Mapping[str, Sequence[object]] | None = None
     ) -> None:
-        """known  the values of each setting by code, if no other value may get a code"""
+        """known: the values of each setting by code, if no other value may get a code"""
         self.parts: dict[str, list[pa.Array]] = {name: [] for name in names}
         self.is_closed, self.n_longer = known is not None, 0
         self.codes = {  # of each setting: value -> code, in the order in which values first occur

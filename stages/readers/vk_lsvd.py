@@ -1,10 +1,11 @@
 """Reads VK-LSVD in its public layout, whole or one subsample, into the tables of core/tables.py.
 
-The layout is described in vk_lsvd_files.py. Every week whose file exists is a window, also one
-without rows. The test part, single weeks and the embeddings may be missing.
+The layout is that of vk_lsvd_files.py. Every week with a file is a window, also without rows. A
+`timestamp` in all weeks orders the rows of each. The test part, weeks and embeddings may be absent.
 """
 
 import json
+from functools import partial
 from pathlib import Path
 
 from core.script import InputError, report
@@ -18,8 +19,9 @@ from readers.ids import Ids
 from readers.params import ReaderParams
 from readers.parquet import reading
 from readers.positive_rule import Rule
+from readers.time_order import TIMESTAMP
 from readers.vk_log import STRENGTH_COLUMNS, read_log, strength
-from readers.vk_metadata import check_metadata, embeddings_of, read_items, read_users
+from readers.vk_metadata import check_metadata, embeddings_of, read_metadata
 
 __all__ = ["FETCHER", "STRENGTH_COLUMNS", "TIME", "read", "strength"]
 
@@ -36,12 +38,14 @@ def read(data: ReaderParams) -> Tables:
     if not embeddings.exists():
         report_absent(f"{embeddings}: not found; no item has an embedding", data)
     numbers = np.arange(len(weeks), dtype=np.int16)
-    log, user_ids, item_ids = read_log(list(weeks.values()), rule, "week", numbers)
-    metadata = {"n_weeks": str(len(weeks)), "weeks": json.dumps(list(weeks))}
+    of_ids = partial(read_metadata, users, items)
+    log, item_ids, of = read_log(list(weeks.values()), rule, of_ids, "week", numbers)
+    columns = {"start": list(weeks), "part": [path.parent.name for path in weeks.values()]}
+    metadata = {"n_weeks": str(len(weeks)), "weeks": json.dumps(columns)}
+    log = log.select([of for of in log.column_names if of != TIMESTAMP])  # weeks are the windows
     return Tables(
         log.replace_schema_metadata(metadata | (log.schema.metadata or {})),
-        read_users(users, user_ids),
-        *read_items(items, item_ids),
+        *of,
         read_embeddings(embeddings, item_ids, data.embedding_width)
         if embeddings.exists()
         else np.full((len(item_ids), 1), np.nan, dtype=np.float32),
@@ -56,15 +60,12 @@ def report_absent(what: str, data: ReaderParams) -> None:
 
 
 def find_weeks(folder: Path, data: ReaderParams) -> dict[int, Path]:
-    """Return the files of all weeks by number, oldest first; InputError where there is none, or
-    where two have the same number.
-    """
+    """Return number -> file of all weeks, oldest first; InputError if there is none."""
     below = folder / files.weeks_folder(data.subsample)
     found: dict[int, Path] = {}
     for path in (path for part in files.PARTS for path in (below / part).glob(files.ANY_WEEK)):
-        if (number := files.week_number(path.name)) is None:
-            continue
-        if found.setdefault(number, path) != path:
+        number = files.week_number(path.name)
+        if number is not None and found.setdefault(number, path) != path:
             raise InputError(f"{path}: {found[number]} is week {number} too; remove one of them")
     if not found:
         there = sorted(path.name for path in (folder / files.SUBSAMPLES).glob("*"))
@@ -93,9 +94,8 @@ def arrays_of(path: Path) -> tuple[np.ndarray, np.ndarray]:
     # zip, zlib and numpy have many errors for a broken file
     with reading(path, "npz", Exception), np.load(path, allow_pickle=False) as loaded:
         item_id, embedding = (np.asarray(loaded[name]) for name in ("item_id", "embedding"))
-    is_fit = item_id.ndim == 1 and item_id.dtype.kind in "iuU"
-    is_fit &= embedding.ndim == 2 and embedding.dtype.kind in "fiu" and embedding.size > 0
-    if not is_fit or len(embedding) != len(item_id):
+    is_fit = item_id.dtype.kind in "iuU" and embedding.dtype.kind in "fiu" and embedding.ndim == 2
+    if not is_fit or item_id.shape != embedding.shape[:1] or not embedding.size:
         raise InputError(
             f"{path}: item_id is {item_id.dtype} {item_id.shape}, embedding {embedding.dtype}"
             f" {embedding.shape}; must be integers or strings (n,) and numbers (n, width)"

@@ -6,8 +6,7 @@ metadata/users_metadata.parquet       user_id, age, gender, geo
 metadata/items_metadata.parquet       item_id, author_id, duration
 metadata/item_embeddings.npz          item_id (n,), embedding (n, width), in an order of its own
 
-The hub is that of HF_ENDPOINT, if it is set. huggingface_hub is imported late, because it reads its
-environment when it is loaded.
+huggingface_hub is imported late, because it reads its environment when it is loaded.
 """
 
 import json
@@ -39,7 +38,7 @@ def weeks_folder(subsample: str) -> str:
 def week_number(name: str) -> int | None:
     """Return the number in the name of a week's file; None for any other name."""
     match = re.fullmatch(r"week_([0-9]+)\.parquet", name)
-    return None if match is None else int(match.group(1))
+    return int(match[1]) if match else None
 
 
 def is_asked(data: ReaderParams) -> bool:
@@ -48,9 +47,7 @@ def is_asked(data: ReaderParams) -> bool:
 
 
 def fetch(data: ReaderParams, raw: Path) -> None:
-    """Fetch the files that data.path lacks; InputError where hub or network fail. An interrupted
-    run keeps the files that it has fetched whole.
-    """
+    """Fetch the files that data.path lacks; InputError where hub or network fail."""
     folder = Path(data.path)
     if is_whole(folder, data.subsample):
         return
@@ -74,9 +71,7 @@ def fetch(data: ReaderParams, raw: Path) -> None:
 
 
 def fetch_absent(folder: Path, subsample: str) -> None:
-    """Fetch the files that the folder lacks, one by one, each whole or not at all, all of one
-    commit of the dataset.
-    """
+    """Fetch the files that the folder lacks, one by one, of one commit of the dataset."""
     from huggingface_hub import HfApi, hf_hub_download
 
     info = HfApi().dataset_info(HUB_DATASET)
@@ -97,9 +92,7 @@ def fetch_absent(folder: Path, subsample: str) -> None:
 
 
 def is_whole(folder: Path, subsample: str) -> bool:
-    """Return whether the folder has the metadata, and at least a week of each part. That of the
-    test part is fetched last; fewer weeks than the hub has are the user's choice.
-    """
+    """Return whether the folder has the metadata and a week of each part; test is fetched last."""
     weeks = folder / weeks_folder(subsample)
     return all((folder / name).exists() for name in METADATA) and all(
         any((weeks / part).glob(ANY_WEEK)) for part in PARTS
@@ -108,14 +101,10 @@ def is_whole(folder: Path, subsample: str) -> bool:
 
 def needed(names: Iterable[str], subsample: str) -> list[str]:
     """Return the files to have, in the order of fetching; InputError for an unknown subsample."""
-    folder = weeks_folder(subsample)
-    paths = [PurePosixPath(name) for name in sorted(names)]
-    weeks = [
-        str(path)
-        for part in PARTS
-        for path in paths
-        if path.parent == PurePosixPath(folder, part) and week_number(path.name) is not None
-    ]
+    paths = [PurePosixPath(name) for name in sorted(names) if name.count("/") > 1]
+    found = [path for path in paths if week_number(path.name) is not None]
+    folders = [PurePosixPath(weeks_folder(subsample), part) for part in PARTS]
+    weeks = [str(path) for folder in folders for path in found if path.parent == folder]
     if not weeks:
         known = sorted({path.parts[1] for path in paths if path.parts[0] == SUBSAMPLES})
         raise InputError(

@@ -15,10 +15,18 @@ import pyarrow.compute as pc
 from scipy import sparse
 
 from readers.ids import Ids, places_of
-from readers.parquet import Kind, check_finite, check_kind, read_table, require
+from readers.parquet import Kind, check_finite, check_kind, number, read_table, require
 
 USER_COLUMNS: dict[str, Kind] = {"age": "number", "gender": "category", "geo": "category"}
 ITEM_COLUMNS: dict[str, Kind] = {"duration": "number", "author_id": "category"}
+
+
+Metadata = tuple[pa.Table, pa.Table, sparse.csr_array]  # users.parquet, items.parquet, the tags
+
+
+def read_metadata(users: Path, items: Path, user_ids: Ids, item_ids: Ids) -> Metadata:
+    """Return the metadata of these ids; check_metadata has passed the files."""
+    return read_users(users, user_ids), *read_items(items, item_ids)
 
 
 def check_metadata(users: Path, items: Path) -> None:
@@ -30,14 +38,12 @@ def check_metadata(users: Path, items: Path) -> None:
 
 
 def read_users(path: Path, ids: Ids) -> pa.Table:
-    """Return users.parquet: user_id, age, gender, geo; check_metadata has passed the file."""
+    """Return users.parquet: user_id, age, gender, geo, of a file that check_metadata accepts."""
     return pa.table({"user_id": ids.values, **_features(path, "user_id", USER_COLUMNS, ids)})
 
 
 def read_items(path: Path, ids: Ids) -> tuple[pa.Table, sparse.csr_array]:
-    """Return items.parquet: item_id, duration; and item_tags.npz, CSR float32 (n_items, n_authors).
-    check_metadata has passed the file.
-    """
+    """Return the same of items: item_id, duration; and item_tags.npz, CSR (n_items, n_authors)."""
     features = _features(path, "item_id", ITEM_COLUMNS, ids)
     author = features.pop("author_id")
     indptr = np.append(0, np.cumsum(author.is_valid())).astype(np.int32)
@@ -50,16 +56,14 @@ def read_items(path: Path, ids: Ids) -> tuple[pa.Table, sparse.csr_array]:
 def _features(
     path: Path, id_column: str, kinds: dict[str, Kind], ids: Ids
 ) -> dict[str, pa.ChunkedArray | pa.DictionaryArray]:
-    """Return the columns in the order of the ids, null for ids without a row: float32 for a number,
-    dictionary<int32, string> for a category.
-    """
+    """Return the columns of users.parquet or items.parquet, null for ids without a row."""
     table = read_table(path, [id_column, *kinds])
     places = places_of(ids, table[id_column], path, id_column)
     columns = {}
     for name, kind in kinds.items():
         if kind == "number":
             check_finite(table[name], f"{path}: {name}")
-            columns[name] = table[name].take(places).cast(pa.float32(), safe=False)  # may round
+            columns[name] = number(table[name].take(places))
         else:
             columns[name] = category(table[name].take(places), table[name])
     return columns
@@ -89,10 +93,8 @@ def _natural(text: str) -> tuple[bool, float, str]:
 def embeddings_of(
     ids: Ids, item_id: pa.ChunkedArray, vectors: np.ndarray, width: int, path: Path
 ) -> np.ndarray:
-    """Return float32 (n_items, width), the first `width` columns of the vectors, all if 0; NaN for
-    an item without a finite vector. Reports how many items have none.
-
-    item_id, vectors  (n,) and (n, width) of the file
+    """Return float32 (n_items, width), the first `width` columns (0: all) of the file's vectors,
+    NaN for an item without a finite one. Reports how many. item_id (n,), vectors (n, there)
     """
     places = places_of(ids, item_id, path, "item_id")
     width = chosen_width(width, vectors.shape[1], path)

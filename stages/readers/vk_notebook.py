@@ -11,6 +11,7 @@ item_metadata.parquet instead. Each file may be a folder of part files.
 """
 
 import re
+from functools import partial
 from pathlib import Path
 
 from core.script import InputError, report
@@ -25,7 +26,7 @@ from readers.parquet import describe, is_number, read_table, require
 from readers.positive_rule import Rule
 from readers.time_order import TIMESTAMP
 from readers.vk_log import STRENGTH_COLUMNS, read_log, strength
-from readers.vk_metadata import check_metadata, embeddings_of, read_items, read_users
+from readers.vk_metadata import check_metadata, embeddings_of, read_metadata
 
 __all__ = ["STRENGTH_COLUMNS", "TIME", "read", "strength"]
 
@@ -45,22 +46,21 @@ def read(data: ReaderParams) -> Tables:
     check_metadata(folder / USERS, folder / ITEMS)
     embeddings, columns = find_embeddings(folder)
     is_test = np.array([False, True])
-    log, user_ids, item_ids = read_log(paths, rule, "is_test", is_test, by_time=True)
-    report_overlap(log, paths)
+    of_ids = partial(read_metadata, folder / USERS, folder / ITEMS)
+    log, item_ids, of = read_log(paths, rule, of_ids, "is_test", is_test)
+    if TIMESTAMP in log.column_names:
+        report_overlap(log, paths)
     table = read_table(embeddings, ["item_id", *columns])
     vectors = vectors_of(table.select(columns), embeddings)
     return Tables(
         log,
-        read_users(folder / USERS, user_ids),
-        *read_items(folder / ITEMS, item_ids),
+        *of,
         embeddings_of(item_ids, table["item_id"], vectors, data.embedding_width, embeddings),
     )
 
 
 def report_overlap(log: pa.Table, paths: list[Path]) -> None:
     """Report how many rows of the test file are earlier than the last row of the train file."""
-    if TIMESTAMP not in log.column_names:
-        return
     times, is_test = log[TIMESTAMP].to_numpy(), log["is_test"].to_numpy()
     is_earlier = times[is_test] < times[~is_test][-1]
     if n := np.count_nonzero(is_earlier):
@@ -84,22 +84,16 @@ def find_embeddings(folder: Path) -> tuple[Path, list[str]]:
 
 
 def embedding_columns(schema: pa.Schema, path: Path) -> list[str]:
-    """Return `embedding` or `embeddings`, or else the only column of lists of numbers, or else the
-    only columns of numbers that are numbered from 0 or 1 without a gap.
+    """Return `embedding`, or `embeddings`, or else the only column of lists of numbers, or else the
+    columns of numbers whose names differ in a number alone, such as emb_0 and emb_1.
     """
     lists = [[field.name] for field in schema if _is_list_of_numbers(field.type)]
     named = [names for names in lists if names[0] in ("embedding", "embeddings")]
-    found: dict[str, dict[int, str]] = {}
-    for field in schema:
-        match = re.fullmatch(r"(.*?)([0-9]+)", field.name)
-        if match and is_number(field.type):
-            found.setdefault(match[1], {})[int(match[2])] = field.name
-    numbered = [
-        [of[number] for number in sorted(of)]
-        for of in found.values()
-        if len(of) > 1 and min(of) in (0, 1) and max(of) - min(of) == len(of) - 1
-    ]
-    choices = named[:1] or lists or numbered
+    numbered: dict[str, list[str]] = {}
+    for name in sorted(schema.names, key=lambda name: int(re.search(r"\d*$", name)[0] or 0)):
+        if name[-1:].isdecimal() and is_number(schema.field(name).type):
+            numbered.setdefault(name.rstrip("0123456789"), []).append(name)
+    choices = named[:1] or lists or [names for names in numbered.values() if len(names) > 1]
     if len(choices) > 1:
         names = ", ".join(columns[0] for columns in choices)
         raise InputError(f"{path}: {names} could all be the embedding; keep one of them")
@@ -112,18 +106,14 @@ def _is_list_of_numbers(kind: pa.DataType) -> bool:
 
 
 def vectors_of(table: pa.Table, path: Path) -> np.ndarray:
-    """Return float32 (n_rows, width) of a column of lists or of columns of numbers; NaN for null.
-    InputError where the lists are not of one length.
-    """
+    """Return a column of lists of one length, or columns of numbers, as float32 (n_rows, width)."""
     if table.num_columns > 1:
         return np.column_stack([of.cast(pa.float32(), safe=False).to_numpy() for of in table])
     lists = table[0].combine_chunks()
     lengths = pc.list_value_length(lists).unique().drop_null().to_pylist()
     if len(lengths) != 1 or not lengths[0]:
-        raise InputError(
-            f"{path}: {table.column_names[0]} has lists of {', '.join(map(str, lengths)) or 'no'}"
-            " numbers; must be lists of one length"
-        )
+        there = f"{table.column_names[0]} has lists of {', '.join(map(str, lengths)) or 'no'}"
+        raise InputError(f"{path}: {there} numbers; must be lists of one length")
     vectors = np.full((len(lists), lengths[0]), np.nan, dtype=np.float32)
     numbers = lists.drop_null().flatten().cast(pa.float32(), safe=False)
     vectors[lists.is_valid()] = numbers.to_numpy(zero_copy_only=False).reshape(-1, lengths[0])

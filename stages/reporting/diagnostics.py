@@ -1,6 +1,7 @@
 """Diagnostics: what may be wrong with a run, each with a code, a finding and what to do.
 
-A check is a function (Facts) -> Outcome with a line in CHECKS. Only D2 looks at the test folds.
+A check is a function (Facts) -> Outcome with a line in CHECKS. Only D2 and D9 look at the test
+folds.
 """
 
 import math
@@ -8,44 +9,40 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from core.factors import COLLAPSED, TUNE
+from core.history import MANY_TIED, tied_share
+
 import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
+from evaluation.item_age import NEW
+
 WINDOWS_P = 0.05  # below, windows differ by more than chance
 EDGE_GAIN = 0.01  # relative gain of the last step to the edge of a grid
 ALS_SHARE = 0.9  # of the MAP of the best baseline
-TIED_SHARE = 0.01
 COLD_SHARE = 1 / 3
 FALL = 0.01  # relative fall of the learning curve from its best point
+NEW_SHARE = 0.05  # of the relevant pairs
 SEEDS = 2.0  # standard deviations over seeds that a gain must exceed
 
 
 @dataclass(frozen=True)
 class Facts:
-    """The input of the checks.
+    """The input of the checks."""
 
-    summary         kind (validation, test) -> metrics/KIND.json
-    baselines       metrics/baselines.json; gains: metrics/windows.csv
-    windows         data/split/windows.csv
-    learning_curve  metrics/tables/learning_curve.csv
-    k               cut-off of the metrics
-    """
-
-    summary: Mapping[str, dict]
-    baselines: dict
-    gains: pd.DataFrame
-    windows: pd.DataFrame
-    learning_curve: pd.DataFrame
-    k: int
+    summary: Mapping[str, dict]  # kind (validation, test) -> metrics/KIND.json
+    baselines: dict  # metrics/baselines.json
+    gains: pd.DataFrame  # metrics/windows.csv
+    windows: pd.DataFrame  # data/split/windows.csv
+    learning_curve: pd.DataFrame  # metrics/tables/learning_curve.csv
+    item_age: pd.DataFrame  # metrics/tables/item_age.csv
+    energy_share: float  # core.factors.energy_share of the items, the largest of validation
+    k: int  # cut-off of the metrics
 
     def gain(self, kind: str) -> float:
         """MAP@k of the hybrid minus that of ALS."""
         return self.summary[kind]["uplift"][f"map@{self.k}"]
-
-    def map_of(self, model: str) -> float:
-        """MAP@k of ALS or the hybrid on validation."""
-        return self.summary["validation"][model][f"map@{self.k}"]
 
 
 class Outcome(NamedTuple):
@@ -107,7 +104,8 @@ def baseline_is_untuned(facts: Facts) -> Outcome:
 def als_is_untuned(facts: Facts) -> Outcome:
     """Test whether ALS is too weak for a gain over it to mean much."""
     maps = {name: of[f"map@{facts.k}"] for name, of in facts.baselines["validation"].items()}
-    als, best, popular = facts.map_of("als"), max(maps.values()), maps.get("popular", 0.0)
+    als = facts.summary["validation"]["als"][f"map@{facts.k}"]
+    best, popular = max(maps.values()), maps.get("popular", 0.0)
     text = (
         f"MAP@{facts.k} on validation is {als:.4f} for ALS, {best:.4f} for the best baseline and "
         f"{popular:.4f} for the most popular items"
@@ -119,10 +117,9 @@ def windows_share_times(facts: Facts) -> Outcome:
     """Test whether many interactions have the timestamp of an edge between windows."""
     if "n_tied" not in facts.windows:
         return Outcome(None, "the data have no timestamps")
-    n_tied = facts.windows.groupby("start")["n_tied"].first().sum()  # windows may share a start
-    share = n_tied / facts.windows["n_interactions"].sum()
+    share = tied_share(facts.windows)
     text = f"{share:.1%} of the interactions share the timestamp at which a window starts"
-    return Outcome(share >= TIED_SHARE, text)
+    return Outcome(share >= MANY_TIED, text)
 
 
 def cold_users_dominate(facts: Facts) -> Outcome:
@@ -158,6 +155,36 @@ def seeds_decide(facts: Facts) -> Outcome:
     return Outcome(abs(gain) <= SEEDS * deviation, text)
 
 
+def weeks_are_missing(facts: Facts) -> Outcome:
+    """Test whether the source lacks weeks between its first and its last, or the test part."""
+    if "part" not in facts.windows:
+        return Outcome(None, "the data have no weeks")
+    weeks, last = facts.windows["start"], facts.windows["part"].iloc[-1]
+    n_absent = weeks.max() - weeks.min() + 1 - len(weeks)
+    text = f"{n_absent} weeks between the first and the last are absent; the last is of {last}/"
+    return Outcome(n_absent > 0 or last != "test", text)
+
+
+def new_items_are_missed(facts: Facts) -> Outcome:
+    """Test whether many relevant items are new, and none of them is recommended."""
+    ages = facts.item_age
+    new = ages[(ages["age"] == NEW) & (ages["fold"] == "all")].set_index("kind")
+    share, recall = new["share"], new["recall_hybrid"].fillna(0)
+    text = "; ".join(
+        f"{share[kind]:.1%} of the relevant pairs on {kind} are on items that the history does not "
+        f"know, of which the hybrid finds {recall[kind]:.1%}"
+        for kind in new.index
+    )
+    return Outcome(bool(((share >= NEW_SHARE) & (recall == 0)).any()), text)
+
+
+def als_collapsed(facts: Facts) -> Outcome:
+    """Test whether all factors of ALS point in one direction."""
+    share = facts.energy_share
+    text = f"one dimension has {share:.1%} of the energy of the factors of ALS"
+    return Outcome(share > COLLAPSED, text)
+
+
 class Check(NamedTuple):
     """A check with the title of the problem that it looks for, and what to do about it."""
 
@@ -185,8 +212,7 @@ CHECKS = {
     "D4": Check(
         "ALS is untuned",
         als_is_untuned,
-        "A gain over a weak ALS means little. Tune it first: python stages/search.py "
-        "als.alpha=0.1..100:log als.regularization=0.1..100:log als.factors=16..256:log --draws 20",
+        f"A gain over a weak ALS means little. Tune it first: {TUNE}",
     ),
     "D5": Check(
         "windows start within equal timestamps",
@@ -207,6 +233,23 @@ CHECKS = {
     ),
     "D8": Check(
         "seeds decide the result", seeds_decide, "Average more models: raise ranker.n_seeds."
+    ),
+    "D9": Check(
+        "weeks are missing",
+        weeks_are_missing,
+        "The last week counts as the test, and the weeks around a gap as consecutive. Compare the "
+        "results only with runs on the same weeks.",
+    ),
+    "D10": Check(
+        "new items are out of reach",
+        new_items_are_missed,
+        "Recommend items that nobody has seen yet: set candidates.new_items to published or all, "
+        "with content among candidates.sources.",
+    ),
+    "D11": Check(
+        "the factors of ALS collapsed",
+        als_collapsed,
+        f"ALS recommends nearly the same items to all users. Tune it: {TUNE}",
     ),
 }
 

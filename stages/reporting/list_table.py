@@ -1,26 +1,28 @@
-"""A row per judged list: AP of every model, and properties of the lists of ALS and the hybrid."""
+"""A row per judged list: AP of every model, and properties of the lists of ALS and the hybrid; and
+slices of them, by activity, by each column of the users, and by popularity of items.
+"""
 
 from core import metrics
 from core.history import load_fold
-from core.top_lists import TopLists
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from scipy import sparse
 
+from evaluation.bootstrap import Interval, intervals
 from evaluation.judged import als_lists_and_counts, judge, recommended_lists
+from evaluation.results import by_activity
 
 PER_USER = "data/per_user/{fold}.parquet"
+MOST_LEVELS = 8  # of a column: smaller categories are merged, numbers are cut into quarters
 
 
 def list_table(
     fold: str, user_ids: pa.ChunkedArray, item_ids: pa.ChunkedArray, vectors: np.ndarray, k: int
 ) -> pd.DataFrame:
-    """Return the lists of a fold, by user.
+    """Return the lists of a fold, by user. vectors: see diversity()
 
-    vectors  float32 (n_items, d): embeddings of items.parquet; a row has length 1, or 0 for an item
-             without an embedding
     Columns: fold; user, a row of users.parquet; is_cold, n_positives (in the history), n_relevant,
     n_found (relevant items among the candidates); ap_MODEL, ndcg_MODEL; for MODEL als and hybrid:
     popular_MODEL and tail_MODEL, AP where only the relevant items in the popular tenth of the
@@ -33,16 +35,14 @@ def list_table(
     share = np.zeros(len(item_ids))
     share[history.items] = np.bincount(history.positives.indices, minlength=history.n_items)
     share /= history.n_users
-    columns = {
-        "fold": fold,
-        "user": judged.user,
-        "n_positives": judged.n_positives,
-        "n_found": judged.n_found,
-    }
+    columns = {"fold": fold, "user": judged.user}
+    columns |= {"n_positives": judged.n_positives, "n_found": judged.n_found}
     n_tail = judged.n_relevant - judged.n_popular
     for name, of in lists.items():
         popular = judged.popular_hits[name]
-        matrix = list_matrix(of, len(user_ids), len(item_ids))[judged.user]
+        ones = np.ones(len(of.user))  # where an item is in a user's list
+        matrix = sparse.csr_array((ones, (of.user, of.item)), shape=(len(user_ids), len(item_ids)))
+        matrix = matrix[judged.user]
         columns |= {
             f"popular_{name}": _average_precision(popular, judged.n_popular),
             f"tail_{name}": _average_precision(judged.hits[name] & ~popular, n_tail),
@@ -54,33 +54,62 @@ def list_table(
 
 
 def _average_precision(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
-    """AP@k of every list, NaN where nothing is relevant."""
+    """Return AP@k of every list, NaN where nothing is relevant."""
     of_any = metrics.average_precision(hits, np.maximum(1, n_relevant))
     return np.where(n_relevant > 0, of_any, np.nan)
 
 
-def list_matrix(lists: TopLists, n_users: int, n_items: int) -> sparse.csr_array:
-    """Return 1 where an item is in a user's list: CSR float64 (n_users, n_items)."""
-    ones = np.ones(len(lists.user))
-    return sparse.csr_array((ones, (lists.user, lists.item)), shape=(n_users, n_items))
-
-
 def popularity(matrix: sparse.csr_array, share: np.ndarray) -> np.ndarray:
-    """Return the mean `share` of the items of each list: float64 (n_lists,), NaN without a list.
-
-    share  float64 (n_items,): of the history's users who liked the item
-    """
+    """Return the mean share of users who liked an item of the list, float64 (n_lists,)."""
     with np.errstate(invalid="ignore"):
         return (matrix @ share) / np.diff(matrix.indptr)
 
 
 def diversity(matrix: sparse.csr_array, vectors: np.ndarray) -> np.ndarray:
-    """Return 1 minus the mean cosine of all pairs of items of each list: float64 (n_lists,), NaN
-    where fewer than two items have a vector.
-
-    vectors  float (n_items, d), rows of length 1 or 0
+    """Return 1 minus the mean cosine of all pairs of items of each list, float64 (n_lists,); NaN if
+    fewer than two items have a vector. vectors: float (n_items, d), rows of length 1 or 0
     """
     n = matrix @ (np.abs(vectors).sum(axis=1) > 0)
     total = matrix @ vectors.astype(np.float64)  # |sum|^2 = n + sum of the cosines of all pairs
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(n > 1, 1 - ((total**2).sum(axis=1) - n) / (n * (n - 1)), np.nan)
+
+
+def slices_of(
+    lists: pd.DataFrame, users: pd.DataFrame, n_resamples: int, seed: int, n_threads: int
+) -> dict[tuple[str, str], Interval]:
+    """Return the paired gain of the hybrid over ALS in each slice: (dimension, level) -> interval.
+    lists: see list_table; users: the features of users.parquet, one row per user
+    """
+    gain = (lists["ap_hybrid"] - lists["ap_als"]).to_numpy()
+    dimensions = {"positives in the history": by_activity(lists["n_positives"].to_numpy())}
+    for name, values in users.items():
+        of_column = levels(values.take(lists["user"].to_numpy()))
+        if len(of_column) > 1:
+            dimensions[name.replace("_", " ")] = of_column
+    columns = {
+        (dimension, level): np.where(is_in, gain, np.nan)
+        for dimension, of in dimensions.items()
+        for level, is_in in of.items()
+    }
+    for level, prefix in (("most popular tenth", "popular"), ("all others", "tail")):
+        of_items = (lists[f"{prefix}_hybrid"] - lists[f"{prefix}_als"]).to_numpy()
+        columns["popularity of the item", level] = of_items
+    return intervals(columns, lists["user"].to_numpy(), n_resamples, seed, n_threads)
+
+
+def levels(values: pd.Series) -> dict[str, np.ndarray]:
+    """Return the levels of a column: name -> bool (n,). Numbers with many values are cut into
+    quarters; of many categories, only the largest have a level.
+    """
+    is_number = pd.api.types.is_numeric_dtype(values)
+    is_cut = is_number and values.nunique() > MOST_LEVELS
+    if is_cut:
+        quarters = pd.qcut(values, 4, duplicates="drop")
+        values = quarters.map(lambda one: one.right, na_action="ignore").astype(float)
+    prefix = "up to " if is_cut else ""
+    kept = sorted(values.value_counts().index[:MOST_LEVELS])
+    masks = {f"{prefix}{one:g}" if is_number else str(one): values == one for one in kept}
+    masks["all others"] = values.notna() & ~values.isin(kept)
+    masks["unknown"] = values.isna()
+    return {name: of.to_numpy() for name, of in masks.items() if of.any()}

@@ -12,14 +12,9 @@ from matplotlib.axes import Axes
 
 from evaluation.pictures import PALETTE
 
-NOISE = "|".join(  # of matplotlib, in a page with a style sheet
-    (
-        "<metadata>.*?</metadata>",
-        "<style.*?</style>",
-        r"\n *",
-        "font-family: [^;]*; ",
-        r' transform="rotate\(-0 [^"]*"',
-    )
+NOISE = (  # of matplotlib, in a page with a style sheet
+    r"<metadata>.*?</metadata>|<style.*?</style>|\n *|font-family: [^;]*; "
+    r'| transform="rotate\(-0 [^"]*"'
 )
 STYLE = Path(__file__).with_name("style.css")
 
@@ -27,30 +22,18 @@ STYLE = Path(__file__).with_name("style.css")
 class Html(str):
     """Markup. Any other string is text, which is escaped when it is put into markup."""
 
-    __slots__ = ()
-
 
 def tag(name: str, *children: object, **attributes: object) -> Html:
-    """Return <name attributes>children</name>. class_ is written as class and a_b as a-b; an
-    attribute that is None is left out.
-    """
-    written = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{escape(str(value))}"'
-        for key, value in attributes.items()
-        if value is not None
-    )
+    """Return <name attributes>children</name>. class_ becomes class, a_b a-b; None is left out."""
+    given = {key.rstrip("_"): value for key, value in attributes.items() if value is not None}
+    written = "".join(f' {k.replace("_", "-")}="{escape(str(of))}"' for k, of in given.items())
     return Html(f"<{name}{written}>{join(*children)}</{name}>")
 
 
 def join(*children: object) -> Html:
     """Return the children one after the other; None is nothing."""
-    return Html(
-        "".join(
-            child if isinstance(child, Html) else escape(str(child), quote=False)
-            for child in children
-            if child is not None
-        )
-    )
+    given = [one for one in children if one is not None]
+    return Html("".join(one if isinstance(one, Html) else escape(str(one), False) for one in given))
 
 
 def document(title: str, head: Html, sections: dict[str, Html], foot: str) -> str:
@@ -77,10 +60,6 @@ def paragraph(*children: object) -> Html:
     return tag("p", *children)
 
 
-def note(*children: object) -> Html:
-    return tag("p", *children, class_="note")
-
-
 def figures(*parts: Html) -> Html:
     """Return figures side by side, as many as there is room for."""
     return tag("div", *parts, class_="pictures")
@@ -92,9 +71,7 @@ def figure(heading: str, axes: Axes, words: str) -> Html:
 
 
 def picture(axes: Axes, title: str, words: str) -> Html:
-    """Return the figure of these axes as SVG whose colours follow the style sheet. The ids in the
-    SVG depend on its title.
-    """
+    """Return these axes as SVG whose colours follow the style sheet and whose ids the title."""
     matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": title})
     file = io.StringIO()
     with warnings.catch_warnings():
@@ -114,10 +91,8 @@ def picture(axes: Axes, title: str, words: str) -> Html:
 def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[object]]) -> Html:
     """Return a table that scrolls sideways where it is too wide."""
     names = tag("tr", *(tag("th", name, scope="col") for name in head))
-    body = [
-        tag("tr", tag("th", row[0], scope="row"), *(tag("td", cell) for cell in row[1:]))
-        for row in rows
-    ]
+    cells = [[tag("th", row[0], scope="row"), *(tag("td", of) for of in row[1:])] for row in rows]
+    body = [tag("tr", *row) for row in cells]
     parts = tag("caption", caption), tag("thead", names), tag("tbody", *body)
     scrolls = {"class_": "wide", "role": "region", "aria_label": caption, "tabindex": 0}
     return tag("div", tag("table", *parts), **scrolls)

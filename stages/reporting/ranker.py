@@ -9,7 +9,7 @@ from core.lists import Lists
 import numpy as np
 import pandas as pd
 
-from families import FAMILIES, feature_matrix, load_params
+from families import families_of, feature_matrix, load_params
 from families.context import load_context, rows_of
 from rankers import trained
 from rankers.lean_lightgbm import lightgbm as lgb
@@ -19,34 +19,24 @@ CONTENDERS = 10  # best candidates of each list whose contributions are averaged
 
 @dataclass(frozen=True)
 class RankedLists(Lists):
-    """Lists of warm users, with the models of the ranker that order them.
+    """Lists of warm users, with the models of the ranker that order them."""
 
-    user, item  int32 (n_rows,): rows of users.parquet and items.parquet, one user's after the
-                other's
-    rank        als, hybrid -> int (n_rows,): 1 is best, 0 where ALS did not retrieve the item
-    values      float32 (n_rows, n_features); family_of: name of each column -> its family
-    """
-
-    user: np.ndarray
-    item: np.ndarray
-    rank: dict[str, np.ndarray]
-    values: np.ndarray
-    family_of: dict[str, str]
+    user: np.ndarray  # int32 (n_rows,): rows of users.parquet
+    item: np.ndarray  # int32 (n_rows,): rows of items.parquet
+    rank: dict[str, np.ndarray]  # als, hybrid -> int (n_rows,), 1 is best, 0: not retrieved by ALS
+    values: np.ndarray  # float32 (n_rows, n_features)
+    family_of: dict[str, str]  # name of each column of the values -> its family
     models: list[lgb.Booster]
     n_threads: int
 
     def contributions(self, rows: np.ndarray) -> pd.DataFrame:
-        """Return what each feature adds to the score of these rows: a column per feature. A row
-        sums to the score minus a constant.
-
-        SHAP values by LightGBM (Lundberg et al. 2020), as slow as 100 predictions: for few rows.
+        """Return what each feature adds to the score of these rows, a column per feature: SHAP
+        values by LightGBM (Lundberg et al. 2020), as slow as 100 predictions.
         """
         values = np.ascontiguousarray(self.values[rows])
-        added = [
-            model.predict(values, pred_contrib=True, num_threads=self.n_threads)
-            for model in self.models
-        ]
-        return pd.DataFrame(np.mean(added, axis=0)[:, :-1], columns=list(self.family_of))
+        of_shap = {"pred_contrib": True, "num_threads": self.n_threads}
+        added = np.mean([model.predict(values, **of_shap) for model in self.models], axis=0)
+        return pd.DataFrame(added[:, :-1], columns=list(self.family_of))
 
 
 def ranked_lists(fold: str, history: History, users: np.ndarray, n_threads: int) -> RankedLists:
@@ -55,8 +45,8 @@ def ranked_lists(fold: str, history: History, users: np.ndarray, n_threads: int)
     lists = candidate_lists.concatenate(blocks)
     params, models = load_params(trained.FOLDER), trained.load(fold, "warm")
     context, rows = load_context(history, params), rows_of(lists, history)
-    families = {name: FAMILIES[name](context) for name in params.groups}
-    values = feature_matrix(list(families.values()), rows).values
+    families = families_of(context, params.groups)
+    values = feature_matrix(families, rows).values
     score = trained.predict(models, values, n_threads).mean(axis=0)
     return RankedLists(
         user=lists.user,
@@ -70,9 +60,7 @@ def ranked_lists(fold: str, history: History, users: np.ndarray, n_threads: int)
 
 
 def ranks(score: np.ndarray, lists: Lists) -> np.ndarray:
-    """Return the rank of each row in its list, 1 is best: int64 (n_rows,). Equal scores keep the
-    order of the candidates.
-    """
+    """Return int64 (n_rows,): the rank of a row in its list, 1 is best; ties keep their order."""
     order = np.lexsort((-score, lists.list_of_row))
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order)) - np.repeat(lists.starts, lists.group) + 1
@@ -80,11 +68,9 @@ def ranks(score: np.ndarray, lists: Lists) -> np.ndarray:
 
 
 def family_contributions(lists: RankedLists, users: np.ndarray) -> pd.Series:
-    """Return the mean absolute contribution of each family to the scores of the CONTENDERS best
-    candidates of each of these users, the largest first.
-
-    The mean over the list's contenders is subtracted from a contribution, because what is equal
-    for all items of a user moves none of them.
+    """Return the mean |contribution| of each family to the scores of the CONTENDERS best candidates
+    of each user, the largest first. The mean over a list's contenders is subtracted first, because
+    what is equal for all items of a user moves none of them.
     """
     rows = np.flatnonzero(np.isin(lists.user, users) & (lists.rank["hybrid"] <= CONTENDERS))
     added = lists.contributions(rows).T.groupby(lists.family_of, sort=False).sum().T

@@ -4,24 +4,18 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from evaluation import pictures
 from evaluation.bootstrap import Interval
-from evaluation.pictures import (
-    PALETTE,
-    Row,
-    bars,
-    canvas,
-    forest,
-    gain_rows,
-    interval_text,
-    lines,
-    signed,
-)
+from evaluation.pictures import Row, interval_text
+from evaluation.results import worse_than
 from reporting.diagnostics import CHECKS, Outcome
-from reporting.page import Html, figure, figures, join, note, paragraph, table, tag
+from reporting.page import Html, figure, figures, join, paragraph, table, tag
 from reporting.ranker import CONTENDERS
 
 N_FEATURES = 15  # shown
 KINDS = ("validation", "test")
+Summaries = Mapping[str, dict]  # kind -> metrics/KIND.json
+Gains = Mapping[str, Mapping[str, Interval]]  # kind -> model or measure -> the hybrid minus it
 
 
 def gain_of(summary: dict, key: str, base: str = "uplift") -> Interval:
@@ -30,8 +24,12 @@ def gain_of(summary: dict, key: str, base: str = "uplift") -> Interval:
     return Interval(of[key], of["ci95_low"], of["ci95_high"], summary["n_lists"])
 
 
-def headline(gain: Interval) -> str:
-    """Return the verdict on test in a few words."""
+def headline(gain: Interval, worse: Sequence[str] = ()) -> str:
+    """Return the verdict on test in a few words, or that on validation where the hybrid is
+    significantly worse there. worse: than what, see results.worse_than
+    """
+    if worse:
+        return f"The hybrid is worse than {' and '.join(worse)} on the validation windows"
     if gain.low > 0:
         return "The hybrid beats ALS on the test windows"
     if gain.high < 0:
@@ -41,53 +39,46 @@ def headline(gain: Interval) -> str:
 
 def tile(kind: str, summary: dict, n_windows: int, k: int) -> Html:
     """Return the gain of one kind of folds in a few lines."""
-    key = f"map@{k}"
-    gain, over = gain_of(summary, key), gain_of(summary, key, "uplift_over_best_baseline")
+    key, best = f"map@{k}", "uplift_over_best_baseline"
+    gain, over = gain_of(summary, key), gain_of(summary, key, best)
     p_value = f", p = {summary['uplift']['p_value']:.2g}" if gain.is_known else ""
     return tag(
         "div",
         tag("h3", f"{kind.capitalize()} (windows: {n_windows}, lists: {summary['n_lists']:,})"),
-        tag("div", signed(gain.value), class_="big"),
+        tag("div", pictures.signed(gain.value), class_="big"),
         paragraph(
             f"MAP@{k} of the hybrid is {summary['hybrid'][key]:.3f} and of ALS "
             f"{summary['als'][key]:.3f}: {interval_text(gain)}{p_value}, over lists of "
-            f"{summary['n_users']:,} users. Over the best baseline, "
-            f"{summary['uplift_over_best_baseline']['name']}: {interval_text(over)}."
+            f"{summary['n_users']:,} users. Over the best baseline, {summary[best]['name']}: "
+            f"{interval_text(over)}."
         ),
         class_="tile",
     )
 
 
 def head(
-    data: str,
-    summary: Mapping[str, dict],
-    n_windows: Mapping[str, int],
-    outcomes: Mapping[str, Outcome],
-    k: int,
+    data: str, summary: Summaries, n_windows: dict[str, int], outcomes: dict[str, Outcome], k: int
 ) -> Html:
-    """Return the first screen. data: what the data are, in a few words"""
-    found = [code for code, one in outcomes.items() if one.is_problem]
+    """Return the first screen. data: what the data are, in a few words; n_windows: by kind"""
     flags = [
         tag("li", tag("a", tag("b", code), f" {CHECKS[code].title}", href=f"#{code}"))
-        for code in found
+        for code, one in outcomes.items()
+        if one.is_problem
     ]
+    what = f"{data} · candidates of several models, ordered by a ranker (the hybrid), against ALS"
+    tiles = (tile(kind, summary[kind], n_windows[kind], k) for kind in reversed(KINDS))
+    title = headline(gain_of(summary["test"], f"map@{k}"), worse_than(summary["validation"]))
     return join(
+        tag("p", what, class_="eyebrow"),
+        tag("h1", title),
+        tag("div", *tiles, class_="tiles"),
         tag(
             "p",
-            f"{data} · candidates of several models, ordered by a ranker (the hybrid), against ALS",
-            class_="eyebrow",
-        ),
-        tag("h1", headline(gain_of(summary["test"], f"map@{k}"))),
-        tag(
-            "div",
-            *(tile(kind, summary[kind], n_windows[kind], k) for kind in reversed(KINDS)),
-            class_="tiles",
-        ),
-        note(
             "Gains are in MAP, with 95 % intervals of a bootstrap over users. Settings were chosen "
-            "on validation, so its gain is optimistic. Test is looked at last."
+            "on validation, so its gain is optimistic. Test is looked at last.",
+            class_="note",
         ),
-        paragraph(f"Diagnostics: {len(found)} of {len(outcomes)} checks found a problem."),
+        paragraph(f"Diagnostics: {len(flags)} of {len(outcomes)} checks found a problem."),
         tag("ul", *flags, class_="flags"),
     )
 
@@ -95,24 +86,17 @@ def head(
 def forest_figure(heading: str, rows: Sequence[Row], k: int) -> Html:
     """Return a forest plot of gains."""
     words = "; ".join(f"{row.label}: {interval_text(row.interval)}" for row in rows)
-    return figure(heading, forest(rows, f"gain in MAP@{k}"), words)
+    return figure(heading, pictures.forest(rows, f"gain in MAP@{k}"), words)
 
 
-def gains(windows: pd.DataFrame, summary: Mapping[str, dict], k: int) -> Html:
+def gains(windows: pd.DataFrame, summary: Summaries, k: int) -> Html:
     """Return the gain over ALS by window, for each kind of folds."""
     pooled = {kind: gain_of(of, f"map@{k}") for kind, of in summary.items()}
-    return forest_figure("Gain of the hybrid over ALS", gain_rows(windows, pooled), k)
+    return forest_figure("Gain of the hybrid over ALS", pictures.gain_rows(windows, pooled), k)
 
 
-def models(
-    maps: Mapping[str, Mapping[str, float]],
-    differences: Mapping[str, Mapping[str, Interval]],
-    k: int,
-) -> Html:
-    """Return MAP@k of every model, and the paired gain of the hybrid over each.
-
-    maps  kind -> model -> MAP@k; differences  kind -> model -> the hybrid minus the model
-    """
+def models(maps: Mapping[str, Mapping[str, float]], differences: Gains, k: int) -> Html:
+    """Return MAP@k of every model (maps: kind -> model -> MAP@k), and the paired gains."""
     rows = []
     for name in sorted(maps["validation"], key=maps["validation"].get, reverse=True):
         row = [name]
@@ -120,18 +104,15 @@ def models(
             gain = differences[kind].get(name)
             row += [f"{maps[kind][name]:.4f}", interval_text(gain) if gain else ""]
         rows.append(row)
-    return table(
-        f"MAP@{k}, and the paired gain of the hybrid over each model with its 95 % interval",
-        ["model", "validation", "gain", "test", "gain"],
-        rows,
-    )
+    caption = f"MAP@{k}, and the paired gain of the hybrid over each model with its 95 % interval"
+    return table(caption, ["model", "validation", "gain", "test", "gain"], rows)
 
 
 def lines_figure(heading: str, frame: pd.DataFrame) -> Html:
     """Return a line for each column of the frame after the first, which has at least one row."""
     ends = frame.iloc[[0, -1]].T.itertuples()
     words = "; ".join(f"{name}: {first:.4g} to {last:.4g}" for name, first, last in ends)
-    return figure(heading, lines(frame), words)
+    return figure(heading, pictures.lines(frame), words)
 
 
 def by_k(curves: Mapping[str, pd.DataFrame]) -> Html:
@@ -146,7 +127,7 @@ def by_k(curves: Mapping[str, pd.DataFrame]) -> Html:
 
 
 def slices(found: Mapping[tuple[str, str], Interval], k: int) -> Html:
-    """Return the gain by slice, a picture for each dimension. found: see reporting.slices"""
+    """Return the gain by slice, a picture for each dimension. found: see slices_of"""
     rows: dict[str, list[Row]] = {}
     for (dimension, level), gain in found.items():
         kind = "hybrid" if gain.low > 0 else "als" if gain.high < 0 else "baseline"
@@ -162,17 +143,31 @@ def slices(found: Mapping[tuple[str, str], Interval], k: int) -> Html:
     )
 
 
+def item_age(ages: pd.DataFrame) -> Html:
+    """Return MAP and recall by the age of the item. ages: metrics/tables/item_age.csv"""
+    rows = []
+    for one in ages[(ages["fold"] == "all") & (ages["n_lists"] > 0)].to_dict("records"):
+        of = [one[f"{of}_{model}"] for of in ("map", "recall") for model in ("als", "hybrid")]
+        row = [one["age"], one["kind"], f"{one['share']:.1%}", f"{one['n_lists']:,}"]
+        rows.append([*row, *(f"{value:.4f}" for value in of)])
+    return table(
+        "By age of the item: new items have no interaction in the history of the fold; only the "
+        "relevant items of the age count",
+        ["age", "folds", "relevant pairs", "lists"]
+        + ["MAP, ALS", "MAP, hybrid", "recall, ALS", "recall, hybrid"],
+        rows,
+    )
+
+
 def bars_figure(heading: str, values: pd.Series, label: str) -> Html:
     """Return a bar for each value, the first on top."""
     words = "; ".join(f"{name}: {value:.3f}" for name, value in values.items())
-    return figure(heading, bars(values, label), words)
+    return figure(heading, pictures.bars(values, label), words)
 
 
 def ranker(gain: pd.DataFrame, added: pd.Series, curve: pd.DataFrame) -> Html:
-    """Return what the ranker uses.
-
-    gain, curve  metrics/tables/feature_gain.csv and learning_curve.csv, which may have no row;
-    added  see family_contributions
+    """Return what the ranker uses. gain, curve: metrics/tables/feature_gain.csv and
+    learning_curve.csv, which may have no row; added: see family_contributions
     """
     top = gain.head(N_FEATURES).set_index("feature")["gain"]
     return join(
@@ -197,8 +192,8 @@ def windows(table_: pd.DataFrame, kinds: Sequence[str]) -> Html:
     drawn = []
     for name in table_.columns.intersection(["n_interactions", "n_positives", "n_users", "n_days"]):
         values = table_[name]
-        axes = canvas(2.2, left=0.75)
-        axes.bar(values.index, values, color=[PALETTE[colour[kind]] for kind in kinds])
+        axes = pictures.canvas(2.2, left=0.75)
+        axes.bar(values.index, values, color=[pictures.PALETTE[colour[kind]] for kind in kinds])
         axes.set_xticks(list(letters), letters.values())
         axes.set_xlabel("window, oldest first")
         words = f"{len(values)} windows, {values.min():,.0f} to {values.max():,.0f}"
@@ -214,15 +209,9 @@ def windows(table_: pd.DataFrame, kinds: Sequence[str]) -> Html:
 
 
 def beyond_accuracy(
-    lists: Mapping[str, pd.DataFrame],
-    differences: Mapping[str, Mapping[str, Interval]],
-    summary: Mapping[str, dict],
-    k: int,
+    lists: Mapping[str, pd.DataFrame], differences: Gains, summary: Summaries, k: int
 ) -> Html:
-    """Return popularity, diversity and coverage of the lists of ALS and of the hybrid.
-
-    lists  kind -> reporting.list_table; differences  kind -> popularity, diversity
-    """
+    """Return popularity, diversity and coverage of the lists. lists: kind -> list_table()"""
     rows = []
     for kind, of in lists.items():
         for measure in [one for one in ("popularity", "diversity") if one in differences[kind]]:

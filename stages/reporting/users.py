@@ -10,20 +10,19 @@ import numpy as np
 import pandas as pd
 
 from evaluation.pictures import signed
-from reporting.page import Html, join, note, paragraph, tag
+from reporting.page import Html, join, paragraph, tag
 from reporting.ranker import RankedLists
 
 N_SAMPLES, N_LAST, N_REASONS = 6, 5, 3
 N_SHOWN = 10  # items of each list
 FEWEST_PLACES = 3  # a move within the top k that is worth a reason
+TitleOf = Callable[[int], str]  # of a row of items.parquet
 
 
 def sample_rows(gain: np.ndarray, seed: int) -> np.ndarray:
-    """Return the lists in the middle of N_SAMPLES equal parts of the lists with a gain or a loss:
-    int64, rows, the largest loss first. Equal gains are ordered by seed. Where fewer than N_SAMPLES
-    lists have a gain or a loss, the parts are of all lists.
-
-    gain  float64 (n_lists,), n_lists >= 1
+    """Return rows, int64, ascending by gain: sort the lists by gain (ties by seed), cut them into
+    N_SAMPLES equal parts, take the middle of each. Lists without gain or loss are left out, unless
+    fewer than N_SAMPLES are left. gain: float64 (n_lists,), n_lists >= 1
     """
     order = np.lexsort((np.random.default_rng(seed).random(len(gain)), gain))
     if np.count_nonzero(gain) >= N_SAMPLES:
@@ -41,11 +40,13 @@ def introduction(gain: np.ndarray, k: int) -> Html:
             f"{(gain < 0).sum():,}. Nobody chose these users: the lists were sorted by gain and "
             f"cut into {N_SAMPLES} equal parts. The list in the middle of each part is shown."
         ),
-        note(
+        tag(
+            "p",
             "✓ on a shaded line: relevant in the window. On the right: the rank by the other model "
             f"(▲ the hybrid moved the item up, ▼ down). Below an item that moved {FEWEST_PLACES} "
             "places or more: the features that contributed most to its score in the hybrid's list, "
-            "or most against it in the list of ALS, compared with the mean of the items shown."
+            "or most against it in the list of ALS, compared with the mean of the items shown.",
+            class_="note",
         ),
     )
 
@@ -55,14 +56,13 @@ def sample(
     history: History,
     target: Target,
     lists: RankedLists,
-    title_of: Callable[[int], str],
+    title_of: TitleOf,
     user_id: str,
     k: int,
 ) -> Html:
     """Return both lists of a user side by side. row: of reporting.list_table"""
     liked = history.positives[history.user_of(np.array([row.user]))].indices[::-1][:N_LAST]
-    return tag(
-        "article",
+    parts = (
         tag("h3", f"User {user_id}"),
         paragraph(
             f"AP@{k} {row.ap_als:.3f} → {row.ap_hybrid:.3f} ({signed(row.ap_hybrid - row.ap_als)})"
@@ -71,13 +71,11 @@ def sample(
         ),
         paragraph(tag("b", "Liked last: "), "; ".join(map(title_of, history.items[liked]))),
         tag("div", *both_lists(row.user, target, lists, title_of), class_="both"),
-        class_="user",
     )
+    return tag("article", *parts, class_="user")
 
 
-def both_lists(
-    user: int, target: Target, lists: RankedLists, title_of: Callable[[int], str]
-) -> list[Html]:
+def both_lists(user: int, target: Target, lists: RankedLists, title_of: TitleOf) -> list[Html]:
     """Return the top of a user's lists, of ALS and of the hybrid."""
     rows = np.flatnonzero(lists.user == user)
     rank = pd.DataFrame({name: of[rows] for name, of in lists.rank.items()}, rows)
@@ -98,10 +96,8 @@ def both_lists(
 
 
 def reasons(added: pd.Series, own: int, other: int, sign: int) -> pd.Series:
-    """Return the N_REASONS features whose contribution to an item's score has this sign and is the
-    largest; none where the other model ranks the item less than FEWEST_PLACES lower.
-
-    added  of every feature; own, other: the rank by the list's model and by the other, 0 = none
+    """Return the N_REASONS largest contributions to an item's score (added: of every feature) with
+    this sign; none if the other model ranks the item less than FEWEST_PLACES lower (0: nowhere).
     """
     if other and other - own < FEWEST_PLACES:
         return added[:0]
@@ -110,20 +106,18 @@ def reasons(added: pd.Series, own: int, other: int, sign: int) -> pd.Series:
 
 
 def _line(rank: tuple, of: str, title: str, is_hit: bool, added: pd.Series) -> Html:
-    """An item in the list of ALS or of the hybrid. rank: its als and hybrid rank."""
+    """Return an item in the list of ALS or of the hybrid. rank: its als and hybrid rank"""
     own, other = (rank.als, rank.hybrid) if of == "als" else (rank.hybrid, rank.als)
     arrow = "=" if own == other else "▲" if not rank.als or rank.hybrid < rank.als else "▼"
-    why = [
-        f"{name}\N{NO-BREAK SPACE}{signed(value)}"
-        for name, value in reasons(added, own, other, -1 if of == "als" else 1).items()
-    ]
-    breakable = join(" · ".join(why)).replace("_", "_<wbr>")  # a line may break after it
+    found = reasons(added, own, other, -1 if of == "als" else 1)
+    why = join(" · ".join(f"{name}\N{NO-BREAK SPACE}{signed(by)}" for name, by in found.items()))
+    why = Html(why.replace("_", "_<wbr>"))  # a line may break after it
     tick = tag("span", "✓ ", class_="tick", role="img", aria_label="relevant: ")
     return tag(
         "li",
         tag("span", str(own), class_="rank"),
         tag("span", tick if is_hit else None, title, class_="title"),
         tag("span", f"{arrow} {other or 'not by ALS'}", class_="move"),
-        tag("span", Html(breakable), class_="why") if why else None,
+        tag("span", why, class_="why") if why else None,
         class_="hit" if is_hit else None,
     )

@@ -29,20 +29,21 @@ from spark.engine.judging import Contending, names_of, schema_of
 from spark.engine.lists import in_window
 from spark.engine.models import settings_in_use
 from spark.engine.session import session
-from spark.params import SparkParams
+from spark.params import SparkParams, refuse_new_items
 
 
 def main() -> None:
     params, shared, settings = section("spark", SparkParams), shared_params(), settings_in_use()
     k = section("evaluate", EvaluateParams).k
-    alive_windows = section("candidates", CandidateListParams).alive_windows
+    candidates = section("candidates", CandidateListParams)
+    refuse_new_items(candidates)
     fallback = section("sources.recent_popular", RecentPopularParams)
     with session(params, "baselines") as spark:
         sets = DataSets(spark, params.folder)
         logs, folds = sets.read("windows", "logs"), folds_in(sets, shared)
         for fold in folds.judged:
             files = ship(sets, fold)
-            contending = Contending(files, settings, fallback, alive_windows, k)
+            contending = Contending(files, settings, fallback, candidates.alive_windows, k)
             rows = map_blocks(
                 in_window(logs, folds.windows[fold]), contending, schema_of(names_of(settings))
             )

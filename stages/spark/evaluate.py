@@ -22,8 +22,8 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])  # the packages of stages
 
 from core.candidate_lists import CandidateListParams
 from core.params import section, shared_params
-from core.script import run_script, whole
-from core.tables import write_parquet
+from core.script import run_script
+from core.tables import write_parquet, write_utf8
 from core.top_lists import EvaluateParams, check_length
 
 import numpy as np
@@ -65,11 +65,9 @@ def main() -> None:
     summaries, screen = results.summaries(pooled, evaluate, shared)
     trees = {"map": screen, **summaries, "baselines": results.baselines_tree(pooled, table)}
     for name, tree in trees.items():
-        with whole(METRICS / f"{name}.json") as path:
-            path.write_text(f"{results.to_json(tree)}\n", encoding="utf-8")
-    with whole(METRICS / "windows.csv") as path:
-        windows = results.windows_table(judged, folds, evaluate, shared.seed)
-        windows.to_csv(path, index=False, lineterminator="\n")
+        write_utf8(METRICS / f"{name}.json", results.to_json(tree))
+    windows = results.windows_table(judged, folds, evaluate, shared.seed)
+    write_utf8(METRICS / "windows.csv", windows.to_csv(index=False))
 
 
 if __name__ == "__main__":

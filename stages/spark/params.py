@@ -1,10 +1,21 @@
 """The section `spark` of params.yaml. Needs no pyspark."""
 
+from core.candidate_lists import CandidateListParams
 from core.params import Strict
+from core.script import InputError
 
 from pydantic import Field
 
 MEMORY = r"^[1-9][0-9]*[mgt]$"
+
+
+def refuse_new_items(candidates: CandidateListParams) -> None:
+    """InputError where candidates.new_items adds items."""
+    if candidates.new_items != "none":
+        raise InputError(
+            f"params.yaml: candidates.new_items is {candidates.new_items}: must be none: only the"
+            " local pipeline recommends new items"
+        )
 
 
 class SparkAlsParams(Strict):

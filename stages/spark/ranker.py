@@ -15,11 +15,11 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])  # the packages of stages
 from functools import partial
 from tempfile import TemporaryDirectory
 
+from core.examples import Examples, read_file
 from core.params import section, shared_params
 from core.script import run_script
 
 from rankers import trained
-from rankers.examples import Examples, read_file
 from rankers.rolling import train_all
 from rankers.training import RankerParams
 from spark.engine.data_sets import DataSets, folds_in
@@ -40,7 +40,8 @@ def main() -> None:
             return read_file(Path(parent) / fold / f"{group}.parquet")
 
         def train(folder: Path) -> None:
-            train_all(read, ranker, folds_in(sets, shared), shared, partial(trained.save, folder))
+            training = folds_in(sets, shared).training(ranker.train_folds)
+            train_all(read, ranker, training, shared, partial(trained.save, folder))
 
         sets.write_folder("ranker", train)
         sets.save("ranker")

@@ -1,104 +1,137 @@
-"""How often a comparison calls the same system significantly different from itself (an A/A test).
+"""How often `compare.py` calls the same system significantly different from itself (an A/A test).
 
-usage: python tests/benchmarks/same_system.py [N]     (after dvc repro; N = 20 systems)
+usage: python tests/benchmarks/same_system.py [N]     (after dvc repro; N = 60 systems)
+out:   on stdout: the share of pairs of systems that are called different at 5 %; the standard
+       deviation of MAP@k over the systems, and the root mean square of their `hybrid.seed_sd`; the
+       smallest true difference that is found in 80 % of pairs, if all lists change alike
 
-Trains the rankers of the validation folds N times with other seeds, on the same features, and
-compares every pair as `evaluate` compares the hybrid with ALS. Seeds change nothing that matters,
-so every significant pair is a false alarm. Prints the share of pairs with p < 0.05, the standard
-deviation of the pooled MAP@k over the systems, and the one that `hybrid.seed_sd` claims.
+Trains the rankers of the validation folds N times, for warm and for cold users, each time with
+another seed on the same features: ALS and candidates do not change. The code of compare.py
+compares every pair, with 1000 resamples. Seeds make no system better, so every significant pair is
+a false alarm.
 """
 
-import itertools
-import json
 import os
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "stages"))
 
-from core import folds, metrics  # noqa: E402
+from core import examples, folds, metrics  # noqa: E402
+from core.examples import Examples  # noqa: E402
+from core.folds import Folds  # noqa: E402
 from core.history import load_fold  # noqa: E402
-from core.params import SharedParams, section, shared_params  # noqa: E402
+from core.params import SharedParams, kind_of, section, shared_params  # noqa: E402
 from core.top_lists import EvaluateParams, top_k  # noqa: E402
 
 import numpy as np  # noqa: E402
+import pyarrow as pa  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
-from evaluation.bootstrap import bootstrap  # noqa: E402
-from rankers import examples  # noqa: E402
-from rankers.examples import Examples  # noqa: E402
+from experiments.outcome import Outcome  # noqa: E402
+from experiments.paired import METRICS, SIGNIFICANT, against  # noqa: E402
+from rankers.rolling import train_all  # noqa: E402
+from rankers.scoring import ensembles  # noqa: E402
 from rankers.trained import predict  # noqa: E402
-from rankers.training import RankerParams, dataset, sample_negatives, train  # noqa: E402
+from rankers.training import RankerParams  # noqa: E402
 
-SEEDS_APART = 1000  # more than any n_seeds, so that no two systems share a model
-
-
-def judged_lists(judged: list[str]) -> dict[str, np.ndarray]:
-    """The users of each fold's lists: rows of users.parquet."""
-    return {fold: np.unique(load_fold(fold)[1].user) for fold in judged}
+read = cache(examples.read)
 
 
-def ap_of(judged: Examples, score: np.ndarray, users: np.ndarray, k: int) -> np.ndarray:
-    """AP@k of each of these users; 0 for those whose list holds nothing relevant, and for cold
-    users, whose models are not compared: float64 (n_users,).
-    """
+@cache
+def judged_users(fold: str) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of users.parquet of the fold's lists, and the relevant items of each: int (n_lists,)."""
+    return np.unique(load_fold(fold)[1].user, return_counts=True)
+
+
+def hits_of(judged: Examples, score: np.ndarray, users: np.ndarray, k: int) -> np.ndarray:
+    """Return whether the item at each rank of these users is relevant: bool (n_users, k)."""
     top = top_k(judged.user, np.arange(len(judged.user)), score, k)  # .item: rows of judged
-    hits = np.zeros((len(judged.group), k), dtype=bool)
-    hits[judged.list_of_row[top.item], top.rank - 1] = judged.label[top.item] > 0
-    ap = np.zeros(len(users))
-    found = metrics.average_precision(hits, judged.n_relevant[judged.starts])
-    ap[np.searchsorted(users, judged.user[judged.starts])] = found
-    return ap
+    hits = np.zeros((len(users), k), dtype=bool)
+    at = np.searchsorted(users, judged.user[top.item])
+    hits[at, top.rank - 1] = judged.label[top.item] > 0
+    return hits
 
 
 def system(
     shared: SharedParams,
     params: RankerParams,
-    users: dict,
-    k: int,
+    evaluate: EvaluateParams,
     select: Callable[[Examples], Examples] = lambda found: found,
-) -> np.ndarray:
-    """AP@k of every list of the validation folds, by rankers with the seed of `shared`; `select`
-    may leave out features.
+) -> Outcome:
+    """Return the lists of the validation folds, by rankers with the seed of `shared`; `select` may
+    leave out features.
     """
-    found = []
-    for fold, judged_users in users.items():
-        earlier = [
-            select(examples.read(name, "warm"))
-            for name in folds.load().before(fold, params.train_folds)
-        ]
-        sampled = [sample_negatives(one, params.negatives, shared.seed) for one in earlier]
-        data = dataset([one for one in sampled if len(one.label)], params, shared)
-        models = train(data, params, shared, params.n_seeds)
-        judged = select(examples.read(fold, "warm"))
-        score = predict(models, judged.values, shared.n_threads).mean(axis=0)
-        found.append(ap_of(judged, score, judged_users, k))
-    return np.concatenate(found)
+    windows = {of: at for of, at in folds.load().windows.items() if kind_of(of) != "test"}
+    known, boosters = Folds(windows), {}
+
+    def selected(fold: str, group: str) -> Examples:
+        return select(read(fold, group))
+
+    def keep(fold: str, group: str, models: list) -> None:
+        boosters[fold, group] = models
+
+    train_all(selected, params, known.training(params.train_folds), shared, keep)
+    tables = []
+    for fold in known.judged:
+        users, n_relevant = judged_users(fold)
+        n_halves = len(ensembles(np.zeros((params.n_seeds, 1))))
+        hits = np.zeros((n_halves, len(users), evaluate.k), dtype=bool)
+        for group in ("warm", "cold"):
+            of = selected(fold, group)
+            score = np.zeros((params.n_seeds, len(of.user)))  # without models the order stays
+            if models := boosters.get((fold, group)):
+                score = predict(models, of.values, shared.n_threads)
+            for row, one in enumerate(ensembles(score)):
+                hits[row] |= hits_of(of, one, users, evaluate.k)
+        columns = {"user_id": users, "n_relevant": n_relevant}
+        for name, of_lists in (("ap", metrics.average_precision), ("ndcg", metrics.ndcg)):
+            columns[name], *halves = (of_lists(of, n_relevant) for of in hits)
+            columns[f"halves_{name}"] = list(np.stack(halves, axis=1))
+        columns |= {"fold": [fold] * len(users), "window": [known.windows[fold]] * len(users)}
+        tables.append(pa.table(columns))
+    keys = {"evaluate.k": evaluate.k, "evaluate.n_resamples": 1000, "seed": 0}
+    return Outcome(str(shared.seed), "", keys, {}, "", pa.concat_tables(tables), has_seeds=True)
 
 
 def main() -> None:
     os.chdir(TOP)
-    n_systems = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+    n_systems = int(sys.argv[1]) if len(sys.argv) > 1 else 60
     shared, params = shared_params(), section("ranker", RankerParams)
     evaluate = section("evaluate", EvaluateParams)
-    users = judged_lists(folds.load().of_kind("validation"))
-    user = np.concatenate(list(users.values()))
-    seeds = [shared.seed + SEEDS_APART * number for number in range(1, n_systems + 1)]
-    ap = [
-        system(shared.model_copy(update={"seed": seed}), params, users, evaluate.k)
-        for seed in tqdm(seeds, "systems", disable=None)
+    systems = [
+        system(shared.model_copy(update={"seed": shared.seed + number}), params, evaluate)
+        for number in tqdm(range(n_systems), "systems", disable=None)
     ]
-    p_values = [
-        bootstrap(one - other, user, evaluate.n_resamples, shared.seed)["p_value"]
-        for one, other in itertools.combinations(ap, 2)
+    print_results(systems)
+
+
+def print_results(systems: list[Outcome]) -> None:
+    """Compare every pair and print the figures."""
+    pairs = [
+        tests
+        for at, first in enumerate(tqdm(systems[:-1], "pairs of", disable=None))
+        for tests in against(first, systems[at + 1 :])
     ]
-    claimed = json.loads(Path("metrics/validation.json").read_text())["hybrid"]["seed_sd"]
-    print(f"{n_systems} systems, {len(p_values)} pairs, {len(user)} lists")
-    print(f"pairs called significant at 5 %: {np.mean(np.array(p_values) < 0.05):.1%}")
-    print(f"standard deviation of MAP@{evaluate.k}: {np.std([a.mean() for a in ap], ddof=1):.5f}")
-    print(f"hybrid.seed_sd: {claimed:.5f}")
+    print(f"{len(systems)} systems, {len(pairs)} pairs, {len(systems[0].lists)} lists")
+    for name, of in METRICS.items():
+        tests = [pair[name] for pair in pairs]
+        is_different = [test["p_value"] < SIGNIFICANT for test in tests]
+        spread = np.std([one.values(of).mean() for one in systems], ddof=1)
+        claimed = np.sqrt(np.mean([one.seed_variance(of)[0] for one in systems]))
+        needed = [
+            test["min_detectable"] * 1.96 / 2.8 + sign * test["difference"]
+            for test in tests
+            for sign in (-1, 1)
+        ]
+        print(
+            f"{name}: {np.mean(is_different):.1%} of pairs called different; standard deviation "
+            f"{spread:.5f}, root mean square of seed_sd {claimed:.5f}; a true difference of "
+            f"{np.quantile(needed, 0.8):.4f} is found in 80 % of pairs"
+        )
 
 
 if __name__ == "__main__":

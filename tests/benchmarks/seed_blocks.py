@@ -22,6 +22,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "stages"))
 
 from core import folds
+from core.examples import Examples
 from core.history import load_fold
 from core.params import section, shared_params
 from core.top_lists import EvaluateParams
@@ -30,9 +31,8 @@ import numpy as np
 from ruamel.yaml import YAML
 
 from evaluation.bootstrap import bootstrap
-from rankers.examples import Examples
 from rankers.training import RankerParams
-from same_system import SEEDS_APART, TOP, judged_lists, system
+from same_system import TOP, system
 
 
 def without(patterns: list[str]) -> Callable[[Examples], Examples]:
@@ -62,22 +62,27 @@ def main() -> None:
             dropped += value.split(",")
         else:
             changed = changed.model_copy(update={key: YAML(typ="safe").load(value)})
-    users = judged_lists(folds.load().of_kind("validation"))
-    is_warm = np.concatenate(
-        [load_fold(fold)[0].n_positives_of(of) > 0 for fold, of in users.items()]
-    )
-    user = np.concatenate(list(users.values()))[is_warm]
     gains = []
     for number in range(given.blocks):
-        own = shared.model_copy(update={"seed": shared.seed + SEEDS_APART * number})
-        old = system(own, params, users, evaluate.k)[is_warm]
-        new = system(own, changed, users, evaluate.k, without(dropped))[is_warm]
+        own = shared.model_copy(update={"seed": shared.seed + number})
+        systems = [
+            system(own, of.model_copy(update={"cold_n_estimators": 0}), evaluate, select)
+            for of, select in ((params, without([])), (changed, without(dropped)))
+        ]
+        user, fold = systems[0].values("user_id"), systems[0].values("fold")
+        is_warm = np.concatenate(
+            [
+                load_fold(name)[0].n_positives_of(user[fold == name]) > 0
+                for name in folds.load().of_kind("validation")
+            ]
+        )
+        old, new = (one.values("ap")[is_warm] for one in systems)
         gains.append((old, new))
         print(f"block {number}: {old.mean():.4f} -> {new.mean():.4f}", flush=True)
     old, new = np.mean(gains, axis=0)
-    found = bootstrap(new - old, user, evaluate.n_resamples, shared.seed)
+    found = bootstrap(new - old, user[is_warm], evaluate.n_resamples, shared.seed)
     print(
-        f"{given.blocks} blocks, {len(user)} warm lists: {old.mean():.4f} -> {new.mean():.4f}, "
+        f"{given.blocks} blocks, {len(old)} warm lists: {old.mean():.4f} -> {new.mean():.4f}, "
         f"{(new - old).mean():+.4f} ({found['ci95_low']:+.4f} to {found['ci95_high']:+.4f})"
     )
 

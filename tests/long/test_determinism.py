@@ -13,11 +13,6 @@ from clone import Clone
 N_STAGES = 11
 
 
-def in_place(clone: Clone, folder: Path) -> Clone:
-    """Over the results of an earlier run."""
-    return clone.copy(folder)
-
-
 def in_a_worktree(clone: Clone, folder: Path) -> Clone:
     """The same, in a worktree of git that shares the cache of its repository."""
     main = clone.copy(folder)
@@ -51,16 +46,6 @@ class Setting:
     threads: int
     umask: str = "022"
     variables: dict[str, str] = field(default_factory=dict)
-
-    def alone(self) -> dict[str, "Setting"]:
-        """Each difference by itself."""
-        plain = Setting(in_place, threads=1)
-        return {
-            "place": replace(plain, place=self.place),
-            "threads": replace(plain, threads=self.threads),
-            "umask": replace(plain, umask=self.umask),
-            **{key: replace(plain, variables={key: of}) for key, of in self.variables.items()},
-        }
 
 
 SETTINGS = {
@@ -105,20 +90,7 @@ def results_of(setting: Setting, clone: Clone, folder: Path) -> dict[str, bytes]
     return results(one)
 
 
-def differing(found: dict[str, bytes], expected: dict[str, bytes]) -> list[str]:
-    return sorted(path for path in found | expected if found.get(path) != expected.get(path))
-
-
 @pytest.mark.parametrize("name", SETTINGS)
 def test_the_same_bytes(name: str, clone: Clone, tmp_path: Path) -> None:
-    """Where they differ, each difference of the setting is tried alone, so that the failure names
-    the one.
-    """
-    setting, expected = SETTINGS[name], results(clone)
-    if wrong := differing(results_of(setting, clone, tmp_path / name), expected):
-        causes = [
-            cause
-            for cause, one in setting.alone().items()
-            if differing(results_of(one, clone, tmp_path / cause), expected)
-        ]
-        pytest.fail(f"by {causes or 'no difference alone'}, other bytes in {wrong}")
+    found, expected = results_of(SETTINGS[name], clone, tmp_path / name), results(clone)
+    assert [path for path in found | expected if found.get(path) != expected.get(path)] == []

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from clone import FOLDS
-from leaks import EARLIEST_TEST, REWRITES, Outs, changed, differing, differing_lists
+from leaks import EARLIEST_TEST, REWRITES, Outs, differing, differing_lists
 from logs import LAYOUTS, TARGET, Log, run_stages
 
 CASES = [(source, rewrite) for source, rewrites in REWRITES.items() for rewrite in rewrites]
@@ -47,23 +47,3 @@ def test_the_future_changes_nothing(
     after = run(source, later, tmp_path, is_judged=fold == EARLIEST_TEST)
     assert differing(before.of_the_past(fold), after.of_the_past(fold)) == []
     assert differing_lists(before, after, fold) == []
-
-
-@pytest.mark.parametrize("source", REWRITES)
-def test_the_comparison_sees_the_last_window_of_the_history(
-    source: str, as_it_is: Callable, tmp_path: Path
-) -> None:
-    """In all that is made for the fold; of cold users whose lists hold a relevant item, none may
-    be in both.
-    """
-    log, before = as_it_is(source)
-    fold = EARLIEST_TEST
-    later = changed(log, TARGET[fold] - 1, np.random.default_rng(0))
-    after = run(source, later, tmp_path, is_judged=True)
-    found = differing(before.of_the_past(fold), after.of_the_past(fold))
-    found += differing_lists(before, after, fold)
-    assert {name.partition(":")[0] for name in found} >= {
-        *("history", f"als/{fold}", f"data/ranker/{fold}/0.txt", f"data/ranker/{fold}/cold/0.txt"),
-        *(name.format(fold) for name in before.of_target_users(fold) if "cold" not in name),
-        *("metrics/validation.json", "data/baselines/settings.csv"),
-    }

@@ -54,7 +54,7 @@ class Work:
 WORK = {  # by the stage with which a sequence of faults ends
     "als": [
         Work("download.py", "check_path", "data/raw", 20),
-        Work("ingest.py", "_embeddings", "data/tables", 5_000),
+        Work("ingest.py", "embeddings_of", "data/tables", 5_000),
         Work("split.py", "summary", "data/split", 2_000),
         Work("als.py", "exact_user_factors", "data/als", 1_000),
     ],
@@ -189,43 +189,6 @@ def test_a_disturbed_run_is_repaired_by_the_next(last: str, clone: Clone, copied
     assert unfinished(copied) == []
 
 
-# --- DVC itself
-
-MENDS = {  # what a fault can leave that DVC does not get over, and what README.md says to do
-    "rwlock": ("rm", "-f", ".dvc/tmp/rwlock"),
-    "dvc.lock": ("git", "checkout", "HEAD", "dvc.lock"),
-}
-OF_DVC = [
-    Fault("dvc", "remove label_1.npz", "kill"),
-    Fault("dvc", "write cache/files/md5", "kill"),
-    Fault("dvc", "after-write cache/files/md5", "int"),
-    Fault("dvc", "write dvc.lock", "kill"),
-    Fault("dvc", "after-write tmp/rwlock", "kill"),
-    Fault("dvc", "after-write dvc.lock", "kill"),
-    Fault("dvc", "after-write dvc.lock", "int"),
-    Fault("dvc", "after-write dvc.lock", "limit"),
-    Fault("als.py", "call exact_user_factors", "int", "dvc"),  # it leaves this to the stage
-]
-
-
-def test_a_dvc_that_dies_while_it_keeps_results(
-    clone: Clone, copied: Clone, tmp_path: Path
-) -> None:
-    last = "als"
-    undisturbed = clone.copy(tmp_path / "undisturbed")
-    for one in (undisturbed, copied):
-        one.set_params({"als.iterations": 4})
-    undisturbed.dvc("repro", last)
-    for fault in OF_DVC:
-        code = disturb(copied, fault, "repro", "--force", "--single-item", last)
-        assert code != 0 or fault.target == "dvc", f"{fault}\n{said(copied)}"
-        if copied.dvc("status", last, is_checked=False).returncode != 0:
-            (mend,) = (of for name, of in MENDS.items() if fault.point.endswith(name))
-            copied.run(*mend)
-    copied.dvc("repro", last)
-    assert copied.content("dvc.lock", "data") == undisturbed.content("dvc.lock", "data")
-
-
 # --- a full disk
 
 FULL = """
@@ -267,43 +230,3 @@ def test_a_disk_that_is_full_again_and_again(clone: Clone, copied: Clone, tmp_pa
     found = Clone(results, clone.data)
     assert whole_files(found) == whole_files(clone)
     assert found.content("dvc.lock") == clone.content("dvc.lock")
-
-
-# --- two at once
-
-
-def test_two_at_once(clone: Clone, copied: Clone) -> None:
-    """While a stage runs under the one, the other is refused with a line that says who is there."""
-    forget(copied, *FORGOTTEN["als"])
-    mark = copied.folder.parent / "mark"
-    fault = Fault("als.py", "call exact_user_factors", "wait")
-    first = started(with_fault(copied, fault, mark), "repro", "als")
-    wait_until(mark.exists, "the stage")
-    second = copied.dvc("repro", "als", is_checked=False)
-    mark.with_name("go").touch()
-    assert first.wait(LONGEST_S) == 0, said(copied)
-    assert second.returncode != 0
-    assert "is busy, it is being blocked by" in second.stdout
-    assert "Traceback" not in second.stdout
-    assert whole_files(copied) == whole_files(clone)
-    assert "up to date" in copied.dvc("repro").stdout
-    assert copied.content("dvc.lock") == clone.content("dvc.lock")
-
-
-def test_two_stages_by_hand_at_once(clone: Clone, copied: Clone) -> None:
-    """The second begins while the first works, and ends before it."""
-    forget(copied, "data/als")
-    mark = copied.folder.parent / "mark"
-    fault = Fault("als.py", "call exact_user_factors", "wait")
-    command = [sys.executable, "stages/als.py"]
-    one = with_fault(copied, fault, mark)
-    with subprocess.Popen(
-        command, cwd=one.folder, env=one.environment, stderr=subprocess.PIPE, text=True
-    ) as first:
-        wait_until(mark.exists, "the file")
-        copied.run(*command)
-        mark.with_name("go").touch()
-        _, error = first.communicate(timeout=LONGEST_S)
-    assert (first.returncode, error) == (0, "")
-    assert whole_files(copied) == whole_files(clone)
-    assert unfinished(copied) == []

@@ -22,20 +22,20 @@ from spark.engine.item_side import ITEM_SIDE, ItemSide, Shipped
 from spark.engine.models import scores_of
 
 MODELS = ("als", "hybrid")
-NUMBERS = ("n_positives", "n_relevant", "n_known", "n_popular")
+NUMBERS = ("window", "n_positives", "n_relevant", "n_known", "n_popular")
 NUMBERS += ("n_candidates", "n_found", "n_found_by_als")
-HITS = ("hits", "popular_hits", "single_hits")
+HITS = ("hits", "popular_hits", "half_hits")
 
 
-def schema_of(models: Iterable[str], n_single: int = 0) -> str:
+def schema_of(models: Iterable[str], n_halves: int = 0) -> str:
     """Return the columns of judged_rows, in their order: a row a user served. Of users with a
     relevant item (is_judged), else null: NUMBERS, and hits_MODEL, popular_hits_MODEL and
-    single_hits_NUMBER with k entries, as in evaluation.judged.Judged. items_MODEL: its top k.
+    half_hits_NUMBER with k entries, as in evaluation.judged.Judged. items_MODEL: its top k.
     """
     columns = ["user int", "is_judged boolean", *(f"{name} int" for name in NUMBERS)]
     for what in ("hits", "popular_hits"):
         columns += [f"`{what}_{name}` array<boolean>" for name in models]
-    columns += [f"single_hits_{number} array<boolean>" for number in range(n_single)]
+    columns += [f"half_hits_{number} array<boolean>" for number in range(n_halves)]
     return ", ".join([*columns, *(f"`items_{name}` array<int>" for name in models)])
 
 
@@ -43,14 +43,14 @@ def judged_rows(
     block: Block,
     side: ItemSide,
     models: dict[str, TopLists],
-    single: list[TopLists],
+    halves: list[TopLists],
     counts: np.ndarray,
     k: int,
 ) -> pa.Table:
     """Return the rows of the block's users served, ascending."""
     served = block.target.users
     is_popular = head(side.item_counts[1].sum(axis=1))
-    of = judge(block.history, block.target, models, single, counts, k, is_popular)
+    of = judge(block.history, block.target, models, halves, counts, k, is_popular)
     is_judged = np.isin(served, of.user)
     row = pa.array(np.cumsum(is_judged) - 1, mask=~is_judged)  # of the judged
     columns = {name: pa.array(getattr(of, name)).cast(pa.int32()) for name in NUMBERS}

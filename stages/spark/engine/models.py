@@ -14,6 +14,7 @@ from models.popular import recent_scores
 from models.registry import BaselinesParams, CandidatesParams, ScoresParams, SourcesParams
 from models.tuning import Settings
 from spark.engine.item_side import ItemSide
+from spark.params import refuse_new_items
 
 FITTED = ("item_knn", "ease")  # on what all users have done, see totals.py
 MODELS = ("als", *FITTED, "recent_popular", "popular", "content")
@@ -41,6 +42,7 @@ def models_in_use() -> dict[str, Model]:
     lacks one.
     """
     candidates, scores = section("candidates", CandidatesParams), ScoresParams
+    refuse_new_items(candidates)
     found = registry.in_use(
         candidates, section("sources", SourcesParams), section("features.scores", scores)
     )

@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from core.candidate_lists import Candidates
+from core.examples import KEYS, schema
 from core.history import draw_users
 from core.top_lists import top_k
 
@@ -22,9 +23,8 @@ from evaluation.judged import als_top, candidate_counts
 from families import FeaturesParams, families_of, feature_matrix
 from families.context import rows_of
 from rankers import trained
-from rankers.examples import KEYS, schema
 from rankers.lean_lightgbm import lightgbm as lgb
-from rankers.scoring import Scorer, scores
+from rankers.scoring import Scorer, ensembles, scores
 from spark.engine.blocks import Block, block_of, lists_of, map_blocks
 from spark.engine.context import BlockContext, context_of
 from spark.engine.item_side import Shipped
@@ -138,13 +138,11 @@ class Ranking:
             for group, names in (("warm", features.groups), ("cold", features.cold_groups))
         )
         score = scores(lists, warm, cold, 1)
-        hybrid, *single = (
-            top_k(lists.user, lists.item, one, self.k) for one in (score.mean(axis=0), *score)
-        )
+        hybrid, *halves = (top_k(lists.user, lists.item, one, self.k) for one in ensembles(score))
         judged = np.unique(block.target.user)
         counts = candidate_counts(lists, block.target, judged)
         top = {"als": als_top(lists, self.k), "hybrid": hybrid}
-        table = judged_rows(block, context.side, top, single, counts, self.k)
+        table = judged_rows(block, context.side, top, halves, counts, self.k)
         score = lists_of(block.target.users, hybrid.user, hybrid.score)
         return table.append_column("hybrid_score", score)
 

@@ -4,9 +4,10 @@ Python imports this module at its start, in every process that has its folder in
 variable FAULT, JSON, says what to do:
     script   the process: what one of its arguments ends with, such as als.py or dvc
     point    a kind and a name: call NAME, a function of stages/ of this name; size BYTES, a file
-             would grow beyond it; exit; and those of `is_here`
-    act      kill, term, int (these signals); limit (no file may grow any more); wait (until the
-             file `go` beside the mark is there); at size, the process is killed
+             would grow beyond it; import NAME; rename NAME, something becomes it; after-rename
+             NAME, the next event after that
+    act      kill, term, int (these signals); limit (no file may grow any more); at size, the
+             process is killed
     target   who gets the signal: self, dvc, group (all that dvc has started, and itself)
     mark     the file that is made when the fault comes, which it does once
 
@@ -14,14 +15,12 @@ Whatever a process does goes past an audit hook of Python, in the same order eac
 that other libraries write do not, and these a limit of the size of files reaches.
 """
 
-import atexit
 import json
 import os
 import resource
 import signal
 import sys
 import threading
-import time
 from pathlib import Path
 
 SIGNALS = {"kill": signal.SIGKILL, "term": signal.SIGTERM, "int": signal.SIGINT}
@@ -42,8 +41,6 @@ class Fault:
             signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
             limit(int(self.name))
             Path(self.mark).touch()
-        elif self.kind == "exit":
-            atexit.register(self.come)
         elif self.kind == "call":
             threading.setprofile(self.profile)
             sys.setprofile(self.profile)
@@ -66,28 +63,16 @@ class Fault:
                 self.come()
 
     def is_here(self, event: str, arguments: tuple) -> bool:
-        """Kinds: import NAME; write NAME, a file whose path has NAME in it is opened to be written;
-        rename NAME, something becomes it; remove NAME. With after-, the next event after that.
-        """
-        kind = self.kind.removeprefix("after-")
-        if kind == "import":
+        if self.kind == "import":
             return event == "import" and arguments[0] == self.name
-        if kind == "write":
-            is_written = event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR)
-            return bool(is_written) and self.name in str(arguments[0])
-        if kind == "rename":
-            return event == "os.rename" and self.name in str(arguments[1])
-        return event == "os.remove" and self.name in str(arguments[0])
+        return event == "os.rename" and self.name in str(arguments[1])
 
     def come(self) -> None:
         try:
             os.close(os.open(self.mark, os.O_CREAT | os.O_EXCL))
         except FileExistsError:
             return
-        if self.act == "wait":
-            while not Path(self.mark).with_name("go").exists():
-                time.sleep(0.01)
-        elif self.act == "limit":
+        if self.act == "limit":
             limit(0)
         elif self.target == "group":
             os.killpg(0, SIGNALS[self.act])

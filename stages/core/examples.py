@@ -17,48 +17,40 @@ KEYS = {"user": pa.int32(), "item": pa.int32(), "label": pa.uint8(), "n_relevant
 
 @dataclass(frozen=True)
 class Examples(Lists):
-    """Candidates with features and labels; the rows of a list are contiguous, the lists in the
-    order of the candidates.
+    """Candidate lists with features and labels, in the order of the candidates."""
 
-    user, item   int32 (n_rows,): rows in users.parquet and items.parquet
-    label        uint8 (n_rows,): 0, or the strength of the feedback in the target window
-    n_relevant   int32 (n_rows,): relevant items of the row's user, in the list or not
-    values       float32 (n_rows, n_features), one column after the other in memory; names,
-                 categorical: of its columns
-    """
-
-    user: np.ndarray
-    item: np.ndarray
-    label: np.ndarray
-    n_relevant: np.ndarray
-    values: np.ndarray
-    names: list[str]
-    categorical: list[str]
+    user: np.ndarray  # int32 (n_rows,): rows in users.parquet
+    item: np.ndarray  # int32 (n_rows,): rows in items.parquet
+    label: np.ndarray  # uint8 (n_rows,): 0, or the strength of the feedback in the target window
+    n_relevant: np.ndarray  # int32 (n_rows,): relevant items of the user, in the list or not
+    values: np.ndarray  # float32 (n_rows, n_features), one column after the other in memory
+    names: list[str]  # of the columns
+    categorical: list[str]  # names of categorical columns
 
     def take(self, rows: np.ndarray) -> "Examples":
-        """The given rows, a mask."""
+        """Return the given rows, a mask."""
         kept = {name: getattr(self, name)[rows] for name in KEYS}
         return replace(self, **kept, values=np.take(self.values.T, np.flatnonzero(rows), axis=1).T)
 
 
 def file_name(fold: str, group: str) -> str:
-    """The name of the file of a fold's warm or cold users."""
+    """Return the name of the file of a fold's warm or cold users."""
     return f"{fold}.parquet" if group == "warm" else f"{fold}_cold.parquet"
 
 
 def schema(names: list[str], categorical: list[str]) -> pa.Schema:
-    """The columns of the file: the keys, then one float32 column per feature."""
+    """Return the columns of the file: the keys, then one float32 column per feature."""
     fields = [*KEYS.items(), *((name, pa.float32()) for name in names)]
     return pa.schema(fields, metadata={"categorical": json.dumps(categorical)})
 
 
 def read(fold: str, group: str) -> Examples:
-    """The examples of a fold's warm or cold users, from their file."""
+    """Read the examples of a fold's warm or cold users."""
     return read_file(FOLDER / file_name(fold, group))
 
 
 def read_file(path: Path) -> Examples:
-    """The same from any file of that form."""
+    """Read the examples in a file of that form."""
     table = pq.read_table(path)
     names = table.column_names[len(KEYS) :]
     values = np.empty((len(names), table.num_rows), dtype=np.float32)

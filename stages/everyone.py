@@ -1,0 +1,77 @@
+"""Fits the models on the whole log, and writes the top k of every user in it.
+
+usage: dvc repro stages/everyone/dvc.yaml (not a part of `dvc repro`: nothing here is evaluated)
+in:    data/tables, data/split, data/features, data/candidates/test.parquet
+out:   data/everyone/recommendations.parquet, by user, best first: user_id, item_id as in the
+         source; rank int16, 1 is best; score float32
+       data/everyone/als.npz: the factors of ALS, as the stage `als` writes them
+       data/everyone/ranker/SEED.txt, data/everyone/ranker/cold/SEED.txt: LightGBM text models, as
+         the stage `ranker` writes them, trained on the latest ranker.train_folds folds of any kind
+       data/everyone/features.json: as in data/features
+
+A user without a positive in the log gets the list of a cold user: recent popular items, ranked by
+the models for cold users if there are any. The examples of the fold `test` are computed here, since
+the main pipeline trains nothing on them.
+"""
+
+import shutil
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from core import examples, factors, folds, tables
+from core.candidate_lists import CandidateListParams
+from core.examples import Examples
+from core.history import load_everything
+from core.params import SharedParams, section, shared_params
+from core.script import run_script, whole_folder
+from core.top_lists import EvaluateParams, check_length
+
+import pyarrow.parquet as pq
+
+from families import PARAMS, load_params
+from families.context import load_context
+from families.labelled import write_fold
+from models.als import AlsParams, factors_of
+from rankers import serving, trained
+from rankers.rolling import train_all
+from rankers.serving import MODELS
+from rankers.training import RankerParams
+
+
+def train(folder: Path, candidates: CandidateListParams, shared: SharedParams) -> None:
+    """Train the rankers on the latest folds, and save them."""
+    params, features = section("ranker", RankerParams), load_params(examples.FOLDER)
+    with TemporaryDirectory(dir=folder) as scratch:
+        write_fold(Path(scratch), "test", features, candidates, shared)
+
+        def read(fold: str, group: str) -> Examples:
+            parent = Path(scratch) if fold == "test" else examples.FOLDER
+            return examples.read_file(parent / examples.file_name(fold, group))
+
+        known = folds.load()
+        latest = {"ranker": (known.windows["test"] + 1, known.names[: params.train_folds])}
+        train_all(read, params, latest, shared, partial(trained.save, folder))
+
+
+def main() -> None:
+    shared, of_als = shared_params(), section("als", AlsParams)
+    candidates = section("candidates", CandidateListParams)
+    k = section("evaluate", EvaluateParams).k
+    check_length(k, candidates.per_source)
+    user_ids = pq.read_table(tables.USERS, columns=["user_id"])["user_id"].combine_chunks()
+    with whole_folder(serving.EVERYONE) as folder:
+        shutil.copy(examples.FOLDER / PARAMS, folder)
+        train(folder, candidates, shared)
+        history = load_everything(candidates.new_items)
+        fitted = factors_of(history, of_als, shared.seed, shared.n_threads)
+        factors.save(folder / "als.npz", fitted)
+        context = load_context(history, load_params(folder))
+        models = replace(MODELS["everyone"], rankers=folder / "ranker")
+        tops = serving.top_lists(history.users, context, fitted, models, k)
+        serving.write(folder / "recommendations.parquet", ".parquet", user_ids, tops)
+
+
+if __name__ == "__main__":
+    run_script(main)

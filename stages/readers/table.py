@@ -1,0 +1,321 @@
+"""Reads any log, and tables of its users and items, by the columns that data.table names.
+
+data/README.md says what the files may hold; table_files.py reads them. Users without an interaction
+are left out. Items without one are kept, since they can be recommended. Items without embeddings of
+their own get those that movielens.py makes of title and tags.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from core.script import InputError, report
+from core.tables import Tables
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy import sparse
+
+from readers import movielens
+from readers.ids import Ids, all_ids, distinct, places_of
+from readers.params import ReaderParams, TableParams
+from readers.parquet import is_number, is_string, number
+from readers.positive_rule import Rule, report_unknown, with_numbers
+from readers.table_files import INSTANT, NUMBER, Rows, is_number_of_column, read_rows
+from readers.time_order import LATEST_S, SHORT, TIMESTAMP, in_time_order, times_of
+from readers.vk_lsvd import arrays_of
+from readers.vk_metadata import category, embeddings_of
+from readers.vk_notebook import vectors_of
+
+MOST_LEVELS = 100  # a text with more different values is a feature only if it is named
+INDEX = {"", "Unnamed: 0", "__index_level_0__"}  # columns that pandas adds
+YEAR = r"\s*\(\d{4}\)\s*$"  # at the end of a title; no word for the embedding, as in MovieLens
+WHOLE = r"^(0|-?[1-9][0-9]*)$"  # texts that stay the same as integers
+
+
+class Log(NamedTuple):
+    """Interactions in time order.
+
+    feedback  the columns that the rule reads, of those that the log has
+    seconds   int64 (n_rows,), since 1970; None where the log has no time
+    """
+
+    user_id: pa.ChunkedArray
+    item_id: pa.ChunkedArray
+    feedback: pa.Table
+    seconds: np.ndarray | None
+
+
+class Metadata(NamedTuple):
+    """A file of users or of items.
+
+    places  int32 (n_ids,): the first row of each id of the tables, null where it has none
+    """
+
+    rows: Rows
+    id_name: str
+    places: pa.Array
+
+
+def read(data: ReaderParams) -> Tables:
+    """Return the tables; InputError where a file or a column is missing or invalid."""
+    rule, names, folder = Rule.parse(data.positive), data.table, Path(data.path)
+    if not names.interactions:
+        raise InputError("data.table.interactions is '': must be a file below data.path")
+    needed = [name for name in (names.user, names.item, names.time) if name]
+    rows = read_rows(folder, names.interactions, "data.table.interactions", needed, rule.columns)
+    user_id, user_ids, users = _matched(rows, data, "user", names.user_columns)
+    own = [names.title, *names.tags, names.embedding, names.published]
+    own = [name for name in own if name and not name.endswith(".npz")]
+    item_id, item_ids, items = _matched(rows, data, "item", [*names.item_columns, *own])
+    of_users = _features(users, names.user_columns, []) if users else {}
+    of_items = _features(items, names.item_columns, own) if items else {}
+    user_table = pa.table({"user_id": user_ids.values, **of_users})
+    item_table = pa.table({"item_id": item_ids.values, **of_items})
+    log = _log_of(rows, names, rule, (user_id, item_id), (user_table, item_table))
+    user, item = user_ids.rows(log.user_id, "user"), item_ids.rows(log.item_id, "item")
+    is_positive, n_unknown = rule.judge(log.feedback, (user_table, user), (item_table, item))
+    report_unknown(n_unknown)
+    columns = {"user": user, "item": item, "is_positive": is_positive}
+    columns["strength"] = is_positive.astype(np.uint8)
+    if log.seconds is not None:
+        columns[TIMESTAMP] = log.seconds
+    no_tags = sparse.csr_array((len(item_ids), 1), dtype=np.float32)
+    no_embeddings = np.full((len(item_ids), 1), np.nan, dtype=np.float32)
+    tables = Tables(pa.table(columns), user_table, item_table, no_tags, no_embeddings)
+    content = _content(items, item_ids, names) if items else {}
+    if names.embedding:
+        content["item_embeddings"] = _embeddings(items, item_ids, data)
+    return replace(tables, **content)
+
+
+def read_given(path: Path, data: ReaderParams, rule: Rule, metadata: Sequence[pa.Table]) -> Log:
+    """Return the interactions of new users in a file, with or without times.
+
+    metadata  users.parquet and items.parquet, whose kinds of ids the file must have
+    """
+    names = data.table
+    needed, more = (names.user, names.item), [*rule.columns, names.time]
+    rows = read_rows(path.parent, path.name, "INTERACTIONS", needed, more)
+    pairs = zip(needed, metadata, strict=True)
+    ids = [_ids((rows, name), kind=table[0].type)[0] for name, table in pairs]
+    return _log_of(rows, names, rule, ids, metadata)
+
+
+def _log_of(
+    rows: Rows,
+    names: TableParams,
+    rule: Rule,
+    ids: Sequence[pa.ChunkedArray],
+    metadata: Sequence[pa.Table],
+) -> Log:
+    """Return the rows, with these ids of users and items, in time order."""
+    there = [name for name in rule.columns if name in rows.names]
+    feedback = {name: rows.read_as(name, NUMBER, "a number or true/false") for name in there}
+    for name, column in feedback.items():
+        rows.check_finite(name, column)
+    fields = {**dict.fromkeys(rows.names, pa.null()), **{of: feedback[of].type for of in there}}
+    numbers = [table.schema for table in metadata]
+    rule.check(with_numbers(pa.schema(fields.items()), *numbers), rows.where)
+    order, seconds = pa.array(np.arange(rows.table.num_rows)), None
+    if names.time in rows.names:
+        times = _times(rows, names.time, names.time_unit)
+        rows.refuse(names.time, times.is_null(nan_is_null=True), "a time")
+        table = pa.table({names.time: times, "": order})
+        table = in_time_order(table, rows.where, names.time, SHORT[names.time_unit])
+        order, seconds = table[""], table[names.time].to_numpy()
+        _report_span(rows.where, names.time, seconds)
+    feedback = pa.table({"": order, **{name: of.take(order) for name, of in feedback.items()}})
+    return Log(*(of.take(order) for of in ids), feedback, seconds)
+
+
+def _times(rows: Rows, name: str, unit: str) -> pa.ChunkedArray:
+    """Return a column of numbers, dates or timestamps; InputError where a value is none."""
+    wanted = f"an ISO date or time, or a number of {unit} since 1970 (data.table.time_unit)"
+    times = rows.read_as(name, INSTANT, wanted)
+    if is_number(times.type):
+        seconds = pc.divide(times.cast(pa.float64(), safe=False), SHORT[unit])
+        is_beyond = pc.greater(pc.abs(seconds), LATEST_S).fill_null(False)
+        rows.refuse(name, is_beyond, f"{wanted}, before the year 2100")
+    elif not (pa.types.is_timestamp(times.type) or pa.types.is_date(times.type)):
+        rows.refuse(name, times.is_valid(), wanted)
+    return times
+
+
+def _report_span(where: Path, name: str, seconds: np.ndarray) -> None:
+    first, last = (np.datetime64(int(of), "s") for of in (seconds.min(), seconds.max()))
+    report(f"{where}: {name} is from {first} to {last} UTC")
+
+
+def _matched(
+    log: Rows, data: ReaderParams, of: str, used: Sequence[str]
+) -> tuple[pa.ChunkedArray, Ids, Metadata | None]:
+    """Return the log's ids of users or items, those that the tables have, and the metadata.
+
+    of  "user" or "item"; used  the columns of the metadata that are in use
+    """
+    name, pattern = getattr(data.table, of), getattr(data.table, f"{of}s")
+    if not pattern:
+        if used:
+            raise InputError(f"data.table.{of}s is '': must be the file with {used[0]}")
+        (column,) = _ids((log, name))
+        return column, Ids(distinct(column)), None
+    needed = [one for one in used if one != data.table.embedding]
+    needed = needed or [name] * is_number_of_column(name)
+    rows = read_rows(Path(data.path), pattern, f"data.table.{of}s", needed, None)
+    id_name = name
+    if name not in rows.names or all(map(is_number_of_column, rows.names)):
+        id_name = next(one for one in rows.names if one not in INDEX)
+    if id_name != name:
+        report(f"{rows.where}: the ids are in its first column, {id_name}")
+    column, known = _ids((log, name), (rows, id_name))
+    ids = Ids(distinct(column))
+    both = all_ids({f"{log.where}: {name}": column, f"{rows.where}: {id_name}": known})
+    n_more = len(both) - len(ids)
+    if n_more == pc.count_distinct(known).as_py():
+        what = f"has no {of} of the interactions, such as {ids.values[0]}"
+        raise InputError(f"{rows.where}: {id_name} {what}; it must have the same ids")
+    if n_more:
+        what = "kept, since they can be recommended" if of == "item" else "left out"
+        report(f"{rows.where}: {n_more:,} {of}s without an interaction are {what}")
+    ids = both if of == "item" else ids
+    return column, ids, Metadata(rows, id_name, places_of(ids, known, rows.where, f"{of}_id"))
+
+
+def _ids(*pairs: tuple[Rows, str], kind: pa.DataType | None = None) -> list[pa.ChunkedArray]:
+    """Return columns of ids, none of them null. Texts become integers where all of them can, or
+    where a parquet file, or `kind`, has integers.
+    """
+    columns = [rows.table[name] for rows, name in pairs]
+    kinds = [rows.table[name].type for rows, name in pairs if not rows.is_text]
+    kinds += [] if kind is None else [kind]
+    if not kinds and all(pc.all(pc.match_substring_regex(of, WHOLE)).as_py() for of in columns):
+        kinds = [pa.int64()]
+    if kinds and not any(map(is_string, kinds)):
+        integers, wanted = (pa.int64(), pa.uint64()), "an integer, as elsewhere"
+        columns = [rows.read_as(name, integers, wanted) for rows, name in pairs]
+    for place, (rows, name) in enumerate(pairs):
+        column = columns[place]
+        rows.refuse(name, column.is_null(nan_is_null=True), "an id")
+        if pa.types.is_floating(column.type):  # as pandas has integers that were null somewhere
+            rows.refuse(name, pc.not_equal(pc.round(column), column), "an integer or a string")
+            columns[place] = column.cast(pa.int64())
+        elif not (pa.types.is_integer(column.type) or is_string(column.type)):
+            rows.refuse(name, column.is_valid(), f"an integer or a string, not {column.type}")
+    return columns
+
+
+def _features(
+    of: Metadata, named: Sequence[str], others: Sequence[str]
+) -> dict[str, pa.ChunkedArray | pa.DictionaryArray]:
+    """Return the features of each id, numbers and categories, by type or those that are named.
+
+    others  names and patterns of columns that have another use
+    """
+    rows, features, left_out = of.rows, {}, []
+    taken = {of.id_name, *INDEX, *(name for pattern in others for name in rows.matching(pattern))}
+    for name in named or [name for name in rows.names if name not in taken]:
+        feature = re.sub(r"\W+", "_", name)  # LightGBM cannot store some other characters
+        if feature in {"user_id", "item_id", *features}:
+            raise InputError(f"{rows.where}: {name} would be a second {feature}; rename it")
+        column = rows.typed(name)
+        kind, is_empty = column.type, column.null_count == len(column)
+        is_text = is_string(kind) or pa.types.is_boolean(kind)
+        n_levels = pc.count_distinct(column).as_py() if is_text else 0
+        if is_number(kind) and not is_empty:
+            rows.check_finite(name, column)
+            features[feature] = number(column.take(of.places))
+        elif is_text and not is_empty and (named or n_levels <= MOST_LEVELS):
+            features[feature] = category(column.take(of.places), column)
+        else:
+            why = "empty" if is_empty else f"{n_levels:,} different texts" if n_levels else kind
+            left_out.append(f"{name} ({why})")
+    if left_out and named:
+        raise InputError(
+            f"{rows.where}: {', '.join(left_out)}: must be numbers, texts or true/false"
+        )
+    if left_out:
+        report(f"{rows.where}: no features are {', '.join(left_out)}")
+    return features
+
+
+def _content(of: Metadata, ids: Ids, names: TableParams) -> dict[str, object]:
+    """Return the fields of Tables with tags, titles, embeddings made of both, and publication."""
+    content, rows = {}, of.rows
+    titles = pa.chunked_array([pa.nulls(rows.table.num_rows, pa.string())])
+    if names.title:
+        titles = rows.table[names.title]
+        if not (is_string(titles.type) or is_number(titles.type)):
+            rows.refuse(names.title, titles.is_valid(), "a text")
+        titles = titles.cast(pa.string())
+        content["item_titles"] = pc.coalesce(titles.take(of.places), ids.values.cast(pa.string()))
+    if names.title or names.tags:
+        first = np.unique(of.places.drop_null())  # the first row of each item, as in the file
+        place = np.searchsorted(first, of.places.fill_null(rows.table.num_rows))  # or the end
+        tags = pa.chunked_array([_tags(rows, names.tags)]).take(first)
+        content["item_tags"] = movielens.tags_of(tags)[place]
+        if not names.embedding:
+            titles = pc.replace_substring_regex(titles.take(first), YEAR, "")
+            content["item_embeddings"] = movielens.embeddings_of(titles, tags)[place]
+    if names.published:
+        content["item_published"] = _published(of, names.published, names.time_unit)
+    return content
+
+
+def _tags(rows: Rows, names: Sequence[str]) -> list[str]:
+    """Return the tags of each row, with blanks between tags, and _ for a blank within one."""
+    tags = [[] for _ in range(rows.table.num_rows)]
+    for name in names:
+        column, prefix = rows.typed(name), f"{name}=" if len(names) > 1 else ""
+        if pa.types.is_integer(column.type) and {*column.unique().to_pylist()} <= {0, 1, None}:
+            column = column.cast(pa.bool_())
+        if pa.types.is_boolean(column.type):  # whether the item has the tag of this name
+            column, prefix = pc.if_else(column, name, None), ""
+        elif is_number(column.type):  # such as the number of an author
+            column = category(column, column)
+        for row, value in zip(tags, column.to_pylist(), strict=True):
+            found = value if isinstance(value, list) else str(value or "").split("|")
+            row += [prefix + "_".join(str(tag).split()) for tag in found if tag]
+    return [" ".join(row) for row in tags]
+
+
+def _embeddings(of: Metadata | None, ids: Ids, data: ReaderParams) -> np.ndarray:
+    """Return float32 (n_items, width) of an npz file, a column of lists or columns of numbers."""
+    name, width = data.table.embedding, data.embedding_width
+    if name.endswith(".npz"):
+        path = Path(data.path) / name
+        item_id, vectors = arrays_of(path)
+        return embeddings_of(ids, pa.chunked_array([item_id]), vectors, width, path)
+    columns = {name: of.rows.table[name] for name in of.rows.matching(name)}
+    for one, column in columns.items():
+        if len(columns) > 1:
+            columns[one] = of.rows.read_as(one, NUMBER, "a number")
+        elif is_string(column.type):  # such as [0.5, 1]
+            texts = pc.utf8_trim(pc.replace_substring_regex(column, r"[\[\],;\s]+", " "), " ")
+            columns[one] = pc.split_pattern(texts, " ")
+    try:
+        vectors = vectors_of(pa.table(columns), of.rows.where)
+    except pa.ArrowException as error:
+        what = f"{', '.join(columns)} must be lists of numbers: {' '.join(str(error).split())}"
+        raise InputError(f"{of.rows.where}: {what}") from None
+    vectors = np.vstack([vectors, np.full((1, vectors.shape[1]), np.nan, dtype=np.float32)])
+    vectors = vectors[of.places.fill_null(len(vectors) - 1)]
+    return embeddings_of(ids, pa.chunked_array([ids.values]), vectors, width, of.rows.where)
+
+
+def _published(of: Metadata, name: str, unit: str) -> np.ndarray:
+    """Return float64 (n_items,): seconds since 1970, NaN where unknown, which is reported."""
+    times = _times(of.rows, name, unit)
+    is_known = pc.invert(times.is_null(nan_is_null=True)).to_numpy()
+    numbers, per_second = times_of(times.filter(is_known), name, SHORT[unit])
+    seconds = np.full(len(times) + 1, np.nan)
+    seconds[np.flatnonzero(is_known)] = numbers / per_second
+    seconds = seconds[of.places.fill_null(len(times))]
+    if n_unknown := np.count_nonzero(np.isnan(seconds)):
+        report(f"{of.rows.where}: {name} is not known of {n_unknown:,} of {len(seconds):,} items")
+    if n_unknown < len(seconds):
+        _report_span(of.rows.where, name, seconds[~np.isnan(seconds)])
+    return seconds

@@ -1,0 +1,252 @@
+"""Reads tables as pandas, polars, DuckDB, Spark and others write them: CSV, TSV or Parquet, in one
+file or many.
+
+A file that starts with PAR1 is Parquet. Any other is text, which may be compressed (.gz, .bz2,
+.zst). Fields are separated by tabs if the first line has one; else by commas if it has one and the
+name ends in .csv; else by the most frequent of | ; and comma in that line. Text that is not UTF-8
+is read as Latin-1. Its columns are called c0, c1, … if only such columns are asked for, and the
+first line does not have them.
+"""
+
+import csv
+import fnmatch
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+from core.script import InputError, report
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions, read_csv
+
+from readers.parquet import (
+    LARGEST,
+    check_not_pointer,
+    check_present,
+    describe,
+    is_string,
+    read_table,
+    reading,
+)
+
+NUMBER = (pa.int64(), pa.float64(), pa.bool_())
+ISO = tuple(pa.timestamp(unit, zone) for unit in ("ns", "us") for zone in (None, "UTC"))
+INSTANT = (pa.int64(), pa.float64(), *ISO)
+NOT_GIVEN = ("NA", "N/A", "NaN", "nan", "null", "NULL", "None", r"\N")  # in place of a number
+NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one file or more, one file after the other.
+
+    where    what messages call them: the file, the folder or the pattern
+    files    each file, and how many rows it has
+    table    the columns that were asked for, of plain types; names: all columns of the first file
+    is_text  whether all values are texts, whose types are to be found
+    """
+
+    where: Path
+    files: list[tuple[Path, int]]
+    table: pa.Table
+    names: list[str]
+    is_text: bool
+
+    def refuse(self, name: str, is_bad: pa.ChunkedArray | np.ndarray, wanted: str) -> None:
+        """InputError with the first bad row, if there is one: its file, number and value."""
+        bad = np.flatnonzero(is_bad)
+        if not len(bad):
+            return
+        starts = np.cumsum([0, *(n_rows for _, n_rows in self.files)])
+        file = np.searchsorted(starts, bad[0], side="right") - 1
+        place = f"{self.files[file][0]}: row {bad[0] - starts[file] + 1}"
+        more = f", and {len(bad) - 1:,} more rows" if len(bad) > 1 else ""
+        value = self.table[name][int(bad[0])].as_py()
+        raise InputError(f"{place}{more}: {name} is {value!r}; must be {wanted}")
+
+    def typed(self, name: str) -> pa.ChunkedArray:
+        """Return a column; of text, in the first type that fits all rows, a text if none does."""
+        found = converted(self.table[name], (*NUMBER, *ISO)) if self.is_text else None
+        return self.table[name] if found is None else found
+
+    def read_as(self, name: str, kinds: Sequence[pa.DataType], wanted: str) -> pa.ChunkedArray:
+        """Return a column; texts in the first of these types that fits all rows, or InputError."""
+        texts = self.table[name]
+        if not is_string(texts.type):
+            return texts
+        if (found := converted(texts, kinds)) is None:
+            first = max(n_fitting(given_of(texts), kind) for kind in kinds)
+            self.refuse(name, np.arange(len(texts)) == first, wanted)
+        return found
+
+    def check_finite(self, name: str, column: pa.ChunkedArray) -> None:
+        """InputError where a float is beyond those of float32."""
+        if pa.types.is_floating(column.type):
+            is_beyond = pc.greater(pc.abs(column.cast(pa.float64())), LARGEST)
+            self.refuse(name, is_beyond.fill_null(False), "a finite number, or empty")
+
+    def matching(self, pattern: str) -> list[str]:
+        """Return the column of this name, else those that match the pattern, by their numbers."""
+        found = [pattern] if pattern in self.names else fnmatch.filter(self.names, pattern)
+        check_present(self.where, [] if found else [pattern], self.names)
+        return sorted(found, key=natural)
+
+
+def is_number_of_column(name: str) -> bool:
+    """Return whether a column of a file without a header is called so."""
+    return re.fullmatch(r"c[0-9]+", name) is not None
+
+
+def given_of(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the texts that are a number or a time, null where none is given."""
+    given = pc.if_else(pc.is_in(texts, value_set=pa.array(NOT_GIVEN)), None, texts)
+    return pc.replace_substring_regex(given, r"\s*(UTC|GMT)$", "Z")  # as BigQuery writes times
+
+
+def converted(texts: pa.ChunkedArray, kinds: Sequence[pa.DataType]) -> pa.ChunkedArray | None:
+    """Return the texts in the first of these types that fits all of them, None if none does."""
+    given = given_of(texts)
+    for kind in kinds:
+        try:
+            return given.cast(kind)
+        except pa.ArrowInvalid:
+            continue
+    return None
+
+
+def n_fitting(texts: pa.ChunkedArray, kind: pa.DataType) -> int:
+    """Return how many texts come before the first that is not of this type; one is not."""
+    low, high = 0, len(texts)  # those before `low` are, not all before `high` are
+    while high - low > 1:
+        middle = (low + high) // 2
+        try:
+            texts.slice(low, middle - low).cast(kind)
+            low = middle
+        except pa.ArrowInvalid:
+            high = middle
+    return low
+
+
+def natural(name: str) -> list[str | int]:
+    """Sort names by the numbers in them: part-2 before part-10."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
+
+
+def find_files(folder: Path, pattern: str, key: str) -> list[Path]:
+    """Return the files that a name below the folder means, a folder or a pattern too, by name;
+    InputError, naming the key of params.yaml, where there is none.
+    """
+    named = folder / pattern
+    if named.is_file():
+        return [named]
+    matches = [named] if named.exists() else folder.glob(pattern)
+    files = {file for match in matches for file in _files_in(match)}
+    if not files:
+        there = sorted(str(file.relative_to(folder)) for file in _files_in(folder))
+        shown = ", ".join(there[:10]) + (", …" if len(there) > 10 else "")
+        raise InputError(f"{key} is {pattern!r}: no such file in {folder}; there are {shown or 0}")
+    return sorted(files, key=lambda file: natural(str(file)))
+
+
+def _files_in(path: Path) -> Iterator[Path]:
+    """Yield the file, or those in the folder, but none that is empty or hidden (_SUCCESS)."""
+    for file in [path] if path.is_file() else path.rglob("*"):
+        is_hidden = any(part[0] in "._" for part in file.relative_to(path).parts)
+        if not is_hidden and file.is_file() and file.stat().st_size:
+            yield file
+
+
+def read_rows(
+    folder: Path, pattern: str, key: str, names: Sequence[str], more: Sequence[str] | None
+) -> Rows:
+    """Return the rows of the files that a pattern below the folder means.
+
+    key          of params.yaml, for messages
+    names, more  columns that must be there, and those that are read if they are; None = all
+    """
+    files = find_files(folder, pattern, key)
+    asked = None if more is None else {*names, *more}
+    tables, of_first, is_text = [], [], True
+    for path in files:
+        with path.open("rb") as file:
+            is_parquet = file.read(4) == b"PAR1"
+        if is_parquet:
+            there = describe(path)[0].names
+            table = read_table(path, [name for name in there if asked is None or name in asked])
+        else:
+            table, there = _read_text(path, asked, names)
+        for name, value in _partitions(path.relative_to(folder)).items():
+            if name not in there:
+                there = [*there, name]
+                table = table.append_column(name, pa.array([value] * len(table), pa.string()))
+        check_present(path, names, there)
+        tables.append(table)
+        of_first, is_text = of_first or there, is_text and not is_parquet
+    where = folder / pattern
+    try:
+        table = pa.concat_tables(tables, promote_options="permissive")
+    except pa.ArrowException as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{where}: its {len(files)} files do not fit together: {reason}") from None
+    if not table.num_rows:
+        raise InputError(f"{where}: no rows")
+    sizes = [(path, one.num_rows) for path, one in zip(files, tables, strict=True)]
+    return Rows(where, sizes, table, of_first, is_text)
+
+
+def _partitions(path: Path) -> dict[str, str | None]:
+    """Return the columns in the names of folders, as in `day=2024-01-31/part-0.parquet`."""
+    pairs = [part.split("=", 1) for part in path.parts[:-1] if "=" in part]
+    return {name: None if value == NO_PARTITION else unquote(value) for name, value in pairs}
+
+
+def _read_text(
+    path: Path, asked: set[str] | None, names: Sequence[str]
+) -> tuple[pa.Table, list[str]]:
+    """Return the columns as texts, null where a field is empty, and the names of all columns."""
+    check_not_pointer(path)
+    with reading(path, "CSV", pa.ArrowException):
+        try:
+            return _read_encoded(path, asked, names, "utf-8")
+        except ValueError as error:  # of Python's decoder, or pyarrow's
+            if "utf" not in str(error).lower():
+                raise
+        report(f"{path}: not UTF-8; read as Latin-1")
+        return _read_encoded(path, asked, names, "latin-1")
+
+
+def _read_encoded(
+    path: Path, asked: set[str] | None, names: Sequence[str], encoding: str
+) -> tuple[pa.Table, list[str]]:
+    with pa.input_stream(str(path)) as file:
+        line = io.TextIOWrapper(file, encoding).readline().removeprefix("\ufeff").rstrip("\r\n")
+    if not line.replace("\t", "").isprintable():
+        raise InputError(
+            f"{path}: no text; must be Parquet, or text as it is or as .gz, .bz2, .zst"
+        )
+    delimiter = "\t" if "\t" in line else max("|;,", key=line.count)
+    if ".csv" in path.name and "," in line and delimiter != "\t":
+        delimiter = ","
+    there = next(csv.reader([line], delimiter=delimiter), [])
+    has_header = not names or not all(map(is_number_of_column, names)) or {*names} <= {*there}
+    if twice := [name for name in there if has_header and there.count(name) > 1]:
+        raise InputError(f"{path}: two columns are called {twice[0]!r}; rename one")
+    there = there if has_header else [f"c{place}" for place in range(len(there))]
+    wanted = [name for name in there if asked is None or name in asked]
+    # one thread, since only then the messages have the number of a row
+    options = ReadOptions(use_threads=False, encoding=encoding)
+    if not has_header:
+        options.column_names = there
+    converting = ConvertOptions(
+        column_types=dict.fromkeys(wanted, pa.string()),
+        include_columns=wanted,
+        null_values=[""],
+        strings_can_be_null=True,
+    )
+    parsing = ParseOptions(delimiter=delimiter, newlines_in_values=True)
+    return read_csv(path, options, parsing, converting), there

@@ -1,0 +1,115 @@
+"""A list for every user of the log, by models of the whole log."""
+
+import json
+from contextlib import chdir
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+import submit
+from clone import Clone
+from logs import run_mains
+from models import scoring
+from rankers import serving
+from test_pipeline import N_WINDOWS, ratings_in_time
+from test_serve import COLUMNS, check_equal, serve_in
+
+LISTS = "data/everyone/recommendations.parquet"
+INTERACTIONS = "data/split/interactions.parquet"
+
+
+def lists_of(folder: Path) -> pd.DataFrame:
+    return pd.read_parquet(folder / LISTS)
+
+
+def test_every_user_has_ten_items_that_are_new(clone: Clone) -> None:
+    """Users of any window; with fewer unseen items, all of them."""
+    ratings, lists = ratings_in_time(clone.data), lists_of(clone.folder)
+    assert list(lists.columns) == ["user_id", "item_id", "rank", "score"]
+    seen = ratings.groupby("user_id")["item_id"].agg(set)
+    assert set(lists["user_id"]) == set(seen.index)
+    for user, rows in lists.groupby("user_id", sort=False):
+        n_items = min(10, ratings["item_id"].nunique() - len(seen[user]))
+        assert rows["rank"].tolist() == list(range(1, n_items + 1))
+        assert rows["item_id"].is_unique
+        assert not set(rows["item_id"]) & seen[user]
+        assert rows["score"].is_monotonic_decreasing
+
+
+def test_everyone_gets_what_a_fold_after_the_log_would_get(clone: Clone, copied: Clone) -> None:
+    """Without its last window, the log is the history of the fold test, and the latest folds are
+    those that the ranker of test was trained on. The clone has used one thread, this takes two.
+    """
+    folder = copied.folder / "data"
+    table = pq.read_table(copied.folder / INTERACTIONS)
+    known = table.filter(pc.less(table["window"], N_WINDOWS - 1))
+    pq.write_table(known, copied.folder / INTERACTIONS)
+    folds = json.loads((folder / "split/folds.json").read_text())
+    earlier = dict(zip(folds, [*folds.values()][1:], strict=False))  # test is what test_2 was
+    (folder / "split/folds.json").write_text(json.dumps(earlier))
+    (folder / "candidates/test_2.parquet").replace(folder / "candidates/test.parquet")
+    for ending in (".parquet", "_cold.parquet"):
+        (folder / f"features/validation{ending}").replace(folder / f"features/test_2{ending}")
+    copied.set_params({"threads": 2})
+    run_mains(copied.folder, "everyone")
+
+    for ours, theirs in (("everyone/als.npz", "als/test.npz"), ("everyone/ranker", "ranker/test")):
+        found = copied.content(f"data/{ours}").values()
+        assert list(found) == list(clone.content(f"data/{theirs}").values())
+    lists = pd.read_parquet(clone.folder / "data/recommendations/test.parquet")
+    found = lists_of(copied.folder)
+    both = {*lists["user_id"]} & {*found["user_id"]}
+    assert len(both) > 100
+    check_equal(*(frame[frame["user_id"].isin(both)] for frame in (found, lists)))
+
+
+def test_a_user_without_a_positive_gets_recent_popular_items(copied: Clone) -> None:
+    """With too few lists of cold users for a ranker, by the number of positives in the last two
+    windows, then in all. serve.py agrees.
+    """
+    cold, path = 3, copied.folder / INTERACTIONS
+    user_id, item_id = (
+        pd.read_parquet(copied.folder / f"data/tables/{of}s.parquet")[f"{of}_id"]
+        for of in ("user", "item")
+    )
+    rows = pd.read_parquet(path)
+    rows.loc[rows["user"] == cold, ["is_positive", "strength"]] = [False, 0]
+    schema = pq.read_schema(path)
+    pq.write_table(pa.Table.from_pandas(rows, schema, preserve_index=False), path)
+    copied.set_params({"ranker.cold_min_lists": 100_000})
+    run_mains(copied.folder, "everyone")
+
+    liked = rows[rows["is_positive"]].sort_values("window").drop_duplicates(["user", "item"])
+    recent = np.bincount(liked["item"][liked["window"] >= N_WINDOWS - 2], minlength=len(item_id))
+    order = np.lexsort((-np.bincount(liked["item"], minlength=len(item_id)), -recent))
+    seen = rows["item"][rows["user"] == cold]
+    expected = item_id[order[~np.isin(order, seen)][:10]].tolist()
+    found = lists_of(copied.folder)
+    own = found[found["user_id"] == user_id[cold]]
+    assert own["item_id"].tolist() == expected
+    assert found["user_id"].nunique() == len(user_id)
+    ratings = ratings_in_time(copied.data)
+    given = ratings[ratings["user_id"] == user_id[cold]][COLUMNS].assign(rating=1)
+    check_equal(serve_in(copied.folder, given, "--models", "everyone"), own)
+
+
+def test_serve_has_the_list_of_a_user_of_the_log(
+    clone: Clone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the last bit, for all users at once, in blocks of any size."""
+    given = ratings_in_time(clone.data)[COLUMNS].reset_index(drop=True)
+    monkeypatch.setattr(scoring, "USERS_AT_ONCE", 70)
+    monkeypatch.setattr(serving, "ROWS_AT_ONCE", 900)
+    check_equal(serve_in(clone.folder, given, "--models", "everyone"), lists_of(clone.folder))
+
+
+def test_submission(clone: Clone, tmp_path: Path) -> None:
+    out = tmp_path / "everyone.csv"
+    with chdir(clone.folder):
+        submit.main(["--models", "everyone", "--out", str(out)])
+    check_equal(pd.read_csv(out), lists_of(clone.folder)[["user_id", "item_id"]])
