@@ -8,12 +8,14 @@ out:   data/everyone/recommendations.parquet, by user, best first: user_id, item
        data/everyone/ranker/SEED.txt, data/everyone/ranker/cold/SEED.txt: LightGBM text models, as
          the stage `ranker` writes them, trained on the latest ranker.train_folds folds of any kind
        data/everyone/features.json: as in data/features
+       data/everyone/origin.json: the parameters, and the md5 of the interactions
 
 A user without a positive in the log gets the list of a cold user: recent popular items, ranked by
 the models for cold users if there are any. The examples of the fold `test` are computed here, since
 the main pipeline trains nothing on them.
 """
 
+import json
 import shutil
 from dataclasses import replace
 from functools import partial
@@ -70,6 +72,7 @@ def main() -> None:
         context = load_context(history, load_params(folder))
         models = replace(MODELS["everyone"], rankers=folder / "ranker")
         tops = serving.top_lists(history.users, context, fitted, models, k)
+        (folder / "origin.json").write_text(json.dumps(serving.origin()), encoding="utf-8")
         serving.write(folder / "recommendations.parquet", ".parquet", user_ids, tops)
 
 

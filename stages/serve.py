@@ -91,6 +91,8 @@ def main(arguments: list[str]) -> None:
     models = MODELS[called.models]
     if not models.rankers.exists():
         raise InputError(f"{models.rankers}: not found; the models are trained by {models.command}")
+    if called.models == "everyone":
+        serving.check_origin()
     shared, of_als = shared_params(), section("als", AlsParams)
     features, data = load_params(models.rankers.parent), section("data", DataParams)
     k = section("evaluate", EvaluateParams).k

@@ -16,6 +16,7 @@ from core.script import InputError, report, run_script, whole
 import pandas as pd
 
 from experiments.arguments import Arguments
+from rankers import serving
 
 
 def main(arguments: list[str]) -> None:
@@ -26,16 +27,15 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--out", type=Path, default=Path("submission.csv"), metavar="FILE")
     given = parser.parse_args(arguments)
     if given.models:
-        path = Path("data/everyone/recommendations.parquet")
-        hint = "run dvc repro stages/everyone/dvc.yaml"
+        serving.check_origin()
+        path = serving.EVERYONE / "recommendations.parquet"
     else:
         path = Path(tables.RECOMMENDATIONS.format(fold=given.fold))
-        hint = "run dvc repro or dvc pull"
         judged = [fold for fold in shared_params().folds if is_judged(fold)]
         if given.fold not in judged:
             raise InputError(f"{given.fold}: FOLD is one of {', '.join(judged)}")
-    if not path.exists():
-        raise InputError(f"{path}: not found; {hint}")
+        if not path.exists():
+            raise InputError(f"{path}: not found; run dvc repro or dvc pull")
     lists = pd.read_parquet(path, columns=["user_id", "item_id"])  # best first
     with whole(given.out) as temporary:
         is_parquet = given.out.suffix == ".parquet"

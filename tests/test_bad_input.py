@@ -87,7 +87,7 @@ MISUSE = {  # script and its arguments -> a part of the line
     "serve one.parquet two.json": "two.json: must end in .parquet or .csv",
     "submit --out": "expected one argument",
     "submit test --models everyone": "--models: not allowed with argument FOLD",
-    "submit --models everyone": "not found; run dvc repro stages/everyone/dvc.yaml",
+    "submit --models everyone": "data/everyone: not found; run dvc repro stages/everyone/dvc.yaml",
     "serve": OF_SERVE,
     "serve one.parquet two.parquet three.parquet": OF_SERVE,
     "serve none.parquet out.parquet": "not found; the models are trained by dvc repro",

@@ -4,6 +4,8 @@ import json
 from contextlib import chdir
 from pathlib import Path
 
+from core.script import InputError
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -108,8 +110,15 @@ def test_serve_has_the_list_of_a_user_of_the_log(
     check_equal(serve_in(clone.folder, given, "--models", "everyone"), lists_of(clone.folder))
 
 
-def test_submission(clone: Clone, tmp_path: Path) -> None:
-    out = tmp_path / "everyone.csv"
+def test_submission(clone: Clone, copied: Clone, tmp_path: Path) -> None:
+    """Lists made with other parameters or interactions are refused."""
+    arguments = ["--models", "everyone", "--out", str(tmp_path / "everyone.csv")]
     with chdir(clone.folder):
-        submit.main(["--models", "everyone", "--out", str(out)])
-    check_equal(pd.read_csv(out), lists_of(clone.folder)[["user_id", "item_id"]])
+        submit.main(arguments)
+    check_equal(pd.read_csv(arguments[-1]), lists_of(clone.folder)[["user_id", "item_id"]])
+    log = copied.folder / "data/split/interactions.parquet"
+    pd.read_parquet(log).iloc[1:].to_parquet(log)
+    copied.set_params({"als.factors": 5})
+    with chdir(copied.folder), pytest.raises(InputError) as error:
+        submit.main(arguments)
+    assert "made with other values of als, data/split/interactions.parquet; run" in str(error.value)

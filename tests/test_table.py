@@ -295,7 +295,7 @@ def test_features_by_type(
         "users: 1 users without an interaction are left out",
         "users: no row for 1 of 3 users",
         "users: no features are name (3 different texts)",
-        "items: 1 items without an interaction are kept, since they can be recommended",
+        "items: 1 items without an interaction are kept, for candidates.new_items",
         "items: no row for 1 of 4 items",
         "items: 1 more rows of the same item, left out",
         "items: no features are text (3 different texts), day (date32[day]), list (list<element: "

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import TracebackType
 
 SHELLS = {"sh", "bash", "dash", "ash", "busybox", "ksh", "zsh", "fish"}
 PROMISED_KERNEL = "Haswell"  # the OpenBLAS kernel of the published results
@@ -38,6 +39,16 @@ def script_name() -> str:
     return Path(sys.argv[0]).stem
 
 
+def show_error(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Show an interrupt during imports in one line, and all else as Python does."""
+    if issubclass(kind, KeyboardInterrupt):
+        print(f"{script_name()}: interrupted; no half-written output is left", file=sys.stderr)
+        os._exit(130)
+    sys.__excepthook__(kind, error, trace)
+
+
 def end_with_dvc() -> None:
     """End this process when dvc ends, which is its parent, or its grandparent behind a shell. If
     dvc has ended before we look, our parent is a process of another group.
@@ -59,6 +70,7 @@ def end_with_dvc() -> None:
     threading.Thread(target=wait_and_end, daemon=True).start()
 
 
+sys.excepthook = show_error
 if "DVC_STAGE" in os.environ:
     end_with_dvc()
 

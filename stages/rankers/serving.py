@@ -1,16 +1,18 @@
 """Top k lists of any users by trained models, and where such models are."""
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from core import factors, tables
+from core import factors, params, tables
 from core.candidate_lists import Candidates, split
 from core.factors import Factors
-from core.history import History, load_everything, load_fold
+from core.history import INTERACTIONS, History, load_everything, load_fold
 from core.lists import side_by_side
-from core.params import section
+from core.params import parse_yaml, section
 from core.script import InputError
 from core.top_lists import TopLists, top_k
 
@@ -29,6 +31,7 @@ from rankers import trained
 from rankers.scoring import Scorer, scores
 
 EVERYONE = Path("data/everyone")
+OF_EVERYONE = ("seed", "als", "sources", "candidates", "features.scores", "ranker", "evaluate.k")
 ROWS_AT_ONCE = 50_000  # in each thread: what is held in memory grows with this, not with users
 
 
@@ -61,6 +64,25 @@ MODELS = {
         "dvc repro stages/everyone/dvc.yaml",
     ),
 }
+
+
+def origin() -> dict[str, object]:
+    """Return what the lists of everyone depend on: parameters, and the md5 of the interactions."""
+    tree = parse_yaml(params.FILE.read_bytes(), str(params.FILE))
+    with INTERACTIONS.open("rb") as file:
+        digest = hashlib.file_digest(file, "md5").hexdigest()
+    return {**{key: params.look_up(tree, key) for key in OF_EVERYONE}, str(INTERACTIONS): digest}
+
+
+def check_origin() -> None:
+    """InputError where everyone's models were made with other parameters or interactions."""
+    path = EVERYONE / "origin.json"
+    if not path.exists():
+        raise InputError(f"{EVERYONE}: not found; run {MODELS['everyone'].command}")
+    made = json.loads(path.read_text(encoding="utf-8"))
+    if other := [key for key, value in origin().items() if made.get(key) != value]:
+        what = f"made with other values of {', '.join(other)}"
+        raise InputError(f"{EVERYONE}: {what}; run {MODELS['everyone'].command}")
 
 
 def check_features(scorer: Scorer, names: list[str], models: Place) -> None:

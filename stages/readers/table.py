@@ -25,7 +25,7 @@ from readers.params import ReaderParams, TableParams
 from readers.parquet import is_number, is_string, number
 from readers.positive_rule import Rule, report_unknown, with_numbers
 from readers.table_files import INSTANT, NUMBER, Rows, is_number_of_column, read_rows
-from readers.time_order import LATEST_S, SHORT, TIMESTAMP, in_time_order, times_of
+from readers.time_order import EARLIEST_S, LATEST_S, SHORT, TIMESTAMP, in_time_order, times_of
 from readers.vk_lsvd import arrays_of
 from readers.vk_metadata import category, embeddings_of
 from readers.vk_notebook import vectors_of
@@ -147,7 +147,8 @@ def _times(rows: Rows, name: str, unit: str) -> pa.ChunkedArray:
 
 def _report_span(where: Path, name: str, seconds: np.ndarray) -> None:
     first, last = (np.datetime64(int(of), "s") for of in (seconds.min(), seconds.max()))
-    report(f"{where}: {name} is from {first} to {last} UTC")
+    doubt = "" if seconds.max() >= EARLIEST_S else "; check data.table.time and .time_unit"
+    report(f"{where}: {name} is from {first} to {last} UTC{doubt}")
 
 
 def _matched(
@@ -179,7 +180,7 @@ def _matched(
         what = f"has no {of} of the interactions, such as {ids.values[0]}"
         raise InputError(f"{rows.where}: {id_name} {what}; it must have the same ids")
     if n_more:
-        what = "kept, since they can be recommended" if of == "item" else "left out"
+        what = "kept, for candidates.new_items" if of == "item" else "left out"
         report(f"{rows.where}: {n_more:,} {of}s without an interaction are {what}")
     ids = both if of == "item" else ids
     return column, ids, Metadata(rows, id_name, places_of(ids, known, rows.where, f"{of}_id"))

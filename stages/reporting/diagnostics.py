@@ -244,7 +244,8 @@ CHECKS = {
         "new items are out of reach",
         new_items_are_missed,
         "Recommend items that nobody has seen yet: set candidates.new_items to published or all, "
-        "with content among candidates.sources.",
+        "with content among candidates.sources. If it is set, the ranker puts them too low: it "
+        "needs more label folds in which new items are relevant.",
     ),
     "D11": Check(
         "the factors of ALS collapsed",

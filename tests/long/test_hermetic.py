@@ -22,6 +22,12 @@ OTHER = {  # values of params.yaml in the clone are none of these
     "data.subsample": "other",
     "data.embedding_width": 3,
     "data.download": True,
+    "data.table": {
+        **dict.fromkeys(("interactions", "user", "item", "users", "items", "time"), "other"),
+        **dict.fromkeys(("title", "embedding", "published"), ""),
+        **dict.fromkeys(("user_columns", "item_columns", "tags"), []),
+        "time_unit": "ms",
+    },
     "candidates.sources": ["als", "popular"],
     "candidates.per_source": 11,
     "candidates.label_users": 3,
