@@ -1,19 +1,20 @@
 """Leaves out each candidate source and family of features, and adds each to the notebook's system.
 
-usage: dvc repro stages/extra/dvc.yaml (not a part of `dvc repro`: it trains some hundred models)
+usage: dvc repro stages/extra/dvc.yaml (not part of `dvc repro`, because it trains hundreds of
+       models)
 in:    data/tables, data/split; data/candidates/FOLD.parquet of validation and label folds
 out:   on stdout the differences; metrics/ablation.csv, a row per variant:
          part          full, one seed, ranker, without source, without family, with family,
                        notebook, notebook with source, notebook with family
-         name          what was left out, added or changed; of ranker: the parameter and its value
+         name          what was left out, added or changed; for ranker: the parameter and its value
          n_features, candidate_recall   mean share of a user's relevant items that are in the list
          map           mean AP@k over the lists of warm users of all validation folds
-         difference, ci95_low, ci95_high, p_value, min_detectable   of `map`: minus that of full, or
-                       of notebook for its own variants, with the paired bootstrap of the evaluation
+         difference, ci95_low, ci95_high, p_value, min_detectable   `map` minus that of full, or of
+                       notebook for its variants, with the paired bootstrap of the evaluation
        metrics/ablation.png: the differences and their intervals
 
-The test folds are not read. The notebook's system: ALS candidates, families als, user, item,
-embedding.
+The test folds are not read. The notebook's system has ALS candidates and the families als, user,
+item and embedding.
 """
 
 from dataclasses import dataclass, field, replace
@@ -43,10 +44,10 @@ from rankers import trained
 from rankers.rolling import training_sets
 from rankers.training import RankerParams, dataset, train
 
-N_SEEDS = 5  # models of the full system whose spread is shown
+N_SEEDS = 5  # number of single models of the full system in the table
 NOTEBOOK = ("als", "user", "item", "embedding")
-CHANGES = [  # of the ranker
-    {"objective": "binary", "label": "positive"},  # all it can learn from
+CHANGES = [  # changed parameters of the ranker
+    {"objective": "binary", "label": "positive"},  # binary needs this label
     {"objective": "lambdarank"},
     {"objective": "rank_xendcg"},
     {"list_weight": 0.0},
@@ -55,7 +56,7 @@ CHANGES = [  # of the ranker
 
 @dataclass(frozen=True)
 class Variant:
-    """A system to be judged. ranker: values of its parameters that differ from params.yaml."""
+    """A system to evaluate. ranker  parameters that differ from params.yaml"""
 
     part: str
     name: str
@@ -92,14 +93,15 @@ def variants(sources: list[str], groups: list[str], params: RankerParams) -> lis
 
 
 class Fold:
-    """The lists of a fold's warm users with a relevant item, and the families that describe them.
-    users: int32 (n_users,), rows of users.parquet, ascending, drawn as `candidates` draws them
+    """Lists of a fold's warm users with a relevant item, and the families of features.
+
+    users  int32 (n_users,), rows of users.parquet, ascending, the same sample as in `candidates`
     """
 
     def __init__(
         self, fold: str, params: FeaturesParams, candidates: CandidateListParams, seed: int
     ) -> None:
-        self.history, self.target = load_fold(fold, candidates.new_items)
+        self.history, self.target = load_fold(fold, candidates, seed)
         max_users = candidates.label_users
         self.users = training_users(self.history, self.target, "warm", max_users, seed)
         blocks = candidate_lists.read(fold)
@@ -120,7 +122,7 @@ class Fold:
 
 
 def only(lists: Candidates, sources: tuple[str, ...]) -> Candidates:
-    """Return the lists as they would be with these sources alone."""
+    """Return the lists as they would be with only these sources."""
     kept = replace(lists, rank={name: lists.rank[name] for name in sources})
     kept = kept.take(kept.is_retrieved)
     ranks = np.stack(list(kept.rank.values()))
@@ -129,7 +131,7 @@ def only(lists: Candidates, sources: tuple[str, ...]) -> Candidates:
 
 
 def with_relevant(examples: Examples) -> Examples:
-    """Return the lists with a relevant item, which a ranker can learn from."""
+    """Return the lists with a relevant item, which a ranker can be trained on."""
     lists = examples.list_of_row
     return examples.take(np.isin(lists, lists[examples.label > 0]))
 
@@ -142,7 +144,7 @@ def judge(
     k: int,
     shared: SharedParams,
 ) -> tuple[int, np.ndarray, np.ndarray]:
-    """Train n_models rankers for each validation fold and judge them on its lists.
+    """Train n_models rankers for each validation fold and evaluate them on its lists.
 
     Returns the number of features; recall of each list, float64 (n_lists,); and AP@k, float64
     (1 + n_models, n_lists): of the mean score of params.n_seeds models, then of each model.
@@ -159,8 +161,8 @@ def judge(
         if not len(fold.users):
             continue
         if not earlier:
-            raise InputError(f"no fold before {name} has a list that holds a relevant item")
-        key = (known.windows[name], 0)  # as train_group has it
+            raise InputError(f"no fold before {name} has a list with a relevant item")
+        key = (known.windows[name], 0)  # the same as in train_group
         models = train(dataset(earlier, params, shared), params, shared, n_models, key)
         score = trained.predict(models, rows.values, shared.n_threads)
         n_relevant = np.bincount(fold.target.user)[fold.users]
@@ -176,7 +178,7 @@ def judge(
 def table(
     loaded: dict[str, Fold], every: list[Variant], params: RankerParams, shared: SharedParams
 ) -> pd.DataFrame:
-    """Return a row per variant, those of single models after the full system."""
+    """Return a row per variant; rows of single models follow the full system."""
     evaluate = section("evaluate", EvaluateParams)
     users = np.concatenate([of.users for name, of in loaded.items() if is_judged(name)])
     rows, base = [], None
@@ -194,7 +196,7 @@ def table(
             row["difference"] = (ap - base).mean()
             row |= bootstrap(ap - base, users, evaluate.n_resamples, shared.seed)
         if variant.part in ("full", "notebook"):
-            base = ap  # of the variants that follow
+            base = ap  # base of the following variants
     return pd.DataFrame(rows)
 
 

@@ -2,12 +2,12 @@
 
 usage: python stages/als_alone.py
 in:    data/split, data/tables/users.parquet
-out:   metrics/als_alone.json: of ALS on all validation folds, what `als` is in validation.json
+out:   metrics/als_alone.json: the five metrics of ALS over all validation folds
        data/als_alone/FOLD.parquet: user_id, is_cold bool, n_relevant int32, ap_als and ndcg_als
          float64; users with a relevant item, ascending
 
-The figures are those of `evaluate`, but for coverage@k if candidates.new_items adds items.
-search.py runs this for each setting in a folder of its own.
+The figures are the same as those of `evaluate`, except coverage@k if candidates.new_items adds
+items. search.py runs this script for each setting in a separate folder.
 """
 
 from pathlib import Path
@@ -42,8 +42,9 @@ def judge_als(
     k: int,
     shared: SharedParams,
 ) -> Judged:
-    """Fit ALS for a fold and judge its lists. fallback: of the lists of cold users."""
-    history, target = load_fold(fold)
+    """Fit ALS for a fold and evaluate its lists. fallback  parameters of the lists of cold users"""
+    known = candidates.model_copy(update={"new_items": "none"})
+    history, target = load_fold(fold, known, shared.seed)
     factors = factors_of(history, params, shared.seed, shared.n_threads)
     none = np.zeros((history.n_items, 0), dtype=np.float32)
     inputs = Inputs(history, none, shared.n_threads, factors)

@@ -1,18 +1,18 @@
-"""Top-k lists of the single models that the hybrid has to beat, for the judged folds; each model
-with the settings that are best on the validation folds.
+"""Computes top-k lists of the baselines for the judged folds.
 
 usage: python stages/baselines.py
 in:    data/split/interactions.parquet, data/split/folds.json,
        data/tables/item_embeddings.npy, data/tables/item_tags.npz
 out:   data/baselines/FOLD.parquet for each judged FOLD, by model, by user, best first: model
-         string, number int16 (of its setting), user, item int32 (rows in users.parquet and
+         string, number int16 (number of the setting), user, item int32 (rows in users.parquet and
          items.parquet), rank int16 (1 is best), score float32
        data/baselines/settings.csv, a row per model and setting: model, number, map (mean AP@k over
          the lists of all validation folds), is_best, parameters (JSON)
 
-If a parameter is a list of values, every combination is tried on the validation folds, and the
-first of the best is used on the test folds. Every user of the target window gets a list: recent
-popular items fill it up, and are the whole list of a cold user.
+If a parameter is a list of values, every combination is tried on the validation folds, and the one
+with the highest MAP (the first, if several tie) is used on all judged folds. All users of the
+target window, or candidates.judged_users of them, get a list. Recent popular items fill lists that
+are too short, and are the whole list of a cold user.
 """
 
 from pathlib import Path
@@ -22,7 +22,7 @@ from core.candidate_lists import CandidateListParams
 from core.history import load_fold
 from core.lists import side_by_side
 from core.metrics import average_precision
-from core.params import section, shared_params
+from core.params import SharedParams, section, shared_params
 from core.script import run_script, whole_folder
 from core.top_lists import MODEL_LISTS, EvaluateParams, TopLists, append, concatenate, rows_of
 
@@ -46,16 +46,16 @@ def write_fold(
     fallback: RecentPopularParams,
     candidates: CandidateListParams,
     k: int,
-    n_threads: int,
+    shared: SharedParams,
 ) -> dict[tuple[str, int], np.ndarray]:
-    """Write the lists of these models; return (model, number) -> AP@k, float64 (n_lists,)."""
-    history, target = load_fold(fold, candidates.new_items)
+    """Write the lists of these models. Returns (model, number) -> AP@k, float64 (n_lists,)."""
+    history, target = load_fold(fold, candidates, shared.seed)
     embeddings = np.load(tables.EMBEDDINGS)[history.items]
     inputs = Inputs(history, embeddings, 1, tags=tables.read_tags(history.items))
     recent = fit("recent_popular", fallback, inputs)
     alive = history.alive(candidates.alive_windows)
     blocks = [(users, history.user_of(users)) for users in parts_of(target.users)]
-    popular = [top_n(recent, history, user, 2 * k, n_threads, alive) for _, user in blocks]
+    popular = [top_n(recent, history, user, 2 * k, shared.n_threads, alive) for _, user in blocks]
     judged, n_relevant = np.unique(target.user, return_counts=True)
 
     def lists_of(setting: tuple[str, int]) -> TopLists:
@@ -71,7 +71,7 @@ def write_fold(
     every = [(name, number) for name, by_number in settings.items() for number in by_number]
     ap = {}
     with pq.ParquetWriter(path, MODEL_LISTS) as file:
-        results = side_by_side(lists_of, every, n_threads)
+        results = side_by_side(lists_of, every, shared.n_threads)
         for setting, lists in zip(tqdm(every, fold, disable=None), results, strict=True):
             append(file, *setting, lists)
             ap[setting] = average_precision(lists.hits(target, judged, k), n_relevant)
@@ -88,7 +88,7 @@ def main() -> None:
 
         def write(fold: str, settings: Settings) -> dict[tuple[str, int], np.ndarray]:
             path = folder / f"{fold}.parquet"
-            return write_fold(path, fold, settings, fallback, candidates, k, shared.n_threads)
+            return write_fold(path, fold, settings, fallback, candidates, k, shared)
 
         found = [write(fold, settings) for fold in known.of_kind("validation")]
         total = {key: sum(float(ap[key].sum()) for ap in found) for key in found[0]}

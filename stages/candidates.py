@@ -1,20 +1,19 @@
-"""Retrieves the candidates of the users of every fold, and scores each by every model in use.
+"""Retrieves candidates for the users of every fold and scores them by every model in use.
 
-usage: python stages/candidates.py [FOLD]      all folds of params.yaml without FOLD
+usage: python stages/candidates.py [FOLD]      without FOLD, all folds of params.yaml
 in:    data/split/interactions.parquet, data/split/folds.json, data/als/FOLD.npz,
        data/tables/item_embeddings.npy, data/tables/item_tags.npz
-out:   data/candidates/FOLD.parquet, by user, best first (by the best rank any source gave it, then
-       in the order of the sources):
+out:   data/candidates/FOLD.parquet, by user, best first (by the best rank from any source, then by
+       the order of the sources):
          user, item int32: rows in users.parquet and items.parquet
-         SOURCE_rank int16 for each of candidates.sources: 1 is best, 0 where the source did not
-         retrieve the item
-         MODEL_score float32 for each source and each model of features.scores, whether it retrieved
-         the item or not: NaN where the model does not know the item
+         SOURCE_rank int16 for each of candidates.sources: 1 is best, 0 means not retrieved
+         MODEL_score float32 for each source and each model of features.scores, also for items that
+         it did not retrieve; NaN for items that it does not know
 
-In a judged fold every user of the target window has a list. A cold user (no positive in the
-history) gets recent popular items, all ranks 0. In a label fold only users with a relevant item
-have a list, since only those can train a ranker: at most candidates.label_users warm ones, and as
-many cold ones.
+In a judged fold, all users of the target window, or candidates.judged_users of them, have a list. A
+cold user (no positive in the history) gets recent popular items, with all ranks 0. In a label fold,
+only users with a relevant item have a list, because other lists cannot train a ranker: at most
+candidates.label_users warm users, and as many cold users.
 """
 
 from pathlib import Path
@@ -57,7 +56,7 @@ def write_fold(
     shared: SharedParams,
 ) -> None:
     """Write the candidate lists of one fold."""
-    history, target = load_fold(fold, params.new_items)
+    history, target = load_fold(fold, params, shared.seed)
     inputs = Inputs(
         history,
         np.load(tables.EMBEDDINGS, mmap_mode="r")[history.items],

@@ -1,30 +1,38 @@
 """Compares experiments list by list: is one better than another, and is the difference real?
 
 usage: python stages/compare.py REV [REV ...] [--fold test] [--model als] [--json | --markdown]
-in:    of each REV (a branch, a commit, an experiment of DVC, or `workspace`): params.yaml,
+       python stages/compare.py --lists FILE [FILE ...] [--fold test] …
+in:    for each REV (a branch, a commit, an experiment of DVC, or `workspace`): params.yaml,
        dvc.yaml, dvc.lock, and from DVC's cache or a remote data/split/folds.json and
        data/per_user/FOLD.parquet
-out:   on stdout, each REV against the first: the difference of MAP@k and NDCG@k on all validation
-       (test) folds with its 95 % interval and p-value, which cover users and seeds of the ranker; p
-       corrected for the number of REVs; lists won, tied and lost; the same by window; what differs
-       in parameters and code
+       for --lists: FILE, lists of another model for judged folds, CSV, TSV or Parquet with a row
+       per recommended item: fold, user_id, item_id, rank (1, 2, 3, …); the workspace, as above;
+       data/split, data/tables/users.parquet and items.parquet
+out:   on stdout, for each REV against the first: the difference of MAP@k and NDCG@k over all
+       validation (test) folds, with a 95 % interval and p-value that cover users and seeds of the
+       ranker; p corrected for the number of REVs; lists won, tied and lost; results by window;
+       parameters and code that differ
 
-A single REV is compared with the workspace. --json is for programs, --markdown for a pull request.
+A single REV is compared with the workspace. Each FILE is compared with the hybrid (or --model), on
+the folds that all files have. --json is for programs, --markdown for a pull request.
 """
 
 import json
 import math
+from dataclasses import replace
+from pathlib import Path
 
-from core.script import run_script
+from core.script import InputError, run_script
 
 from experiments.arguments import Arguments
-from experiments.outcome import load
+from experiments.outcome import Outcome, load
 from experiments.paired import SIGNIFICANT, compare
+from experiments.revision import WORKSPACE
 from experiments.sheets import Sheet, interval, p_text, signed, text_of
 
 
 def metric_sheet(found: dict, metric: str) -> Sheet:
-    """A row per revision, the reference first."""
+    """Return a table with a row per revision, reference first."""
     p_keys = {"p_value": "p"} | ({"p_holm": "p, Holm"} if len(found["runs"]) > 1 else {})
     counts, rows = ["wins", "ties", "losses"], []
     columns = ["revision", metric.upper(), "difference", "95 % interval", *p_keys.values(), *counts]
@@ -44,7 +52,7 @@ def metric_sheet(found: dict, metric: str) -> Sheet:
 
 
 def window_sheet(found: dict) -> Sheet:
-    """A row per revision and window."""
+    """Return a table with a row per revision and window."""
     rows = [
         [run["revision"], *(str(row[key]) for key in ("fold", "window", "n_lists"))]
         + [f"{row[key]:.4f}" for key in ("reference", "map")]
@@ -58,7 +66,7 @@ def window_sheet(found: dict) -> Sheet:
 
 
 def changes_sheet(found: dict) -> Sheet:
-    """A row per revision and parameter or code that differs."""
+    """Return a table with a row per revision and parameter or code that differs."""
 
     def text(value: object) -> str:
         return "" if value is None else value if isinstance(value, str) else json.dumps(value)
@@ -72,8 +80,29 @@ def changes_sheet(found: dict) -> Sheet:
     return "Parameters and code", columns, rows
 
 
+def counts_sheet(counts: dict[str, dict[str, int]]) -> Sheet:
+    """Return a table with a row per file of lists."""
+    columns = {
+        "n_missing": "users without a list, counted as 0",
+        "n_short": "shorter lists",
+        "n_seen": "items already seen",
+        "n_not_judged": "lists of users who are not judged",
+    }
+    rows = [[name, *(str(of[key]) for key in columns)] for name, of in counts.items()]
+    return "Lists", ["file", *columns.values()], rows
+
+
+def judged_files(paths: list[Path], kind: str, model: str) -> tuple[list[Outcome], dict[str, dict]]:
+    """Return outcomes of the workspace's model and of each file, and the counts of each file."""
+    from experiments import given_lists  # loads pandas
+
+    given = {str(path): given_lists.read(path) for path in paths}
+    reference = replace(load(WORKSPACE, kind, model), name=model)
+    return given_lists.judge(given, reference, kind)
+
+
 def verdict(found: dict, run: dict) -> str:
-    """One sentence on MAP@k of a revision."""
+    """Return one sentence on MAP@k of a revision."""
     name, first = run["revision"], found["reference"]["revision"]
     metric = f"map@{found['k']}"
     test = run["differences"][metric]
@@ -90,23 +119,31 @@ def verdict(found: dict, run: dict) -> str:
 
 def main(arguments: list[str]) -> None:
     parser = Arguments("compare", __doc__)
-    parser.add_argument("revisions", nargs="+", metavar="REV", help="the first is the reference")
+    parser.add_argument("revisions", nargs="*", metavar="REV", help="the first is the reference")
+    parser.add_argument("--lists", nargs="+", type=Path, metavar="FILE", help="of other models")
     parser.add_argument("--fold", choices=["validation", "test"], default="validation")
     parser.add_argument("--model", default="hybrid", help="hybrid, als or a baseline")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="all figures, for programs")
     form.add_argument("--markdown", action="store_true", help="for a pull request")
     given = parser.parse_args(arguments)
-    names = given.revisions if len(given.revisions) > 1 else [*given.revisions, "workspace"]
-    outcomes = [load(name, given.fold, given.model) for name in names]
-    found = compare(outcomes, given.fold, given.model)
+    if bool(given.revisions) == bool(given.lists):
+        raise InputError("give either REV, or --lists FILE, which uses the workspace")
+    counts = {}
+    if given.lists:
+        outcomes, counts = judged_files(given.lists, given.fold, given.model)
+    else:
+        names = given.revisions if len(given.revisions) > 1 else [*given.revisions, WORKSPACE]
+        outcomes = [load(name, given.fold, given.model) for name in names]
+    model = f"{given.model} and given lists" if counts else given.model
+    found = compare(outcomes, given.fold, model)
     if given.json:
         from evaluation.results import to_json  # loads pandas
 
-        print(to_json(found), end="")
+        print(to_json(found | ({"lists": counts} if counts else {})), end="")
         return
     sheets = [metric_sheet(found, f"{name}@{found['k']}") for name in ("map", "ndcg")]
-    sheets += [window_sheet(found), changes_sheet(found)]
+    sheets += [window_sheet(found), counts_sheet(counts) if counts else changes_sheet(found)]
     parts = [text_of(*sheet, given.markdown) for sheet in sheets]
     bullet = "- " if given.markdown else ""
     verdicts = "\n".join(f"{bullet}{verdict(found, run)}" for run in found["runs"])

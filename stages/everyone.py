@@ -1,18 +1,19 @@
-"""Fits the models on the whole log, and writes the top k of every user in it.
+"""Fits the models on the whole log and writes the top k of every user.
 
-usage: dvc repro stages/everyone/dvc.yaml (not a part of `dvc repro`: nothing here is evaluated)
-in:    data/tables, data/split, data/features, data/candidates/test.parquet
+usage: dvc repro stages/everyone/dvc.yaml (not part of `dvc repro`: these lists are not evaluated)
+in:    data/tables, data/split, data/features, data/candidates/test.parquet; everyone.items, CSV or
+       Parquet with a column item_id: only these items are recommended
 out:   data/everyone/recommendations.parquet, by user, best first: user_id, item_id as in the
          source; rank int16, 1 is best; score float32
-       data/everyone/als.npz: the factors of ALS, as the stage `als` writes them
+       data/everyone/als.npz: factors of ALS, as in data/als
        data/everyone/ranker/SEED.txt, data/everyone/ranker/cold/SEED.txt: LightGBM text models, as
-         the stage `ranker` writes them, trained on the latest ranker.train_folds folds of any kind
+         in data/ranker, trained on the latest ranker.train_folds folds of any kind
        data/everyone/features.json: as in data/features
        data/everyone/origin.json: the parameters, and the md5 of the interactions
 
 A user without a positive in the log gets the list of a cold user: recent popular items, ranked by
-the models for cold users if there are any. The examples of the fold `test` are computed here, since
-the main pipeline trains nothing on them.
+the family group_popularity, or by models for cold users if there are any. The training examples of
+the fold `test` are computed here, because the main pipeline does not need them.
 """
 
 import json
@@ -26,11 +27,12 @@ from core import examples, factors, folds, tables
 from core.candidate_lists import CandidateListParams
 from core.examples import Examples
 from core.history import load_everything
-from core.params import SharedParams, section, shared_params
+from core.params import SharedParams, Strict, section, shared_params
 from core.script import run_script, whole_folder
 from core.top_lists import EvaluateParams, check_length
 
 import pyarrow.parquet as pq
+from pydantic import Field
 
 from families import PARAMS, load_params
 from families.context import load_context
@@ -40,10 +42,17 @@ from rankers import serving, trained
 from rankers.rolling import train_all
 from rankers.serving import MODELS
 from rankers.training import RankerParams
+from readers import allow_list
+
+
+class EveryoneParams(Strict):
+    """Parameters of the lists of everyone."""
+
+    items: str = Field(min_length=1)  # CSV or Parquet; only the items in it are recommended
 
 
 def train(folder: Path, candidates: CandidateListParams, shared: SharedParams) -> None:
-    """Train the rankers on the latest folds, and save them."""
+    """Train the rankers on the latest folds and save them."""
     params, features = section("ranker", RankerParams), load_params(examples.FOLDER)
     with TemporaryDirectory(dir=folder) as scratch:
         write_fold(Path(scratch), "test", features, candidates, shared)
@@ -61,19 +70,23 @@ def main() -> None:
     shared, of_als = shared_params(), section("als", AlsParams)
     candidates = section("candidates", CandidateListParams)
     k = section("evaluate", EvaluateParams).k
+    items = section("everyone", EveryoneParams).items
     check_length(k, candidates.per_source)
     user_ids = pq.read_table(tables.USERS, columns=["user_id"])["user_id"].combine_chunks()
+    history = load_everything(candidates.new_items)
+    allowed = allow_list.read(Path(items), "everyone.items", history)
     with whole_folder(serving.EVERYONE) as folder:
         shutil.copy(examples.FOLDER / PARAMS, folder)
         train(folder, candidates, shared)
-        history = load_everything(candidates.new_items)
         fitted = factors_of(history, of_als, shared.seed, shared.n_threads)
         factors.save(folder / "als.npz", fitted)
         context = load_context(history, load_params(folder))
         models = replace(MODELS["everyone"], rankers=folder / "ranker")
-        tops = serving.top_lists(history.users, context, fitted, models, k)
-        (folder / "origin.json").write_text(json.dumps(serving.origin()), encoding="utf-8")
-        serving.write(folder / "recommendations.parquet", ".parquet", user_ids, tops)
+        tops = serving.top_lists(history.users, context, fitted, models, k, allowed)
+        origin = json.dumps(serving.origin(), sort_keys=True)
+        (folder / "origin.json").write_text(origin, encoding="utf-8")
+        path = folder / "recommendations.parquet"
+        serving.report_short(serving.write(path, ".parquet", user_ids, tops), k)
 
 
 if __name__ == "__main__":

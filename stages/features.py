@@ -1,20 +1,18 @@
-"""Computes the training examples of every fold: the features and labels of candidate lists that
-hold a relevant item.
+"""Computes the training examples of every fold: features and labels of candidate lists.
 
-usage: python stages/features.py [FOLD]      all folds of params.yaml without FOLD
+usage: python stages/features.py [FOLD]      without FOLD, all folds of params.yaml
 in:    data/tables, data/split, data/candidates/FOLD.parquet
-out:   data/features/FOLD.parquet of the lists of warm users, and data/features/FOLD_cold.parquet of
-       those of cold users, rows in the order of the candidates:
+out:   data/features/FOLD.parquet for lists of warm users, data/features/FOLD_cold.parquet for lists
+       of cold users, rows in the order of the candidates:
          user, item int32: rows in users.parquet and items.parquet
-         label uint8: 0, or the strength of the feedback in the target window
-         n_relevant int32: relevant items of the user, in the list or not
-         one float32 column per feature; the metadata of the file name those that are categories
-       data/features/features.json: the section `features` of params.yaml, but for `scores`
+         label uint8: strength of the feedback in the target window, or 0
+         n_relevant int32: number of all relevant items of the user
+         one float32 column per feature; the metadata of the file lists the categories
+       data/features/features.json: the section `features` of params.yaml without `scores`
 
-Lists without a relevant item are left out, since no ranker can learn an order from them. Of each
-file at most candidates.label_users lists are kept, drawn by seed. The fold `test` has no files:
-nothing is trained on it. `recommend` computes the features of the lists to be ranked, with the same
-families, block by block.
+Lists without a relevant item are left out, because they cannot train a ranker. Each file has at
+most candidates.label_users lists, sampled by seed. The fold `test` has no files, because it trains
+no ranker. `recommend` computes the features of all other lists with the same families, in blocks.
 """
 
 from core.candidate_lists import CandidateListParams
@@ -35,7 +33,7 @@ def main(arguments: list[str]) -> None:
     candidates = section("candidates", CandidateListParams)
     with outputs_of_folds(FOLDER, arguments) as (folds, folder):
         for fold in tqdm(folds, "folds", disable=None):
-            if fold != "test":  # nothing is trained on it
+            if fold != "test":  # no ranker is trained on it
                 write_fold(folder, fold, params, candidates, shared)
         save_params(folder, params)
 

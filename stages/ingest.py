@@ -1,7 +1,7 @@
-"""Turns the data set that data.source and data.path name into tables of one form.
+"""Converts the data set of data.source and data.path to the tables of core/tables.py.
 
 usage: python stages/ingest.py
-in:    the files in data.path, which is data/raw where `download` has fetched MovieLens
+in:    the files in data.path (data/raw for the downloaded MovieLens)
 out:   data/tables: interactions.parquet, users.parquet, items.parquet, item_tags.npz,
        item_embeddings.npy, item_titles.parquet; core/tables.py has columns, dtypes and order
 """

@@ -1,19 +1,22 @@
-"""Trains the LightGBM rankers of the judged folds, each on labelled candidates of earlier folds
-only: of the `ranker.train_folds` folds before its own, so that all are trained alike.
+"""Trains the LightGBM rankers of the judged folds.
+
+The rankers of a fold are trained on labelled candidates of the `ranker.train_folds` folds before
+it.
 
 usage: python stages/ranker.py
 in:    data/split/folds.json; data/features/features.json; of every fold but test:
        data/features/FOLD.parquet, data/features/FOLD_cold.parquet
 out:   data/ranker/FOLD/SEED.txt: a LightGBM text model for each judged FOLD and each SEED of
          0 … n_seeds - 1
-       data/ranker/FOLD/cold/SEED.txt: the same for the lists of cold users; none where the folds
-         before it have fewer than ranker.cold_min_lists such lists that hold a relevant item
+       data/ranker/FOLD/cold/SEED.txt: the same for the lists of cold users; none if
+         ranker.cold_n_estimators is 0, or if the folds before it have fewer than
+         ranker.cold_min_lists such lists with a relevant item
        data/ranker/features.json: as in data/features
        data/ranker/feature_gain.csv: feature, gain: its share of the total gain in the models of the
          fold validation for warm users
-       data/ranker/learning_curve.csv: trees, map: mean AP@10 over the validation fold's lists that
-         hold a relevant item, ranked by the first so many trees of that fold's first model; no row
-         where there is no such list
+       data/ranker/learning_curve.csv: trees, map: mean AP@10 over the lists of the fold validation
+         with a relevant item, ranked by the first trees of the fold's first model; no row if there
+         are no such lists
 """
 
 import shutil
@@ -38,9 +41,9 @@ CURVE_K = 10
 
 
 def learning_curve(boosters: list[lgb.Booster], judged: Examples, n_trees: int) -> pd.DataFrame:
-    """Return trees and map of the mean score, in about CURVE_POINTS steps; no row without lists."""
+    """Return the columns trees and map in about CURVE_POINTS steps; no rows without lists."""
     if not len(judged.label):
-        report("no list of the fold validation holds a relevant item: there is no learning curve")
+        report("no list of the fold validation has a relevant item, so the learning curve is empty")
         return pd.DataFrame(columns=["trees", "map"])
     step = max(1, n_trees // CURVE_POINTS)
     score, rows = np.zeros(len(judged.label)), []
@@ -62,7 +65,7 @@ def mean_average_precision(judged: Examples, score: np.ndarray) -> float:
 
 
 def feature_gain(boosters: list[lgb.Booster]) -> pd.DataFrame:
-    """Return feature and gain, the largest first; the gains sum to 1."""
+    """Return the columns feature and gain, largest first. Gains sum to 1."""
     gain = sum(booster.feature_importance("gain") for booster in boosters)
     share = gain / max(gain.sum(), 1e-12)
     frame = pd.DataFrame({"feature": boosters[0].feature_name(), "gain": share})

@@ -6,12 +6,13 @@ in:    data/tables, data/split, data/ranker/features.json; for each judged FOLD:
 out:   data/recommendations/FOLD.parquet for each judged FOLD, by user, best first: user_id, item_id
          as in the source; rank int16, 1 is best; score float32
        data/recommendations/halves/FOLD.parquet, the top k by each half of the ranker's models, for
-         the spread over seeds: model string (hybrid), number int16 (of the half), user, item int32
-         (rows in users.parquet and items.parquet), rank int16, score float32; no row for one model
+         the variance over seeds: model string (hybrid), number int16 (number of the half), user,
+         item int32 (rows in users.parquet and items.parquet), rank int16, score float32; no rows if
+         there is one model
 
-Every user with an interaction in the target window is served. The lists of cold users, recent
-popular items, have models of their own; where there are none, 1 / place in the list is the score.
-Ties in score keep the order of the candidates.
+All users with an interaction in the target window, or candidates.judged_users of them, get a list.
+The lists of cold users are recent popular items, ranked by the family group_popularity, or by
+separate models if data/ranker has some. Ties in score keep the order of the candidates.
 """
 
 from pathlib import Path
@@ -20,7 +21,7 @@ from core import candidate_lists, folds, tables
 from core.candidate_lists import CandidateListParams, Candidates
 from core.history import load_fold
 from core.lists import side_by_side
-from core.params import section, shared_params
+from core.params import SharedParams, section, shared_params
 from core.script import run_script, whole_folder
 from core.top_lists import (
     MODEL_LISTS,
@@ -36,36 +37,31 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from families import families_of, load_params
-from families.context import Context, load_context, serving
+from families import load_params
+from families.context import load_context, serving
 from rankers import trained as models
-from rankers.scoring import Scorer, ensembles, scores
+from rankers.scoring import ensembles, scorer_of, scores
 
-ROWS_AT_ONCE = 50_000  # in each thread: what is held in memory grows with this, not with users
-
-
-def scorer_of(fold: str, group: str, context: Context, families: list[str]) -> Scorer:
-    """The models of a group of users, ready for lists of the users that the context serves."""
-    return Scorer(models.load(fold, group), families_of(context, families), context.served.history)
+ROWS_AT_ONCE = 50_000  # per thread; memory grows with this, not with the number of users
 
 
-def recommend(fold: str, new_items: str, k: int, n_threads: int) -> list[TopLists]:
-    """The top k of every user of the fold's target window: by the mean score of all models, and by
-    that of each half of them.
-    """
-    history, target = load_fold(fold, new_items)
+def recommend(
+    fold: str, candidates: CandidateListParams, k: int, shared: SharedParams
+) -> list[TopLists]:
+    """Return the top k of every served user: by the mean score of all models, and of each half."""
+    history, target = load_fold(fold, candidates, shared.seed)
     params = load_params(models.FOLDER)
     context = load_context(history, params)
-    warm = scorer_of(fold, "warm", context, params.groups)
+    warm = scorer_of(models.load(fold, "warm"), context, params.groups)
     for_all = serving(context, target.users, pq.read_table(tables.USERS))
-    cold = scorer_of(fold, "cold", for_all, params.cold_groups)
+    cold = scorer_of(models.load(fold, "cold"), for_all, params.cold_groups)
 
     def top_of(lists: Candidates) -> list[TopLists]:
         score = scores(lists, warm, cold, n_threads=1)
         return [top_k(lists.user, lists.item, one, k) for one in ensembles(score)]
 
     lists = tqdm(candidate_lists.read(fold, ROWS_AT_ONCE), fold, disable=None)
-    blocks = side_by_side(top_of, lists, n_threads)
+    blocks = side_by_side(top_of, lists, shared.n_threads)
     return [concatenate(list(parts)) for parts in zip(*blocks, strict=True)]
 
 
@@ -79,7 +75,7 @@ def main() -> None:
     with whole_folder(Path(tables.RECOMMENDATIONS).parent) as folder:
         (folder / "halves").mkdir()
         for fold in folds.load().judged:
-            top, *halves = recommend(fold, candidates.new_items, k, shared.n_threads)
+            top, *halves = recommend(fold, candidates, k, shared)
             columns = {
                 "user_id": user_ids.take(top.user),
                 "item_id": item_ids.take(top.item),

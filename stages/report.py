@@ -1,12 +1,12 @@
-"""Writes one page on the whole run, for people who were not there: a file that opens offline.
+"""Writes a page on the whole run, in one HTML file that opens offline.
 
 usage: python stages/report.py
 in:    metrics/validation.json, metrics/test.json, metrics/baselines.json, metrics/windows.csv,
        metrics/tables, data/als, data/tables, data/split; for each judged FOLD:
        data/candidates/FOLD.parquet, data/recommendations/FOLD.parquet, data/per_user/FOLD.parquet;
        for the fold validation, whose ranker and users are shown: data/ranker
-out:   metrics/report.html: the verdict, gains by window, models, slices, the ranker, the data, six
-       users, diagnostics. No script, nothing loaded, the same bytes for the same results
+out:   metrics/report.html: verdict, gains by window, models, slices, ranker, data, six users and
+       diagnostics. The page has no scripts and loads nothing. The same results give the same bytes
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ from pathlib import Path
 from core import factors, folds, tables
 from core.candidate_lists import CandidateListParams
 from core.history import WINDOWS, draw_users, load_fold
-from core.params import kind_of, section, shared_params
+from core.params import SharedParams, kind_of, section, shared_params
 from core.products import normalised
 from core.script import report, run_script
 from core.top_lists import EvaluateParams
@@ -31,12 +31,13 @@ from reporting import ranker, sections, users
 from reporting.diagnostics import Facts, diagnose
 from reporting.list_table import list_table, slices_of
 from reporting.page import Html, document, join, paragraph
+from reporting.published import published
 from reporting.sections import KINDS
 
 REPORT = Path("metrics/report.html")
-FOLD = "validation"  # its ranker and its users are examined
-N_USERS = 40  # whose candidates are scored to see what the ranker uses
-MOST_RESAMPLES = 1_000  # for intervals that only this page shows
+FOLD = "validation"  # fold whose ranker and users are shown
+N_USERS = 40  # number of users whose candidates are used for contributions of features
+MOST_RESAMPLES = 1_000  # maximum for intervals that only this page shows
 
 
 class SourceParams(BaseModel):
@@ -44,6 +45,7 @@ class SourceParams(BaseModel):
 
     source: str
     positive: str
+    subsample: str
 
 
 def read_csv(name: str) -> pd.DataFrame:
@@ -51,14 +53,14 @@ def read_csv(name: str) -> pd.DataFrame:
 
 
 def maps_of(summary: dict, baselines: dict, k: int) -> dict[str, float]:
-    """Return MAP@k of every model, and of the best order of the candidates."""
+    """Return MAP@k of every model and of the best order of the candidates."""
     models = {name: summary[name] for name in ("als", "hybrid")} | baselines
     maps = {name: of[f"map@{k}"] for name, of in models.items()}
     return maps | {"best order of the candidates": summary["candidates"][f"oracle_map@{k}"]}
 
 
 def differences(lists: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Return AP of the hybrid minus that of each model; popularity and diversity minus ALS's."""
+    """Return AP of the hybrid minus AP of each model, and popularity and diversity minus ALS's."""
     models = [name[3:] for name in lists.columns if name.startswith("ap_") and name != "ap_hybrid"]
     columns = {name: lists["ap_hybrid"] - lists[f"ap_{name}"] for name in models}
     for of in ("popularity", "diversity"):
@@ -67,16 +69,19 @@ def differences(lists: pd.DataFrame) -> dict[str, np.ndarray]:
 
 
 def inside_the_ranker(
-    lists: pd.DataFrame, item_ids: pa.ChunkedArray, user_ids: pa.ChunkedArray, k: int
+    lists: pd.DataFrame,
+    item_ids: pa.ChunkedArray,
+    user_ids: pa.ChunkedArray,
+    candidates: CandidateListParams,
+    k: int,
+    shared: SharedParams,
 ) -> tuple[Html, Html]:
     """Return the sections on the ranker and on sample users, for the fold validation."""
-    shared = shared_params()
     own = lists[(lists["fold"] == FOLD) & ~lists["is_cold"]]
     if not len(own):
-        nothing = paragraph(f"The fold {FOLD} has no list of a warm user: the ranker ranks none.")
+        nothing = paragraph(f"No warm user has a list in the fold {FOLD}.")
         return nothing, nothing
-    new_items = section("candidates", CandidateListParams).new_items
-    history, target = load_fold(FOLD, new_items)
+    history, target = load_fold(FOLD, candidates, shared.seed)
     gain = (own["ap_hybrid"] - own["ap_als"]).to_numpy()
     chosen = own.iloc[users.sample_rows(gain, shared.seed)]
     drawn = draw_users(own["user"].to_numpy(), N_USERS, shared.seed)
@@ -103,6 +108,7 @@ def main() -> None:
     shared = shared_params()
     data = section("data", SourceParams)
     params = section("evaluate", EvaluateParams)
+    candidates = section("candidates", CandidateListParams)
     k, known = params.k, folds.load()
     resampling = (min(params.n_resamples, MOST_RESAMPLES), shared.seed, shared.n_threads)
     user_table = pq.read_table(tables.USERS)
@@ -113,7 +119,10 @@ def main() -> None:
     baselines, windows = read_json("metrics/baselines.json"), read_csv("windows")
     lists, gains = {}, {}
     for kind, of in summary.items():
-        own = [list_table(fold, user_ids, item_ids, vectors, k) for fold in known.of_kind(kind)]
+        own = [
+            list_table(fold, user_ids, item_ids, vectors, candidates, k, shared.seed)
+            for fold in known.of_kind(kind)
+        ]
         lists[kind] = pd.concat(own, ignore_index=True)
         columns = differences(lists[kind])
         gains[kind] = intervals(columns, lists[kind]["user"].to_numpy(), *resampling)
@@ -131,24 +140,31 @@ def main() -> None:
     outcomes = diagnose(Facts(summary, baselines, windows, counts, curve, ages, energy, k))
     if found := [code for code, one in outcomes.items() if one.is_problem]:
         report(f"{REPORT} describes {len(found)} problem(s): {', '.join(found)}")
-    of_ranker, of_users = inside_the_ranker(lists["validation"], item_ids, user_ids, k)
+    of_ranker, of_users = inside_the_ranker(
+        lists["validation"], item_ids, user_ids, candidates, k, shared
+    )
     maps = {kind: maps_of(summary[kind], baselines[kind], k) for kind in KINDS}
     curves = {kind: read_csv(f"tables/by_k_{kind}") for kind in KINDS}
     use_of = {window: kind_of(fold) for fold, window in known.windows.items()}
     uses = [use_of.get(window, "history") for window in range(len(counts))]
     n_windows = {kind: len(known.of_kind(kind)) for kind in KINDS}
     of_data = f"{data.source}, relevant means {data.positive}"
+    if candidates.judged_users:
+        of_data += f", at most {candidates.judged_users:,} users drawn from each window"
+    judged = pd.concat(lists.values(), ignore_index=True)
+    known_figures = published(data.subsample, data.positive, k, known.windows, len(counts), judged)
     text = document(
         f"Recommendations of {data.source}: the hybrid against ALS",
         sections.head(of_data, summary, n_windows, outcomes, k),
         {
             "Gain by window": sections.gains(windows, summary, k),
-            "All models": sections.models(maps, gains, k),
+            "All models": sections.models(maps, gains, summary, k),
+            **({"Published figures": known_figures} if known_figures else {}),
             "By length of the list": sections.by_k(curves),
             "For whom": join(sections.slices(by_slice, k), sections.item_age(ages)),
             "What the ranker uses": of_ranker,
             "The data": sections.windows(counts, uses),
-            "What the lists are like": sections.beyond_accuracy(lists, gains, summary, k),
+            "What the lists are like": sections.beyond_accuracy(gains, summary, k),
             "Six users": of_users,
             "Diagnostics": sections.diagnostics(outcomes),
         },

@@ -1,20 +1,26 @@
-"""Tries settings of parameters and compares each with the present one on the validation folds.
+"""Tries settings of parameters and compares each with the current one on the validation folds.
 
 usage: python stages/search.py KEY=VALUE,VALUE ... [--metric als.map@10] [--name PREFIX]
-       python stages/search.py KEY=LOW..HIGH[:log] ... --draws N
-in:    params.yaml and all that `dvc exp run` needs; for als, data/ and what als_alone.py needs
-out:   on stdout the settings, the best first, each with its difference from the present one, and
-       the command that applies the best of those that are better. For hybrid, an experiment
-       PREFIX-... for each setting; for als, a folder .dvc/tmp/search/PREFIX-...
+       python stages/search.py KEY=LOW..HIGH[:log] ... --draws N [--sampler random]
+in:    params.yaml and the inputs of `dvc exp run`; for als, the inputs of als_alone.py
+out:   on stdout the settings, best first, with their difference from the current setting, and the
+       command that applies the best setting if it is better. For hybrid, an experiment PREFIX-...
+       for each setting; for als, a folder .dvc/tmp/search/PREFIX-...
 
-The metric is map@k or ndcg@k of `hybrid` or of `als`. For als only stages/als_alone.py runs, which
-takes seconds. Called again, it runs only what is missing. The workspace is as before in the end.
+With --draws, TPE chooses each setting by the earlier results; --sampler random does not. The search
+ends early if the best of the last ten draws is not significantly better than the best before.
+
+The metric is map@k or ndcg@k of `hybrid` or of `als`. For als, only stages/als_alone.py runs, which
+takes seconds. The same call again runs only missing trials. The workspace does not change.
 """
 
 import contextlib
+import functools
+import itertools
 import re
 import shlex
 import time
+from collections.abc import Callable, Iterable
 
 from core.params import leaves
 from core.script import InputError, report, run_script
@@ -24,26 +30,34 @@ from experiments.arguments import Arguments
 from experiments.outcome import Outcome
 from experiments.paired import METRICS, SIGNIFICANT, against
 from experiments.revision import WORKSPACE, Revision
-from experiments.settings import Setting, draws, grid, parse
+from experiments.settings import Draws, Setting, grid, parse
 from experiments.sheets import interval, p_text, signed, text_of
 from experiments.trials import Trial
 from experiments.workspace import alone, kept
 
-MOVES_LISTS = ("data.", "split.", "folds", "evaluate.")  # then nothing can be compared
+MOVES_LISTS = ("data.", "split.", "folds", "evaluate.")  # keys that make results incomparable
+LAST = 10  # number of draws without improvement that end a search
 MOVES_ALS = ("als.", "seed", "sources.recent_popular.")
 
 
 def check_keys(keys: list[str], model: str) -> None:
-    """InputError for a key that changes what is judged, or nothing of what is judged."""
+    """Raise InputError for a key that changes the evaluated lists, or that has no effect."""
     for key in keys:
         if key.startswith(MOVES_LISTS):
-            raise InputError(f"{key} changes the lists that settings are judged by")
+            raise InputError(
+                f"{key} changes the evaluated lists, so settings could not be compared"
+            )
         if key == "threads" or (model == "als" and not key.startswith(MOVES_ALS)):
-            raise InputError(f"{key} does not change {model}: name another key or --metric")
+            raise InputError(f"{key} does not change {model}: use another key or --metric")
+
+
+def mean_of(outcome: Outcome, metric: str) -> float:
+    """Return map@k or ndcg@k of an outcome."""
+    return float(outcome.values(METRICS[metric]).mean())
 
 
 def metric_of(text: str | None, keys: list[str], k: int) -> tuple[str, str]:
-    """Model and metric: als or hybrid, map or ndcg; by default MAP@k of what the keys are of."""
+    """Return the model (als, hybrid) and metric (map, ndcg). The default is MAP@k for the keys."""
     if text is None:
         return ("als" if all(key.startswith("als.") for key in keys) else "hybrid"), "map"
     known = [f"{model}.{metric}@{k}" for model in ("als", "hybrid") for metric in METRICS]
@@ -53,41 +67,71 @@ def metric_of(text: str | None, keys: list[str], k: int) -> tuple[str, str]:
     return model, metric
 
 
-def settings_of(arguments: list[str], n_draws: int | None, present: Setting) -> list[Setting]:
-    """What to try: the present setting, then those that are asked for."""
-    axes = dict(parse(argument, present) for argument in arguments)
-    asked = grid(axes) if n_draws is None else draws(axes, n_draws, present["seed"])
-    now = {key: present[key] for key in axes}
-    return [now, *(setting for setting in asked if setting != now)]
+def is_settled(outcomes: list[Outcome], metric: str) -> bool:
+    """Return whether the last ten draws brought no significant improvement (p >= 0.05).
+
+    The first ten draws of TPE are random, so at least 20 draws are needed.
+    """
+    if len(outcomes) <= 2 * LAST:
+        return False
+    before, last = (
+        max(part, key=lambda outcome: mean_of(outcome, metric))
+        for part in (outcomes[:-LAST], outcomes[-LAST:])
+    )
+    (tests,) = against(before, [last])
+    return not (tests[metric]["difference"] > 0 and tests[metric]["p_value"] < SIGNIFICANT)
 
 
-def outcomes_of(every: list[Trial], model: str) -> list[Outcome]:
-    """The outcomes of all trials. Runs those that have none yet, one after the other."""
+def try_all(
+    settings: Iterable[Setting],
+    n: int,
+    draws: Draws | None,
+    trial_of: Callable[[Setting], Trial],
+    model: str,
+    metric: str,
+) -> tuple[list[Trial], list[Outcome]]:
+    """Return the trials of up to n settings with their outcomes.
+
+    Trials without an outcome run now, one after the other.
+
+    draws  samples the settings and is told the metric of each trial; None for a grid
+    """
     outcome_of, run, keep = trials.experiment_outcome, trials.run_experiment, kept
     if model == "als":
         outcome_of, run, keep = trials.als_outcome, trials.run_als, contextlib.nullcontext
-    found = [outcome_of(trial) for trial in every]
-    todo = [place for place, outcome in enumerate(found) if outcome is None]
-    if not todo:
-        return found
-    if len(todo) < len(every):
-        report(f"{len(every) - len(todo)} of {len(every)} settings ran before")
-    with keep():
-        for number, place in enumerate(todo, start=1):
-            start, words = time.monotonic(), " ".join(every[place].overrides)
-            try:
-                found[place] = run(every[place])
-            except InputError as error:
-                raise InputError(f"{words} failed: {error}") from None
-            report(f"{number} of {len(todo)}: {words}, {time.monotonic() - start:.0f} s")
-    return found
+    every, outcomes, has_run = [], [], False
+    with contextlib.ExitStack() as stack:
+        for number, setting in enumerate(settings, start=1):
+            trial = trial_of(setting)
+            if (outcome := outcome_of(trial)) is None:
+                if not has_run and every:
+                    report(f"{len(every)} of {n} settings ran before")
+                if not has_run:
+                    stack.enter_context(keep())
+                start, words, has_run = time.monotonic(), " ".join(trial.overrides), True
+                try:
+                    outcome = run(trial)
+                except InputError as error:
+                    raise InputError(f"{words} failed: {error}") from None
+                report(f"{number} of {n}: {words}, {time.monotonic() - start:.0f} s")
+            every.append(trial)
+            outcomes.append(outcome)
+            if draws:
+                draws.tell(setting, mean_of(outcome, metric))
+                if number < n and is_settled(outcomes, metric):
+                    report(
+                        f"stopped after {number - 1} of {n - 1} draws: the best of the last {LAST} "
+                        "is not significantly better than the best before"
+                    )
+                    break
+    return every, outcomes
 
 
 def rows_of(every: list[Trial], outcomes: list[Outcome], tests: list[dict], metric: str) -> list:
-    """A row of the table for each trial, the best first."""
+    """Return a row of the table for each trial, best first."""
     rows = []
     for trial, outcome, test in zip(every, outcomes, [None, *tests], strict=True):
-        mean = outcome.values(METRICS[metric]).mean()
+        mean = mean_of(outcome, metric)
         row = [trial.name, *map(str, trial.setting.values()), f"{mean:.4f}", "present", "", ""]
         if test:
             row[-3:] = signed(test["difference"]), interval(test), p_text(test["p_holm"])
@@ -96,7 +140,7 @@ def rows_of(every: list[Trial], outcomes: list[Outcome], tests: list[dict], metr
 
 
 def advice(every: list[Trial], tests: list[dict], model: str) -> str:
-    """What to do: apply the best setting that is better than the present one, or keep that."""
+    """Return advice: apply the best setting if it is better than the current one, or keep that."""
     present, *others = every
     clear = [
         (test["difference"], trial)
@@ -109,20 +153,29 @@ def advice(every: list[Trial], tests: list[dict], model: str) -> str:
         return f"{'Nothing better' if clear else 'No difference'} found; keep {values}"
     overrides = " ".join(f"-S {shlex.quote(one)}" for one in best.overrides)
     return (
-        f"The best of {len(every)} looks better than it is, chosen on the lists that judge it.\n"
+        f"The best of {len(every)} looks better than it is: it was chosen by these lists.\n"
         f"Apply it: dvc exp {f'run {overrides}' if model == 'als' else f'apply {best.name}'}"
     )
 
 
-def search(arguments: list[str], n_draws: int | None, metric: str | None, name: str) -> None:
-    """Run the trials that have no outcome yet, and print the ranking of all."""
+def search(
+    arguments: list[str], n_draws: int | None, sampler: str, metric: str | None, name: str
+) -> None:
+    """Run all trials without an outcome, and print the ranking of all trials."""
     present = leaves(Revision(WORKSPACE).tree("params.yaml"))
-    settings = settings_of(arguments, n_draws, present)
-    keys, k = list(settings[0]), present["evaluate.k"]
+    axes = dict(parse(argument, present) for argument in arguments)
+    keys, k = list(axes), present["evaluate.k"]
     model, metric = metric_of(metric, keys, k)
     check_keys(keys, model)
-    every = trials.trials_of(name, settings, present)
-    outcomes = outcomes_of(every, model)
+    now, draws = {key: present[key] for key in keys}, None
+    if n_draws is None:
+        others = [setting for setting in grid(axes) if setting != now]
+        n = 1 + len(others)
+    else:
+        others = draws = Draws(axes, n_draws, sampler, present["seed"])
+        n = 1 + n_draws
+    trial_of = functools.partial(trials.trial_of, name, present)
+    every, outcomes = try_all(itertools.chain([now], others), n, draws, trial_of, model, metric)
     tests = [tests[metric] for tests in against(outcomes[0], outcomes[1:])]
     columns = ["trial", *keys, f"{model}.{metric}@{k}", "difference", "95 % interval", "p, Holm"]
     title = f"{len(every)} settings on validation, {len(outcomes[0].lists)} lists"
@@ -133,14 +186,17 @@ def search(arguments: list[str], n_draws: int | None, metric: str | None, name: 
 def main(arguments: list[str]) -> None:
     parser = Arguments("search", __doc__)
     parser.add_argument("settings", nargs="+", metavar="KEY=VALUES")
-    parser.add_argument("--draws", type=int, help="so many random settings, not the whole grid")
+    parser.add_argument(
+        "--draws", type=int, help="number of settings to try instead of the whole grid"
+    )
+    parser.add_argument("--sampler", choices=["tpe", "random"], default="tpe")
     parser.add_argument("--metric", help="als.map@10, hybrid.map@10, or ndcg@10 of either")
-    parser.add_argument("--name", default="search", help="what the names of trials begin with")
+    parser.add_argument("--name", default="search", help="prefix of the names of trials")
     given = parser.parse_args(arguments)
-    if not re.fullmatch(r"\w[\w-]*", given.name):  # it names a folder
+    if not re.fullmatch(r"\w[\w-]*", given.name):  # it is the name of a folder
         raise InputError(f"--name {given.name}: must be letters, digits, _ and -")
     with alone():
-        search(given.settings, given.draws, given.metric, given.name)
+        search(given.settings, given.draws, given.sampler, given.metric, given.name)
 
 
 if __name__ == "__main__":

@@ -1,23 +1,24 @@
-"""Recommends the top k to the users of a file, new ones or known ones with other interactions, by
-trained models.
+"""Recommends the top k to the users of a file, by trained models.
 
-usage: python stages/serve.py INTERACTIONS.parquet OUT.parquet [--models everyone]      (or OUT.csv)
-in:    INTERACTIONS.parquet: all that is known of these users, in time order, in the columns of the
-       source's own interactions (stages/README.md has the columns that may be left out);
+usage: python stages/serve.py INTERACTIONS.parquet OUT.parquet [--models everyone] [--items ITEMS]
+in:    INTERACTIONS.parquet: all known interactions of these users, in time order, with the columns
+       of the source's interactions (data/README.md lists the optional columns);
        data/tables, data/split, data/als/test.npz, data/ranker/features.json,
        data/ranker/test/SEED.txt, data/ranker/test/cold/SEED.txt
-       with --models everyone: data/everyone in place of data/als and data/ranker
-out:   OUT, by user, best first: user_id, item_id as in the source; rank int16, 1 is best;
-       score float32
+       with --models everyone: data/everyone instead of data/als and data/ranker
+       with --items: ITEMS, CSV or Parquet with a column item_id: only these items are recommended
+out:   OUT.parquet, or OUT.csv, by user, best first: user_id, item_id as in the source; rank int16,
+       1 is best; score float32
 
-Models and item features come from the history of the fold test, or with --models everyone from the
-whole log; user features come from the file, and from the metadata of users in users.parquet. So a
-user with the interactions of that history gets the list of data/recommendations/test.parquet or
+Users may be new, or be in the log: only the interactions in the file count. Models and item
+features are from the history of the fold test, or with --models everyone from the whole log. User
+features are from the file and the metadata in users.parquet. Therefore a user with the interactions
+of that history gets the list of data/recommendations/test.parquet or
 data/everyone/recommendations.parquet. A user without a positive is cold and gets recent popular
-items, in the order of the models for cold users.
+items, ranked as stages/recommend.py ranks them.
 
-No stage of dvc.yaml: people run it, after `dvc repro` (`dvc repro stages/everyone/dvc.yaml` for
-everyone) and with the same params.yaml.
+This is not a stage of dvc.yaml. Run it after `dvc repro` (`dvc repro stages/everyone/dvc.yaml` for
+everyone) with the same params.yaml.
 """
 
 import argparse
@@ -42,27 +43,28 @@ from families.context import Context, Users, load_context, metadata
 from models.als import AlsParams, fold_in, weighted
 from rankers import serving
 from rankers.serving import MODELS, Place
-from readers import DataParams
+from readers import DataParams, allow_list
 from readers.given import Given, read
 
 
 def arguments_of(arguments: list[str]) -> argparse.Namespace:
-    """The paths of both files, and the name of the models."""
+    """Return the paths of the files and the name of the models."""
     parser = Arguments("serve", __doc__)
     parser.add_argument("interactions", type=Path, metavar="INTERACTIONS.parquet")
     parser.add_argument("out", type=Path, metavar="OUT.parquet")
     parser.add_argument("--models", choices=MODELS, default="test")
+    parser.add_argument("--items", type=Path, metavar="ITEMS")
     given = parser.parse_args(arguments)
     out, interactions = given.out, given.interactions
     if out.is_dir() or (out.exists() and interactions.exists() and out.samefile(interactions)):
-        raise InputError(f"{out}: is a folder or the file of the interactions; name another file")
+        raise InputError(f"{out}: is a folder or the file of interactions; must be another file")
     if out.suffix not in (".parquet", ".csv"):
         raise InputError(f"{out}: must end in .parquet or .csv")
     return given
 
 
 def context_of(given: Given, history: History, params: FeaturesParams) -> Context:
-    """The context of the fold for the users of the file."""
+    """Return the context of the fold for the users of the file."""
     served = history_of(given.columns, history.n_windows, history.items)
     of_users = metadata(pq.read_table(tables.USERS), given.known[served.users])
     new_users = Users(served, of_users, Channels(served, given.columns))
@@ -72,8 +74,9 @@ def context_of(given: Given, history: History, params: FeaturesParams) -> Contex
 def factors_of(
     given: Given, context: Context, models: Place, params: AlsParams, shared: SharedParams
 ) -> Factors:
-    """The factors of the models' known items, and of the users of the file, who are folded in.
-    InputError where ALS was fitted on other data, or with another width.
+    """Return the factors of the known items and of the users of the file, who are folded in.
+
+    Raises InputError if ALS was fitted on other data or with another number of factors.
     """
     served, fitted = context.served.history, factors.read(models.factors)
     is_known = context.history.is_known
@@ -104,20 +107,16 @@ def main(arguments: list[str]) -> None:
         strength=of_als.confidence == "strength",
         channels="channels" in {*features.groups, *features.cold_groups},
     )
+    allowed = allow_list.read(called.items, "--items", history) if called.items else None
     context = context_of(given, history, features)
     of_users = factors_of(given, context, models, of_als, shared)
     n_users, n_new = len(given.user_ids), np.count_nonzero(given.known < 0)
     n_cold = n_users - np.count_nonzero(context.served.history.n_positives)
     report(f"{n_users:,} users, {n_new:,} not in {tables.USERS}, {n_cold:,} without a positive")
-    tops = serving.top_lists(np.arange(n_users), context, of_users, models, k)
+    tops = serving.top_lists(np.arange(n_users), context, of_users, models, k, allowed)
     with whole(called.out) as temporary:
         n_of_user = serving.write(temporary, called.out.suffix, given.user_ids, tops)
-    n_short, n_none = np.count_nonzero(n_of_user < k), np.count_nonzero(n_of_user == 0)
-    if n_short:
-        report(
-            f"{n_short:,} users get fewer than {k} items, {n_none:,} of them none: the models know"
-            " no more items that these users have not seen"
-        )
+    serving.report_short(n_of_user, k)
 
 
 if __name__ == "__main__":

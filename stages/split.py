@@ -5,15 +5,14 @@ in:    data/tables/interactions.parquet
 out:   data/split/interactions.parquet, rows by user, within a user in time order:
          user int32, item int32, window int16 (0 is the oldest), is_positive bool, strength uint8,
          is_repeat bool: an earlier row has the same pair
-       data/split/channels.parquet, the same rows: those of tables.CHANNELS that the source has; no
-         column where it has none. A file of its own, since few stages read it; the schema's
-         metadata as there
-       data/split/folds.json: the number of the target window of each fold, by its name
+       data/split/channels.parquet, the same rows: those of tables.CHANNELS that the source has, and
+         their schema metadata. It is a separate file because few stages read it
+       data/split/folds.json: the target window of each fold by name
        data/split/windows.csv, a row per window: window, n_interactions, n_positives, n_users,
          n_items; if the source has times, start, the timestamp or week of its first row; with weeks
          also part, the folder of its file: train, validation or test; with timestamps also n_days,
-         from its first row to its last, and n_tied: the interactions on both sides of its start
-         that share the timestamp there, 0 if only one side has it
+         from its first row to its last, and n_tied: the number of interactions on both sides of its
+         start with exactly this timestamp, 0 if only one side has it
 """
 
 import json
@@ -44,8 +43,8 @@ import pyarrow.parquet as pq
 def window_of_rows(interactions: pa.Table, n_parts: int) -> tuple[np.ndarray, int]:
     """Return the window of each row, int16 (n_rows,), and the number of windows.
 
-    Weeks are windows. Otherwise the rows are cut into n_parts, as np.array_split does; the rows of
-    a test file, if the source has one, are one more window.
+    If the source has weeks, they are the windows. Otherwise np.array_split cuts the rows into
+    n_parts windows, and the rows of a test file, if there is one, are one more window.
     """
     if "week" in interactions.column_names:
         return interactions["week"].to_numpy(), int(interactions.schema.metadata[b"n_weeks"])
@@ -60,7 +59,7 @@ def window_of_rows(interactions: pa.Table, n_parts: int) -> tuple[np.ndarray, in
 
 
 def summary(window: np.ndarray, n_windows: int, interactions: pa.Table) -> pd.DataFrame:
-    """Return one row per window; see the module's docstring."""
+    """Return one row per window; see the module docstring."""
     is_positive = interactions["is_positive"].to_numpy()
     table = pd.DataFrame(
         {
@@ -82,10 +81,11 @@ def summary(window: np.ndarray, n_windows: int, interactions: pa.Table) -> pd.Da
 
 
 def times_of_windows(timestamp: np.ndarray, n_rows: np.ndarray) -> dict[str, np.ndarray]:
-    """Return start int64, n_days float64 and n_tied int64 (n_windows,); see the module's docstring.
+    """Return start int64, n_days float64 and n_tied int64 (n_windows,); see the module docstring.
 
-    timestamp  int64, seconds, ascending; n_rows  of each window: one without rows starts with the
-    next one, and its n_days is 0
+    A window without rows starts with the next window, and its n_days is 0.
+
+    timestamp  int64, seconds, ascending; n_rows  number of rows of each window
     """
     end = np.cumsum(n_rows)
     first = np.minimum(end - n_rows, len(timestamp) - 1)
@@ -98,19 +98,19 @@ def times_of_windows(timestamp: np.ndarray, n_rows: np.ndarray) -> dict[str, np.
 
 
 def report_ties(counts: pd.DataFrame) -> None:
-    """Report what the windows mean if many interactions share the timestamp of a window's edge."""
+    """Print how many interactions have the time of a window's edge, if they are many."""
     if (share := tied_share(counts)) >= MANY_TIED:
         n_edges = np.count_nonzero(counts["n_tied"])
         report(
-            f"{n_edges:,} of {len(counts) - 1:,} window edges fall between equal timestamps, and"
-            f" {share:.0%} of the interactions have one of these; the order of the file decides"
-            " their windows"
+            f"{n_edges:,} of {len(counts) - 1:,} window edges are between equal timestamps, which"
+            f" {share:.0%} of the interactions have; the order of the file decides their windows"
         )
 
 
 def new_item_shares(columns: Columns, folds: Folds) -> dict[str, float]:
-    """Return, for each judged fold, the share of the relevant pairs that are on items without an
-    exposure in the history. columns: of data/split/interactions.parquet
+    """Return the share of the relevant pairs that are on new items, for each judged fold.
+
+    columns  of data/split/interactions.parquet
     """
     first = np.full(columns["item"].max() + 1, np.iinfo(np.int16).max)
     np.minimum.at(first, columns["item"], columns["window"])
@@ -124,9 +124,9 @@ def new_item_shares(columns: Columns, folds: Folds) -> dict[str, float]:
 
 
 def channels_in_order(schema: pa.Schema, order: np.ndarray) -> pa.Table:
-    """Return the channels of the interactions, whose schema is given, with the rows in an order."""
+    """Return the channels of the interactions with rows in this order. schema  of interactions"""
     columns = {}
-    for name in tables.channels_of(schema.names):  # only one at a time is held unpacked
+    for name in tables.channels_of(schema.names):  # only one at a time is in memory
         column = pq.read_table(tables.INTERACTIONS, columns=[name])[name]
         columns[name] = pa.array(column.to_numpy()[order])
     levels = (schema.metadata or {}).get(tables.LEVELS)

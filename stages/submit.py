@@ -1,10 +1,9 @@
-"""Writes recommendations, of a fold or of everyone, in the form of courses and challenges.
+"""Writes the recommendations of a fold or of everyone as one file, for courses and challenges.
 
 usage: python stages/submit.py [FOLD | --models everyone] [--out FILE]
-in:    data/recommendations/FOLD.parquet; FOLD is test, if not given; or
-       data/everyone/recommendations.parquet
-out:   FILE, submission.csv if not given; parquet if it ends so: user_id,item_id as in the source, a
-       row per recommended item, by user, best first
+in:    data/recommendations/FOLD.parquet (default: test), or data/everyone/recommendations.parquet
+out:   FILE (default: submission.csv), parquet if its name ends in .parquet: user_id,item_id as in
+       the source, a row per recommended item, by user, best first
 """
 
 from pathlib import Path
@@ -33,7 +32,7 @@ def main(arguments: list[str]) -> None:
         path = Path(tables.RECOMMENDATIONS.format(fold=given.fold))
         judged = [fold for fold in shared_params().folds if is_judged(fold)]
         if given.fold not in judged:
-            raise InputError(f"{given.fold}: FOLD is one of {', '.join(judged)}")
+            raise InputError(f"{given.fold}: FOLD must be one of {', '.join(judged)}")
         if not path.exists():
             raise InputError(f"{path}: not found; run dvc repro or dvc pull")
     lists = pd.read_parquet(path, columns=["user_id", "item_id"])  # best first

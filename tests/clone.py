@@ -14,9 +14,9 @@ import psutil
 from ruamel.yaml import YAML
 
 TOP = Path(__file__).resolve().parents[1]
-LONGEST_S = 300  # of one command, on a busy machine
+LONGEST_S = 300  # time limit of a command, for busy machines
 FOLDS = ["test", "test_2", "validation", "validation_2", "label_1"]
-SMALL = {  # what the tests rely on, and what makes a run short; the rest of params.yaml stays
+SMALL = {  # parameters that make a run short or that tests rely on
     "seed": 42,
     "threads": 1,  # with more, a busy machine is many times slower
     "folds": FOLDS,
@@ -27,8 +27,10 @@ SMALL = {  # what the tests rely on, and what makes a run short; the rest of par
     "als.iterations": 5,
     "als.regularization": 1.0,
     "candidates.per_source": 30,
+    "features.cold_groups": ["group_popularity", "item", "popularity", "demographics"],
     "ranker.n_estimators": 20,
     "ranker.min_data_in_leaf": 20,
+    "ranker.cold_n_estimators": 20,
     "ranker.cold_min_lists": 1,
     "ranker.n_seeds": 2,
     "ranker.train_folds": 2,
@@ -39,7 +41,7 @@ SMALL = {  # what the tests rely on, and what makes a run short; the rest of par
 
 @dataclass(frozen=True)
 class Clone:
-    """A repository with its own git and DVC, and the folder of its raw data.
+    """A repository with git, DVC and a folder of raw data.
 
     Nothing of the machine has an influence: no configuration of git or DVC, no shared cache.
 
@@ -52,7 +54,7 @@ class Clone:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment of every command: this Python first, DVC and git on their own."""
+        """Environment of all commands: this Python, and no configuration of git or DVC."""
         own = self.folder.parent / "settings"
         kept = {
             name: value
@@ -73,9 +75,9 @@ class Clone:
         }
 
     def run(self, *command: str, is_checked: bool = True) -> subprocess.CompletedProcess:
-        """Runs a command in the folder; `stdout` of the result holds its stderr too.
+        """Run a command in the folder. `stdout` of the result also has stderr.
 
-        Not by a pipe, whose end would not come before that of a worker the command leaves behind.
+        We do not use a pipe, because it would stay open until background workers end.
         """
         with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
             result = subprocess.run(
@@ -95,33 +97,33 @@ class Clone:
         return result
 
     def dvc(self, *arguments: str, is_checked: bool = True) -> subprocess.CompletedProcess:
-        """Runs DVC."""
+        """Run DVC."""
         return self.run(sys.executable, "-m", "dvc", *arguments, is_checked=is_checked)
 
     def run_stages(self, first: str = "download") -> None:
-        """Runs the stages from this one on without DVC, see one_process.py."""
+        """Run the stages from `first` on without DVC; see one_process.py."""
         self.run(sys.executable, "tests/one_process.py", first)
 
     def processes(self) -> Iterator[psutil.Process]:
-        """Those that run in the folder or below it."""
+        """Return the processes that run in the folder or below it."""
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
                 if Path(process.cwd()).is_relative_to(self.folder):
                     yield process
 
     def commit(self) -> None:
-        """Commits all that git does not ignore."""
+        """Commit everything that git does not ignore."""
         self.run("git", "add", "--all")
         self.run("git", "commit", "--quiet", "--allow-empty", "--message", "test")
 
     def copy(self, parent: Path) -> "Clone":
-        """The same state in another folder, for a test to change. The raw data is shared."""
+        """Copy the repository for a test that changes it. The raw data is shared."""
         folder = parent / "clone"
         shutil.copytree(self.folder, folder, symlinks=True)
         return Clone(folder, self.data)
 
     def set_params(self, values: dict[str, object]) -> None:
-        """Sets dotted keys, which must exist, of params.yaml."""
+        """Set dotted keys of params.yaml, which must exist."""
         yaml, path = YAML(), self.folder / "params.yaml"
         tree = yaml.load(path)
         for dotted, value in values.items():
@@ -134,17 +136,17 @@ class Clone:
         yaml.dump(tree, path)
 
     def yaml(self, name: str) -> dict:
-        """dvc.yaml, dvc.lock or params.yaml."""
+        """Read dvc.yaml, dvc.lock or params.yaml."""
         return YAML(typ="safe").load(self.folder / name)
 
     def outs(self) -> dict[str, str]:
-        """Path and md5 of every out of every stage, from the lock files."""
+        """Return path and md5 of every out from the lock files."""
         locks = ("dvc.lock", "stages/extra/dvc.lock")
         stages = [entry for lock in locks for entry in self.yaml(lock)["stages"].values()]
         return {out["path"]: out["md5"] for entry in stages for out in entry["outs"]}
 
     def content(self, *names: str) -> dict[str, bytes]:
-        """Path and bytes of files, and of all files in folders, that the names mean."""
+        """Return path and bytes of files, and of all files in folders, by glob patterns."""
         paths = [
             path
             for name in names
@@ -156,9 +158,10 @@ class Clone:
 
 
 def make(parent: Path, data: Path, params: dict[str, object] = SMALL) -> Clone:
-    """What git would track in the working tree, as it stands now, committed in parent/clone, with
-    these values of dotted keys in params.yaml. Without stages/spark, of which the local pipeline
-    needs nothing, and whose stages `dvc status` would call changed.
+    """Commit the files of the working tree that git would track in parent/clone.
+
+    params  dotted keys of params.yaml with new values
+    stages/spark is left out: the local pipeline does not need it, and `dvc status` would list it.
     """
     clone = Clone(parent / "clone", data)
     listing = subprocess.run(

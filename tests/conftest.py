@@ -1,5 +1,6 @@
-"""The clone that the end-to-end tests share, and how workers share the tests. The tests run under
-the settings that the stages make before numpy is loaded.
+"""Fixtures of the shared clone, and the distribution of tests over workers.
+
+Tests run with the settings that the stages make before numpy is loaded.
 """
 
 import contextlib
@@ -40,8 +41,9 @@ COPIES = {"copied", "tried_copy"}  # of tests that run something in a copy of th
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at its options
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """A folder of tests, or all of them, takes every core this process may use. A file or a test
-    starts sooner without workers; `-n 2` gives them to it.
+    """Use all cores for a folder of tests or all tests.
+
+    A single file or test starts faster without workers; `-n 2` uses two.
     """
     options = config.option
     is_whole = all(Path(argument).is_dir() for argument in config.args)
@@ -55,8 +57,10 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """First a test that builds what is shared and, on the other workers, those that do not need it;
-    then the long ones. One test begins the run on Spark early; the others that need it come last.
+    """Order tests so that workers rarely wait for each other.
+
+    One test builds the shared clone first, while other workers run tests that do not need it. Long
+    tests follow. One test starts the run on Spark early; other tests that need it come last.
     """
     if not IS_WORKER:
         return
@@ -79,8 +83,9 @@ def pytest_report_header() -> str:
 
 @pytest.fixture(scope="session")
 def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable], Path]:
-    """A function that returns a folder of this name. The worker that asks for it first fills it, by
-    a function that is given the folder; all others wait for that.
+    """Return a function that makes a shared folder by name.
+
+    The first worker fills the folder by calling the given function; all other workers wait.
     """
     own = tmp_path_factory.getbasetemp()
     shared = own.parent if IS_WORKER else own
@@ -101,9 +106,7 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable], 
 
 @pytest.fixture(scope="session")
 def clone(once: Callable[[str, Callable], Path], tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """A clone after `dvc repro` and a commit, this worker's own copy. To be read only; a test that
-    changes it copies it.
-    """
+    """Return this worker's clone after `dvc repro` and a commit. Tests must not change it."""
     data = "Meine Daten für Łódź"
 
     def fill(folder: Path) -> None:
@@ -120,7 +123,7 @@ def clone(once: Callable[[str, Callable], Path], tmp_path_factory: pytest.TempPa
 
 @pytest.fixture
 def copied(clone: Clone, tmp_path: Path) -> Iterator[Clone]:
-    """A copy of the clone, for one test to change; nothing runs in it any longer after the test."""
+    """Return a copy of the clone for one test to change. Its processes end with the test."""
     copy = clone.copy(tmp_path)
     yield copy
     for left in copy.processes():  # such as a worker of the queue

@@ -1,4 +1,4 @@
-"""Runs of the stage `download`, for the tests of the stage and of the fetchers."""
+"""Runs the stage `download` for tests of the stage and of the fetchers."""
 
 import json
 import os
@@ -15,7 +15,7 @@ import download
 from test_params import VALUES
 
 STAGES = Path(download.__file__).parent
-EMPTY = {"README.txt": b"Empty: data.path names another folder.\n"}  # data/raw, if not named
+EMPTY = {"README.txt": b"Empty: data.path is another folder.\n"}  # data/raw, if not named
 
 
 def write_params(source: str = "movielens-1m", path: str = "data/raw", **data: object) -> None:

@@ -3,7 +3,9 @@
 from dataclasses import fields, replace
 
 from core import history as folds_history
-from core.history import History, Target, order_by_user, repeats
+from core.candidate_lists import CandidateListParams
+from core.history import History, Target, load_fold, order_by_user, repeats
+from core.params import section, shared_params
 
 import numpy as np
 import pyarrow as pa
@@ -39,6 +41,11 @@ def fold_of(rows: list[Row], window: int) -> tuple[History, Target]:
 def history_of(rows: list[Row], window: int) -> History:
     """Return the history of the fold that targets `window`."""
     return fold_of(rows, window)[0]
+
+
+def fold_of_files(fold: str) -> tuple[History, Target]:
+    """Load history and target of a fold as stages do."""
+    return load_fold(fold, section("candidates", CandidateListParams), shared_params().seed)
 
 
 def random_rows(seed: int, windows: range, n_users: int = 9, n_items: int = 7) -> list[Row]:

@@ -1,7 +1,7 @@
-"""Rewrites a log from some window on, and compares what the stages made for a fold.
+"""Rewrites a log from a window on, and compares the outputs of stages for a fold.
 
 A rewrite changes rows, and metadata of users and items that occur only there, in any way that the
-layout of the files allows. stages/README.md says what is known from the beginning instead.
+layout of the files allows. stages/README.md lists the exceptions.
 """
 
 from collections.abc import Callable
@@ -36,19 +36,19 @@ def feedback_of(rows: pd.DataFrame) -> list[str]:
 
 
 def split_at(log: Log, start: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The rows of the windows before `start`, and all others."""
+    """Return the rows of the windows before `start`, and all others."""
     is_known = log.rows["window"] < start
     return log.rows[is_known], log.rows[~is_known]
 
 
 def unknown(frame: pd.DataFrame, known: pd.DataFrame) -> np.ndarray:
-    """Which rows of the metadata are of users, or items, that occur in no known row."""
+    """Return which rows of the metadata belong to users, or items, without a known row."""
     name = frame.columns[0]
     return ~frame[name].isin(known[name]).to_numpy()
 
 
 def shuffled(frame: pd.DataFrame, rows: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
-    """Every column but the first with other values, of any rows, in half of these rows."""
+    """Replace every column except the first by values of other rows, in half of these rows."""
     frame, rows = frame.copy(), rows & (rng.random(len(frame)) < 0.5)
     for name in frame.columns[1:]:
         frame.loc[rows, name] = rng.choice(frame[name].to_numpy(), np.count_nonzero(rows))
@@ -56,8 +56,9 @@ def shuffled(frame: pd.DataFrame, rows: np.ndarray, rng: np.random.Generator) ->
 
 
 def with_the_levels_of(old: pd.DataFrame, users: pd.DataFrame) -> pd.DataFrame:
-    """And users whom the log does not have, as all were: levels are those of the whole file, and
-    their numbers stand in the models.
+    """Add unused users with the old metadata, so that the levels of categories do not change.
+
+    Levels are those of the whole file, and models contain their numbers.
     """
     name, kind = users.columns[0], users.dtypes.iloc[0]
     ids = 4_000_000_000 + np.arange(len(old)) if kind.kind == "u" else "unseen_" + old[name]
@@ -66,9 +67,7 @@ def with_the_levels_of(old: pd.DataFrame, users: pd.DataFrame) -> pd.DataFrame:
 
 
 def changed(log: Log, start: int, rng: np.random.Generator, *, is_of_items: bool = False) -> Log:
-    """As many rows of the same users, most with other items and feedback; other metadata of users,
-    and if asked of items, that nobody knew.
-    """
+    """Change items and feedback of most rows, and metadata of unknown users and items."""
     known, later = split_at(log, start)
     is_other = rng.random(len(later)) < 0.6
     later = later.copy()
@@ -81,7 +80,7 @@ def changed(log: Log, start: int, rng: np.random.Generator, *, is_of_items: bool
 
 
 def new_ids(ids: pd.Series) -> list:
-    """Ids that do not occur: one before all others, one between them, and one after."""
+    """Return ids that do not occur: before, between and after the others."""
     if ids.dtype == object or isinstance(ids.dtype, pd.StringDtype):
         return ["0_0", "1m_5_", "zz"]
     there = np.sort(ids.unique())
@@ -90,7 +89,7 @@ def new_ids(ids: pd.Series) -> list:
 
 
 def with_new(frame: pd.DataFrame, rng: np.random.Generator) -> tuple[pd.DataFrame, list]:
-    """Rows of metadata more, and their ids; and an author whom nobody knows, if there are any."""
+    """Add rows of metadata, with a new author if there are authors. Returns also their ids."""
     ids = new_ids(frame.iloc[:, 0])
     rows = frame.iloc[rng.integers(len(frame), size=len(ids))].assign(**{frame.columns[0]: ids})
     if "author_id" in frame:
@@ -100,7 +99,7 @@ def with_new(frame: pd.DataFrame, rng: np.random.Generator) -> tuple[pd.DataFram
 
 
 def added(log: Log, start: int, rng: np.random.Generator) -> Log:
-    """Half as many rows more, of known users and items, and of new ones; pairs of the past, too."""
+    """Add half as many rows, with known and new users and items, and with pairs of the past."""
     known, later = split_at(log, start)
     users, new_users = with_new(log.users, rng)
     items, new_items = with_new(log.items, rng)
@@ -117,9 +116,7 @@ def added(log: Log, start: int, rng: np.random.Generator) -> Log:
 
 
 def replaced(log: Log, start: int, rng: np.random.Generator) -> Log:
-    """As many rows; users and items that nobody knew are gone, and others have come in their
-    place.
-    """
+    """Replace unknown users and items by others, in as many rows."""
     known, later = split_at(log, start)
     users, ids = with_new(log.users[~unknown(log.users, known)], rng)
     is_gone = ~later["user_id"].isin(users["user_id"]).to_numpy()
@@ -132,7 +129,7 @@ def replaced(log: Log, start: int, rng: np.random.Generator) -> Log:
 
 
 class Outs:
-    """What the stages made in a folder, with ids in place of row numbers, which others move."""
+    """Outputs of the stages in a folder, with ids instead of row numbers, which new ids change."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -172,13 +169,13 @@ class Outs:
 
     @cached_property
     def metadata(self) -> dict[object, tuple]:
-        """Of every user."""
+        """Return the metadata of every user."""
         frame = self.table("data/tables/users.parquet").astype(str)
         columns = frame.drop(columns="user_id").itertuples(index=False, name=None)
         return dict(zip(self._ids["user"], columns, strict=True))
 
     def of_target_users(self, fold: str) -> dict[str, pd.DataFrame]:
-        """What is made for the users of the target window, without the labels it gives them."""
+        """Return the outputs for users of the target window, without labels."""
         names = ["candidates/{}"] + ["features/{}", "features/{}_cold"] * (fold != "test")
         if is_judged(fold):
             names += ["recommendations/{}", "recommendations/halves/{}", "baselines/{}"]
@@ -195,7 +192,7 @@ class Outs:
         }
 
     def of_the_past(self, fold: str) -> Content:
-        """All that may not change with the fold's target window."""
+        """Return everything that must not change with the fold's target window."""
         found = prefixed("history", content(self.history(TARGET[fold])))
         for name in FOLDS[FOLDS.index(fold) :]:
             found |= self.factors(name) | self.files(f"data/ranker/{name}")
@@ -205,7 +202,7 @@ class Outs:
         return found | self.of_validation() if fold == EARLIEST_TEST else found
 
     def of_validation(self) -> Content:
-        """What the validation folds are judged by, and what they show."""
+        """Return inputs and results of the evaluation on validation folds."""
         names = [fold for fold in FOLDS if kind_of(fold) == "validation"]
         return self.files(
             *(
@@ -222,14 +219,14 @@ class Outs:
 
 
 def as_bytes(values: np.ndarray) -> bytes:
-    """Of numbers with their type; of strings, too."""
+    """Return the bytes of numbers, with their type, or of strings."""
     if values.dtype == object:
         return "\0".join(values).encode()
     return str(values.dtype).encode() + values.tobytes()
 
 
 def content(frame: pd.DataFrame) -> Content:
-    """The bytes of every column."""
+    """Return the bytes of every column."""
     return {name: as_bytes(values.to_numpy()) for name, values in frame.items()}
 
 
@@ -243,8 +240,9 @@ def differing(one: Content, other: Content) -> list[str]:
 
 
 def differing_lists(one: Outs, other: Outs, fold: str) -> list[str]:
-    """The columns of a fold's target users that differ for those who are in both, with the same
-    metadata.
+    """Return the columns of a fold's target users that differ.
+
+    Only users who are in both outputs with the same metadata are compared.
     """
     tables = [outs.of_target_users(fold) for outs in (one, other)]
     same = {user for user, _ in one.metadata.items() & other.metadata.items()}

@@ -1,7 +1,7 @@
-"""Small logs as tables that a test can rewrite, and the stages run on them, in this process.
+"""Small logs that a test can rewrite, and runs of the stages on them in this process.
 
-A layout makes a log, writes it as the files of its data source, and has the parameters of the run.
-Between them the layouts have every model, family and option.
+A layout makes a log, writes it as files of its data source, and has the parameters of the run.
+Together, the layouts use every model, family and option.
 """
 
 import importlib
@@ -41,7 +41,7 @@ class Log:
     """A log and its metadata.
 
     rows   user_id, item_id, feedback columns; window; in time order
-    users  user_id and what is known of each; items  the same of items
+    users  user_id and metadata; items  the same for items
     """
 
     rows: pd.DataFrame
@@ -51,7 +51,7 @@ class Log:
 
 @dataclass(frozen=True)
 class Layout:
-    """A data source, with a log of its kind.
+    """A data source and a function that makes its log.
 
     params    dotted keys of params.yaml and their values
     make      a folder for scratch -> the log;  write  (folder, log): the files of the source
@@ -63,7 +63,7 @@ class Layout:
 
 
 def make_movielens(folder: Path) -> Log:
-    """The windows as `split` cuts them, and a user and three items that nobody knows yet."""
+    """Return a log with the windows of `split`, an unknown user and three unknown items."""
     movielens_like.write(folder)
     frames = {
         name: pd.read_csv(folder / f"ml-1m.{name}", sep="\t", quoting=3, dtype=str)
@@ -151,13 +151,13 @@ LAYOUTS = {
 
 
 def write_params(folder: Path, values: dict[str, object]) -> None:
-    """params.yaml of the repository with these values of dotted keys."""
+    """Write params.yaml of the repository with these values of dotted keys."""
     shutil.copy(TOP / "params.yaml", folder)
     Clone(folder, folder).set_params(values)
 
 
 def run_stages(folder: Path, source: str, log: Log, *more: str) -> None:
-    """Write the log into folder/raw, and run the stages from ingest to baselines, and `more`."""
+    """Write the log into folder/raw and run the stages from ingest to baselines, and `more`."""
     layout = LAYOUTS[source]
     layout.write(folder / "raw", log)
     shared = {key: SMALL[key] for key in SMALL if not key.startswith("data.")}

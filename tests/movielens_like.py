@@ -6,8 +6,8 @@ out:   FOLDER/STEM.inter, STEM.item, STEM.user: 200 users, 150 items, 12 000 rat
 
 Users like three of the genres, and some join late. Many timestamps are equal, also at the edges of
 windows. Ids of items are titles with blanks, quotes and letters beyond ASCII. One rating in 100
-repeats a pair with other stars. Rows are by user, in no order of time. In ml-100k genres are in the
-column `class`, occupations are words, two films have no year, and three stand twice.
+repeats a pair with other stars. Rows are by user, not by time. In ml-100k, genres are in the column
+`class`, occupations are words, two films have no year, and three films occur twice.
 """
 
 import sys
@@ -18,7 +18,7 @@ import pandas as pd
 
 N_USERS, N_ITEMS, N_RATINGS = 200, 150, 12_000
 N_REPEATS = 120
-MOST_ITEMS = 110  # of one user, so that everybody has unseen items left
+MOST_ITEMS = 110  # maximum per user, so that every user has unseen items
 SPAN_S, TICK_S, START_S = 100 * 86_400, 1_200, 978_300_000
 GENRES = ["Action", "Animation", "Children's", "Comedy", "Drama", "Film-Noir", "Romance", "Sci-Fi"]
 WORDS_OF_TITLES = """
@@ -29,7 +29,7 @@ WORDS_OF_TITLES = """
 
 
 def items_table(rng: np.random.Generator) -> pd.DataFrame:
-    """item_id, movie_title, release_year, genre; one to three genres, titles all different."""
+    """Return item_id, movie_title, release_year, genre: distinct titles, one to three genres."""
     words = WORDS_OF_TITLES.split()
     pairs = rng.permutation(len(words) ** 2)[:N_ITEMS]
     titles = [f"{words[pair // len(words)]} {words[pair % len(words)]}" for pair in pairs]
@@ -43,7 +43,7 @@ def items_table(rng: np.random.Generator) -> pd.DataFrame:
 
 
 def users_table(rng: np.random.Generator) -> pd.DataFrame:
-    """user_id, age, gender, occupation, zip_code."""
+    """Return user_id, age, gender, occupation, zip_code."""
     return pd.DataFrame(
         {
             "user_id": [f"1m_{number}" for number in range(1, N_USERS + 1)],
@@ -56,7 +56,7 @@ def users_table(rng: np.random.Generator) -> pd.DataFrame:
 
 
 def taste(rng: np.random.Generator, items: pd.DataFrame) -> np.ndarray:
-    """float (N_USERS, N_ITEMS), mean 0 and deviation 1: how well the genres of an item suit."""
+    """Return how well genres match, float (N_USERS, N_ITEMS), mean 0, standard deviation 1."""
     has_genre = np.array([[g in genres.split() for g in GENRES] for genres in items["genre"]])
     liked = rng.permuted(np.tile(np.arange(len(GENRES)) < 3, (N_USERS, 1)), axis=1)
     match = (liked @ has_genre.T) / has_genre.sum(axis=1)
@@ -64,7 +64,7 @@ def taste(rng: np.random.Generator, items: pd.DataFrame) -> np.ndarray:
 
 
 def n_items_per_user(rng: np.random.Generator) -> np.ndarray:
-    """int (N_USERS,), at most MOST_ITEMS; together N_RATINGS - N_REPEATS."""
+    """Return int (N_USERS,), at most MOST_ITEMS each, with the sum N_RATINGS - N_REPEATS."""
     counts = np.clip(rng.lognormal(4, 0.4, N_USERS).astype(int), 15, MOST_ITEMS)
     missing = N_RATINGS - N_REPEATS - counts.sum()
     while missing:
@@ -79,7 +79,7 @@ def n_items_per_user(rng: np.random.Generator) -> np.ndarray:
 def ratings_table(
     rng: np.random.Generator, users: pd.DataFrame, items: pd.DataFrame
 ) -> pd.DataFrame:
-    """user_id, item_id, rating, timestamp, by user."""
+    """Return user_id, item_id, rating, timestamp, by user."""
     match = taste(rng, items)
     popularity = rng.permutation(1 / np.arange(3, N_ITEMS + 3))
     joins = np.where(rng.random(N_USERS) < 0.12, rng.uniform(0.6, 0.99, N_USERS), 0)
@@ -105,18 +105,18 @@ def ratings_table(
 
 
 def write_ratings(path: Path, ratings: pd.DataFrame) -> None:
-    """ml-1m.inter, with RecBole's types in the header."""
+    """Write ml-1m.inter with RecBole's types in the header."""
     _write(path, ratings, ["token", "token", "float", "float"])
 
 
 def read_ratings(path: Path) -> pd.DataFrame:
-    """user_id, item_id, rating, timestamp, in file order."""
+    """Read user_id, item_id, rating, timestamp in file order."""
     frame = pd.read_csv(path, sep="\t", quoting=3)
     return frame.rename(columns=lambda name: name.split(":")[0])
 
 
 def write(folder: Path, seed: int = 0, stem: str = "ml-1m") -> None:
-    """The three files; the folder is made."""
+    """Make the folder and write the three files."""
     rng = np.random.default_rng(seed)
     users, items = users_table(rng), items_table(rng)
     folder.mkdir(parents=True, exist_ok=True)
@@ -131,7 +131,7 @@ def write(folder: Path, seed: int = 0, stem: str = "ml-1m") -> None:
 
 
 def as_in_100k(users: pd.DataFrame, items: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The same users and items with what is different in ml-100k."""
+    """Return the users and items in the form of ml-100k."""
     years = items["release_year"].astype(object)
     years[[3, 70]] = ["V", "unkonwn"]
     items = items.assign(release_year=years).rename(columns={"genre": "class"})

@@ -1,4 +1,4 @@
-"""The scores of every model by plain code, which shares nothing with stages/models."""
+"""Scores of every model by plain code, independent of stages/models."""
 
 from collections.abc import Callable
 
@@ -19,7 +19,7 @@ from models.popular import RecentPopularParams
 
 KNN = {"neighbours": 100, "weighting": "cosine", "last_items": 4}
 EASE = {"l2": 2.0, "max_items": 10}
-SETTINGS: list[tuple[str, Strict]] = [  # of every model, and with every option of the matrices
+SETTINGS: list[tuple[str, Strict]] = [  # every model with every option of its matrices
     ("als", NoParams()),
     ("popular", NoParams()),
     ("recent_popular", RecentPopularParams(windows=1)),

@@ -1,13 +1,12 @@
-"""candidates.alive_windows: which items may be recommended by any model."""
+"""candidates.alive_windows and judged_users: which items any model recommends, and to whom."""
 
-import importlib
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import chdir
 from pathlib import Path
 
-from core import candidate_lists, folds
-from core.history import INTERACTIONS, load_fold
+from core import candidate_lists, folds, tables
+from core.history import INTERACTIONS
 from core.metrics import average_precision
 from core.products import vector_scores
 
@@ -19,7 +18,8 @@ from scipy import sparse
 import movielens_like
 from clone import SMALL, TOP, Clone
 from evaluation.judged import als_top
-from histories import LIKED, SEEN, history_of
+from histories import LIKED, SEEN, fold_of_files, history_of
+from logs import run_mains
 from models.model import Ranking, Scores
 from models.scoring import Served, top_n
 from models.scoring import candidate_lists as lists_of
@@ -61,7 +61,7 @@ def random_rows() -> list[tuple[int, int, int, int]]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_best_items_that_are_alive_are_retrieved(kind: str) -> None:
-    """Those that would be left of the list of all items, as many as are asked for."""
+    """The result is the list of all items without the items that are not alive, at full length."""
     history, scores, users = history_of(random_rows(), 2), scores_of(kind), np.arange(N_USERS)
     alive = np.random.default_rng(3).random(N_ITEMS) < 0.5
     for n in (1, 6, N_ITEMS):
@@ -95,6 +95,9 @@ def test_candidates_are_alive_and_have_the_score_of_every_model(kind: str) -> No
 # --- the stages
 
 
+STAGES = ("ingest", "split", "als", "candidates", "baselines", "als_alone")
+
+
 def write_log(folder: Path) -> None:
     """A third of the items is not shown between the middle of the time and the last window."""
     movielens_like.write(folder)
@@ -108,25 +111,20 @@ def write_log(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
-    """The folder of a run with so many alive_windows."""
+    """The folder of a run with so many alive_windows and judged_users, and more stages."""
     first = tmp_path_factory.mktemp("all")
     write_log(first / "raw")
-    runs: dict[int, Path] = {}
+    runs: dict[tuple[int, int], Path] = {}
 
-    def folder_of(windows: int) -> Path:
-        if windows not in runs:
-            folder = runs[windows] = tmp_path_factory.mktemp("alive")
+    def folder_of(windows: int, users: int = 0, *more: str) -> Path:
+        if (windows, users) not in runs:
+            folder = runs[windows, users] = tmp_path_factory.mktemp("alive")
             shutil.copy(TOP / "params.yaml", folder)
             values = {**SMALL, "data.path": str(first / "raw"), "baselines.item_knn.neighbours": 20}
-            Clone(folder, folder).set_params({**values, "candidates.alive_windows": windows})
-            with chdir(folder):
-                for stage in ("ingest", "split"):
-                    importlib.import_module(stage).main()
-                for stage in ("als", "candidates"):
-                    importlib.import_module(stage).main([])
-                for stage in ("baselines", "als_alone"):
-                    importlib.import_module(stage).main()
-        return runs[windows]
+            values |= {"candidates.alive_windows": windows, "candidates.judged_users": users}
+            Clone(folder, folder).set_params(values)
+            run_mains(folder, *STAGES, *more)
+        return runs[windows, users]
 
     return folder_of
 
@@ -159,7 +157,7 @@ def test_no_stage_recommends_another_item(run: Callable[[int], Path]) -> None:
 
 def test_als_alone_has_the_candidates_of_als(run: Callable[[int], Path]) -> None:
     with chdir(run(1)):
-        _, target = load_fold("validation")
+        _, target = fold_of_files("validation")
         lists = candidate_lists.concatenate(list(candidate_lists.read("validation")))
         users, n_relevant = np.unique(target.user, return_counts=True)
         hits = als_top(lists, 10).hits(target, users, 10)
@@ -172,3 +170,33 @@ def test_relevant_items_stay_relevant(run: Callable[[int], Path]) -> None:
     columns = ["user_id", "is_cold", "n_relevant"]
     assert found[0][columns].equals(found[1][columns])
     assert not found[0]["ap_als"].equals(found[1]["ap_als"])
+
+
+def test_the_users_drawn_have_the_lists_that_they_would_have_among_all(
+    run: Callable[[int, int], Path],
+) -> None:
+    """This holds in all stages. Other users have no list. Models do not depend on the sample."""
+    drawn = run(0, 20, "features", "ranker", "recommend", "evaluate", "report")
+    with chdir(drawn):
+        _, target = fold_of_files("validation")
+        user_ids = pd.read_parquet(tables.USERS)["user_id"]
+        of_users, of_lists = (set(user_ids[of]) for of in (target.users, target.user))
+        recommended = pd.read_parquet("data/recommendations/validation.parquet")["user_id"]
+        assert set(recommended) == of_users
+        assert set(pd.read_parquet("data/per_user/validation.parquet")["user_id"]) == of_lists
+        n_lists = {row.fold: row.n_lists for row in pd.read_csv("metrics/windows.csv").itertuples()}
+        assert n_lists["validation"] == len(of_lists)
+    assert len(of_users) == 20
+    with chdir(run(0)):
+        for name, key, kept in (
+            ("candidates", "user", target.users),
+            ("baselines", "user", target.users),
+            ("als_alone", "user_id", of_lists),
+        ):
+            path = f"data/{name}/validation.parquet"
+            of_all, found = pd.read_parquet(path), pd.read_parquet(drawn / path)
+            expected = of_all[of_all[key].isin(kept)].reset_index(drop=True)
+            assert len(found) < len(of_all)
+            pd.testing.assert_frame_equal(found, expected)
+        label = "data/candidates/label_1.parquet"
+        assert Path(label).read_bytes() == (drawn / label).read_bytes()

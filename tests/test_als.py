@@ -4,7 +4,7 @@ from pathlib import Path
 
 from core import factors, folds
 from core.folds import Folds
-from core.history import INTERACTIONS, History, load_fold
+from core.history import INTERACTIONS, History, load_history
 from core.script import InputError
 
 import numpy as np
@@ -48,7 +48,7 @@ def written(rows: list[Row]) -> History:
     INTERACTIONS.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(split_table(rows), INTERACTIONS)
     folds.save(Folds({"test": 3, "validation": 2, "label_1": 1}), folds.FILE)
-    return load_fold("validation")[0]
+    return load_history("validation")
 
 
 @pytest.fixture(autouse=True)
@@ -142,7 +142,7 @@ def main_with(confidence: str, half_life: float = 0, regularization: float = 0.5
 
 
 def test_the_stage(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It reads strengths only where they are asked for."""
+    """Strengths are read only if they are needed."""
     strong = main_with("strength")
     monkeypatch.setattr(als, "strengths", None)
     assert len({strong, main_with("plain"), main_with("plain", half_life=1.0)}) == 3
@@ -157,7 +157,7 @@ def test_the_stage(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_collapsed_factors_are_reported(
     regularization: float, is_collapsed: bool, history: History, capsys: pytest.CaptureFixture
 ) -> None:
-    """With the command that tunes ALS. The share of the largest squared singular value decides."""
+    """The message has the command that tunes ALS. The largest squared singular value decides."""
     main_with("plain", regularization=regularization)
     shares = []
     for path in factors.FOLDER.iterdir():

@@ -63,7 +63,7 @@ TOO_EARLY = {  # the first file that is not there yet
     **dict.fromkeys(OF_FOLDS, f"{folds.FILE}: No such file or directory"),
     **dict.fromkeys(LATER, "data/"),
 }
-OF_SERVE = "[--models {test,everyone}] INTERACTIONS.parquet OUT.parquet"
+OF_SERVE = "[--models {test,everyone}] [--items ITEMS] INTERACTIONS.parquet OUT.parquet"
 MISUSE = {  # script and its arguments -> a part of the line
     **{
         f"{name} {wrong}": f"[FOLD], with FOLD one of {FOLDS}"
@@ -74,7 +74,7 @@ MISUSE = {  # script and its arguments -> a part of the line
         f"{name} validation": f"usage: python stages/{name}.py, without the argument 'validation'"
         for name in (*OF_ALL, "als_alone", "ablation")
     },
-    "compare": "the following arguments are required: REV",
+    "compare": "give either REV, or --lists FILE, which uses the workspace",
     "compare HEAD --fold train": "invalid choice: 'train'",
     "compare HEAD --json --markdown": "not allowed with argument",
     "compare HEAD --k 5": "unrecognized arguments: --k 5",
@@ -82,7 +82,7 @@ MISUSE = {  # script and its arguments -> a part of the line
     "search als.alpha=1 --draws many": "invalid int value: 'many'",
     "search als.alpha=1 --name ../x": "--name ../x: must be letters, digits, _ and -",
     "submit test validation": "unrecognized arguments: validation",
-    "submit train": "train: FOLD is one of test, test_2, validation, validation_2, validation_3, v",
+    "submit train": "train: FOLD must be one of test, test_2, validation, validation_2, ",
     "submit": "data/recommendations/test.parquet: not found; run dvc repro or dvc pull",
     "serve one.parquet two.json": "two.json: must end in .parquet or .csv",
     "submit --out": "expected one argument",

@@ -40,8 +40,8 @@ def test_it_agrees_with_a_plain_loop(user: np.ndarray) -> None:
 
 
 def test_both_ways_to_draw_agree() -> None:
-    """With few distinct values, how often each occurs is drawn, else who is drawn. Half of the
-    lists belong to a user with two.
+    """With few distinct values counts are drawn, otherwise users. Half of the lists belong to a
+    user with two.
     """
     user = np.arange(200) // np.repeat([2, 1], 100)
     few = np.repeat([0.5, 0.0, -0.3], [60, 100, 40])
@@ -60,7 +60,7 @@ def test_it_depends_on_the_seed_and_not_on_the_order_of_users() -> None:
 
 
 def test_draws_in_blocks_are_the_same_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also the last block, which is not full, and a place left unfilled would be zero."""
+    """The last block is not full. A position that is not filled would be zero."""
     whole = bootstrap(DIFFERENCE + 5, USER, 100, seed=3)
     monkeypatch.setattr(np, "empty", np.zeros)
     monkeypatch.setattr(module, "CELLS_AT_ONCE", 7 * 11)
@@ -82,7 +82,7 @@ def test_a_constant_has_no_width_and_its_p_value_is_never_zero(
 
 
 def test_columns_have_intervals_over_the_lists_that_count() -> None:
-    """Each is that of the bootstrap. A column without lists is left out."""
+    """Each interval is that of the bootstrap. A column without lists is left out."""
     user = np.arange(40) % 20
     values = np.linspace(-1, 2, 40)
     columns = {name: np.where(user < n, values, np.nan) for name, n in (("some", 12), ("none", 0))}
@@ -102,7 +102,7 @@ def jackknife(of_models: np.ndarray) -> float:
 
 
 def test_variance_over_seeds_is_that_of_a_jackknife_over_models() -> None:
-    """Of a metric that is linear in the models; a model of one window is none of another."""
+    """The metric is linear in the models, and windows have different models."""
     rng = np.random.default_rng(0)
     window = np.repeat([3, 4], [20, 30])
     models = rng.normal(size=(8, 2))[:, window - 3] + rng.normal(size=(8, 50))

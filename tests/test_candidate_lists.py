@@ -131,7 +131,12 @@ def test_a_list_is_whole_at_the_end_of_a_row_group(
 
 @pytest.mark.parametrize("sources", [["item_knn"], ["ease", "als"], ["als", "ease", "ease"], []])
 def test_als_comes_first_and_each_source_once(sources: list[str]) -> None:
-    with pytest.raises(ValidationError, match="must start with als and name each source once"):
+    with pytest.raises(ValidationError, match="must start with als and have each source once"):
         CandidateListParams(
-            sources=sources, per_source=10, label_users=0, alive_windows=0, new_items="none"
+            sources=sources,
+            per_source=10,
+            label_users=0,
+            judged_users=0,
+            alive_windows=0,
+            new_items="none",
         )

@@ -35,7 +35,7 @@ def windows(*n_tied: int) -> pd.DataFrame:
 
 
 def item_age(share: float, recall: float) -> pd.DataFrame:
-    """Of new items, on both kinds of folds; the first row is of one fold alone."""
+    """Return results for new items on both kinds of folds. The first row is for a single fold."""
     rows = [
         ("test_2", "test", 0.9, 0),
         ("all", "validation", 0.0, None),

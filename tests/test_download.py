@@ -20,12 +20,16 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("movielens-1m", "absent", "data.path is 'absent': no such folder; it must have the"),
         ("vk-notebook", "absent", "data.path is 'absent': no such folder; it must have the"),
         ("vk-notebook", "params.yaml", "data.path is 'params.yaml': no such folder; it must"),
-        ("vk-notebook", "./data/raw", "data.path is './data/raw', where only MovieLens goes"),
+        ("vk-notebook", "./data/raw", "data.path is './data/raw', which is only for MovieLens"),
         ("vk-notebook", "", "data.path is '': String should have at least 1 character"),
-        ("vk-notebook", ".", "data.path is '.', which holds outputs of the pipeline: name"),
-        ("vk-notebook", "..", "data.path is '..', which holds outputs of the pipeline: name a"),
-        ("vk-notebook", "data", "data.path is 'data', which holds outputs of the pipeline: name a"),
-        ("vk-notebook", "metrics", "data.path is 'metrics', which holds outputs of the pipeline:"),
+        ("vk-notebook", ".", "data.path is '.', which contains outputs of the pipeline: "),
+        ("vk-notebook", "..", "data.path is '..', which contains outputs of the pipeline: "),
+        ("vk-notebook", "data", "data.path is 'data', which contains outputs of the pipeline: "),
+        (
+            "vk-notebook",
+            "metrics",
+            "data.path is 'metrics', which contains outputs of the pipeline:",
+        ),
         ("vk-notebook", "a\0b", "data.path is 'a\\x00b': String should match pattern"),
         ("vk-notebook", None, "data.path is None: must be a valid string"),
         ("yours", "absent", "data.source is 'yours': must be 'movielens-1m',"),
@@ -45,4 +49,4 @@ def test_a_download_never_goes_into_data_raw(project: Path, capsys: pytest.Captu
     write_params("vk-lsvd", "data/raw/vk", download=True)
     code, stderr = run_stage(capsys)
     assert code == 1
-    assert "data.path is 'data/raw/vk', where only MovieLens goes" in one_line(stderr)
+    assert "data.path is 'data/raw/vk', which is only for MovieLens" in one_line(stderr)

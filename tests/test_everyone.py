@@ -44,8 +44,8 @@ def test_every_user_has_ten_items_that_are_new(clone: Clone) -> None:
 
 
 def test_everyone_gets_what_a_fold_after_the_log_would_get(clone: Clone, copied: Clone) -> None:
-    """Without its last window, the log is the history of the fold test, and the latest folds are
-    those that the ranker of test was trained on. The clone has used one thread, this takes two.
+    """For the log without its last window, everyone's lists are those of the fold test. The clone
+    used one thread, and this run uses two.
     """
     folder = copied.folder / "data"
     table = pq.read_table(copied.folder / INTERACTIONS)
@@ -70,9 +70,9 @@ def test_everyone_gets_what_a_fold_after_the_log_would_get(clone: Clone, copied:
     check_equal(*(frame[frame["user_id"].isin(both)] for frame in (found, lists)))
 
 
-def test_a_user_without_a_positive_gets_recent_popular_items(copied: Clone) -> None:
-    """With too few lists of cold users for a ranker, by the number of positives in the last two
-    windows, then in all. serve.py agrees.
+def test_a_user_without_a_positive_gets_what_is_popular_in_its_groups(copied: Clone) -> None:
+    """Too few lists of cold users for a ranker: the 30 items with most positives in the last two
+    windows, then in all, in the order of group_popularity. serve.py agrees.
     """
     cold, path = 3, copied.folder / INTERACTIONS
     user_id, item_id = (
@@ -89,8 +89,17 @@ def test_a_user_without_a_positive_gets_recent_popular_items(copied: Clone) -> N
     liked = rows[rows["is_positive"]].sort_values("window").drop_duplicates(["user", "item"])
     recent = np.bincount(liked["item"][liked["window"] >= N_WINDOWS - 2], minlength=len(item_id))
     order = np.lexsort((-np.bincount(liked["item"], minlength=len(item_id)), -recent))
-    seen = rows["item"][rows["user"] == cold]
-    expected = item_id[order[~np.isin(order, seen)][:10]].tolist()
+    order = order[~np.isin(order, rows["item"][rows["user"] == cold])][:30]
+    weight = 2 ** ((liked["window"] - N_WINDOWS + 1) / 3)
+    score = np.log1p(np.bincount(liked["item"], weight, minlength=len(item_id)))
+    total = np.bincount(liked["item"], minlength=len(item_id))
+    columns = pd.read_parquet(copied.folder / "data/tables/users.parquet").drop(columns="user_id")
+    for values in (column.to_numpy() for _, column in columns.items()):
+        is_own = values[liked["user"]] == values[cold]
+        own = np.bincount(liked["item"][is_own], minlength=len(item_id))
+        lift = (own + 20 * is_own.mean()) / (total + 20) / is_own.mean()
+        score += np.log(lift) / np.sqrt(columns.shape[1])
+    expected = item_id[order[np.argsort(-score[order], kind="stable")][:10]].tolist()
     found = lists_of(copied.folder)
     own = found[found["user_id"] == user_id[cold]]
     assert own["item_id"].tolist() == expected
@@ -103,11 +112,50 @@ def test_a_user_without_a_positive_gets_recent_popular_items(copied: Clone) -> N
 def test_serve_has_the_list_of_a_user_of_the_log(
     clone: Clone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """To the last bit, for all users at once, in blocks of any size."""
+    """All users have the same list to the last bit, in blocks of any size."""
     given = ratings_in_time(clone.data)[COLUMNS].reset_index(drop=True)
     monkeypatch.setattr(scoring, "USERS_AT_ONCE", 70)
     monkeypatch.setattr(serving, "ROWS_AT_ONCE", 900)
     check_equal(serve_in(clone.folder, given, "--models", "everyone"), lists_of(clone.folder))
+
+
+def test_only_the_items_of_a_file_are_recommended(
+    copied: Clone, capsys: pytest.CaptureFixture
+) -> None:
+    """All ten of them, where a user has not seen too many; to cold users too, and by serve.py."""
+    ratings = ratings_in_time(copied.data)
+    allowed = sorted(ratings["item_id"].unique())[::12]
+    path = copied.folder / "shop.csv"
+    pd.DataFrame({"price": 1, "item_id": [*allowed, "no such film"]}).to_csv(path, index=False)
+    copied.set_params({"everyone.items": "shop.csv"})
+    copied.dvc("repro", "stages/everyone/dvc.yaml")
+
+    lists = lists_of(copied.folder)
+    n_items = lists.groupby("user_id").size()
+    for user, seen in ratings.groupby("user_id")["item_id"].agg(set).items():
+        assert n_items.get(user, 0) == min(10, len({*allowed} - seen))
+        assert set(lists["item_id"][lists["user_id"] == user]) <= {*allowed} - seen
+    given = ratings[COLUMNS].reset_index(drop=True)
+    options = "--models", "everyone", "--items", str(path)
+    check_equal(serve_in(copied.folder, given, *options), lists)
+    n, n_none = len(allowed), given["user_id"].nunique() - len(n_items)
+    n_short = np.count_nonzero(n_items < 10) + n_none
+    said = capsys.readouterr().out
+    assert f"shop.csv: {n} of {n + 1} items can be recommended; 1 are not in data/tables" in said
+    assert n_short > 0
+    assert f"{n_short} users get fewer than 10 items, {n_none} of them none: they have seen" in said
+    path.write_text("item_id\nx\n")
+    with pytest.raises(InputError, match="shop.csv: 0 of 1 items can be recommended; 1 are not in"):
+        serve_in(copied.folder, given, *options)
+
+
+def test_items_must_be_allowed_and_alive() -> None:
+    """New items that are not allowed are not retrieved either."""
+    alive, is_new = np.array([True, True, False, True]), np.array([False, False, False, True])
+    served = scoring.Served(None, {}, [], None, 1, alive, is_new)
+    found = serving.among(served, np.array([True, False, True, False]))
+    assert found.alive.tolist() == [True, False, False, False]
+    assert found.is_new.tolist() == [False] * 4
 
 
 def test_submission(clone: Clone, copied: Clone, tmp_path: Path) -> None:

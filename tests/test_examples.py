@@ -39,7 +39,7 @@ def follow(clone: Clone, example: str) -> list[str]:
 
 
 def test_all_in_one_experiment(copied: Clone, tmp_path: Path) -> None:
-    """On the ratings the clone has, as a log without timestamps, users or items of any kind."""
+    """The data is the clone's ratings as a log without timestamps, users and items."""
     ratings = movielens_like.read_ratings(copied.data / "ml-1m.inter").sort_values("timestamp")
     log = ratings.set_axis(["user", "item", "stars", "timestamp"], axis=1)
     folder = tmp_path / "stars"

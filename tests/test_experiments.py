@@ -6,6 +6,7 @@ What is right is computed here from the files of each revision, or is what `eval
 import copy
 import json
 import math
+import os
 import shutil
 import signal
 import subprocess
@@ -18,7 +19,7 @@ import pandas as pd
 import pytest
 
 import search
-from clone import FOLDS, SMALL, Clone
+from clone import FOLDS, SMALL, TOP, Clone
 from experiments.lock import contradiction, params_of
 from experiments.revision import WORKSPACE, Revision
 from experiments.trials import Trial
@@ -29,8 +30,14 @@ SEARCH = ("als.factors=8,4", "als.alpha=1.0")
 KEPT = ("params.yaml", "dvc.lock", "stages", "metrics")
 
 
+def example(name: str) -> str:
+    """An example of metrics/README.md."""
+    text = (TOP / "metrics/README.md").read_text(encoding="utf-8")
+    return text.split(f"<!-- example: {name} -->")[1].split("```")[1].removeprefix("sh\n")
+
+
 def tool(clone: Clone, name: str, *arguments: str, is_checked: bool = True) -> str:
-    """What a script says; that it fails, and in one line, where it is not checked."""
+    """Return the output of a script, or its one-line error."""
     result = clone.run(sys.executable, f"stages/{name}.py", *arguments, is_checked=is_checked)
     if not is_checked:
         assert result.returncode == 1, result.stdout
@@ -49,7 +56,7 @@ def compared(clone: Clone, *arguments: str) -> dict:
 
 
 def state(clone: Clone) -> tuple[dict[str, bytes], str, str]:
-    """What a search must leave as it was."""
+    """Return everything that a search must not change."""
     status = clone.run("git", "status", "--porcelain", "--branch").stdout
     *_, last = clone.dvc("status", "dvc.yaml").stdout.splitlines()  # after DVC's warnings
     return clone.content(*KEPT), status, last
@@ -65,9 +72,11 @@ def tried(
 
     def fill(folder: Path) -> None:
         copy = clone.copy(folder)
+        before = state(copy)
         copy.dvc("exp", "run", "--name", "few", "-S", "ranker.num_leaves=3")
-        copy.run("git", "checkout", "--quiet", "HEAD", "--", "params.yaml", "dvc.lock", "metrics")
-        copy.dvc("checkout")
+        assert state(copy) != before
+        copy.run("bash", "-c", example("back"))
+        assert state(copy) == before
         tool(copy, "search", *SEARCH)
 
     folder = once("tried", fill)
@@ -94,7 +103,7 @@ def per_user(clone: Clone, branch: str, folder: Path) -> pd.DataFrame:
 
 
 def common_variance(frame: pd.DataFrame, metric: str) -> float:
-    """Of the mean over seeds of the ranker, without what they do to each list by itself."""
+    """Return the variance over seeds of the mean, without the effects of seeds on single lists."""
     halves = np.stack(frame[f"halves_{metric}"])
     of_folds = [halves[frame["fold"] == fold].sum(axis=0).var() for fold in VALIDATION]
     return (sum(of_folds) - halves.var(axis=1).sum()) / len(frame) ** 2
@@ -131,7 +140,7 @@ def test_compare_agrees_with_a_plain_recomputation(tried_copy: Clone, tmp_path: 
 
 
 def test_compare_says_what_evaluate_says(tried: Clone) -> None:
-    """Of the means, and of what the seeds are worth."""
+    """The means and the standard deviation over seeds are the same."""
     for kind, model in (("validation", "ease"), ("test", "hybrid")):
         tree = metrics_of(tried, "main", kind) | metrics_of(tried, "main", "baselines")[kind]
         found = compared(tried, "main", "--fold", kind, "--model", model)
@@ -143,7 +152,7 @@ def test_compare_says_what_evaluate_says(tried: Clone) -> None:
 
 
 def metrics_of(clone: Clone, name: str, kind: str = "validation") -> dict:
-    """What metrics/ says of a kind of folds in a branch or an experiment."""
+    """Return the metrics of a kind of folds in a branch or an experiment."""
     commit = name if name == "main" else exp_commit(clone, name)
     return json.loads(clone.run("git", "show", f"{commit}:metrics/{kind}.json").stdout)
 
@@ -167,13 +176,96 @@ def test_compare_for_people(tried: Clone) -> None:
     assert markdown[4].split("|")[1].strip() == "revision"
 
 
+def own_lists(clone: Clone) -> pd.DataFrame:
+    """The hybrid's lists of the validation folds, as somebody else would write them."""
+    frames = [
+        pd.read_parquet(clone.folder / f"data/recommendations/{f}.parquet") for f in VALIDATION
+    ]
+    lists = pd.concat(frames, keys=VALIDATION, names=["fold"]).reset_index("fold")
+    return lists.drop(columns="score")
+
+
+def test_given_lists(tried: Clone, tmp_path: Path) -> None:
+    """The hybrid's own lists differ by nothing. Those of one fold in the opposite order, without
+    the first user, differ by what their AP is by hand.
+    """
+    own = own_lists(tried)
+    own.sample(frac=1, random_state=0).to_csv(tmp_path / "own.csv", index=False)
+    (run,) = compared(tried, "--lists", str(tmp_path / "own.csv"))["runs"]
+    assert run["map@10"] > 0
+    for test in run["differences"].values():
+        assert (test["difference"], test["wins"], test["losses"]) == (0, 0, 0)
+
+    judged = pd.read_parquet(tried.folder / "data/per_user/validation_2.parquet")
+    gone, *users = judged["user_id"]
+    lists = own[(own["fold"] == "validation_2") & (own["user_id"] != gone)]
+    lists = lists.assign(rank=11 - lists["rank"])
+    lists.to_parquet(tmp_path / "turned.parquet")
+    ids = [pd.read_parquet(tried.folder / f"data/tables/{of}s.parquet") for of in ("user", "item")]
+    log = pd.read_parquet(tried.folder / "data/split/interactions.parquet")
+    window = json.loads((tried.folder / "data/split/folds.json").read_text())["validation_2"]
+    log = log[(log["window"] == window) & log["is_positive"] & ~log["is_repeat"]]
+    pairs = {(ids[0]["user_id"][u], ids[1]["item_id"][i]) for u, i in log[["user", "item"]].values}
+    ap = [0.0]
+    for user in users:
+        items = lists[lists["user_id"] == user].sort_values("rank")["item_id"]
+        hits = np.array([(user, item) in pairs for item in items])
+        n_relevant = sum(one == user for one, _ in pairs)
+        ap.append((hits * hits.cumsum() / np.arange(1, 11)).sum() / min(10, n_relevant))
+    found = compared(tried, "--lists", str(tmp_path / "turned.parquet"), str(tmp_path / "own.csv"))
+    turned, same = found["runs"]
+    assert turned["map@10"] == pytest.approx(np.mean(ap))
+    assert turned["differences"]["map@10"]["difference"] == pytest.approx(
+        np.mean(ap) - judged["ap_hybrid"].mean()
+    )
+    assert same["differences"]["map@10"]["ties"] == found["n_lists"] == len(judged)
+    counts = found["lists"][str(tmp_path / "turned.parquet")]
+    assert (counts["n_missing"], counts["n_short"], counts["n_seen"]) == (1, 0, 0)
+    assert counts["n_not_judged"] == lists["user_id"].nunique() - len(users)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "reason"),
+    [
+        ("fold", "label_1", "row 3: fold is 'label_1'; must be one of test, test_2, validation"),
+        (
+            "user_id",
+            "nobody",
+            "row 3: user_id is 'nobody'; must be a value of user_id in data/tables/users",
+        ),
+        ("item_id", "", "row 3: item_id is None; must be a value of item_id in data/tables/items"),
+        ("rank", 2, "row 3: rank is '2'; must be 1, 2, 3, … in each list, without a gap"),
+        ("rank", 4, "row 3: rank is '4'; must be 1, 2, 3, …"),
+        ("rank", "x", "row 3: rank is 'x'; must be 1, 2, 3, …"),
+        ("item_id", None, "row 3: item_id is '{first}'; must be another item at each rank"),
+    ],
+)
+def test_dirty_lists(tried: Clone, tmp_path: Path, column: str, value: object, reason: str) -> None:
+    """Row 3 of a list with three items has another value; None: the item of row 1."""
+    lists = own_lists(tried)[:3].astype(object).reset_index(drop=True)
+    first = lists.loc[0, "item_id"]
+    lists.loc[2, column] = first if value is None else value
+    lists.to_csv(tmp_path / "dirty.csv", index=False)
+    line = refusal(tried, "compare", "--lists", str(tmp_path / "dirty.csv"))
+    assert line.startswith(f"compare: {tmp_path}/dirty.csv: {reason.format(first=first)}")
+
+
+def test_no_lists_to_judge(tried: Clone, tmp_path: Path) -> None:
+    own_lists(tried).to_csv(tmp_path / "own.csv", index=False)
+    path = str(tmp_path / "own.csv")
+    assert "no test fold is in all" in refusal(tried, "compare", "--fold", "test", "--lists", path)
+    assert "either REV, or --lists" in refusal(tried, "compare", "main", "--lists", path)
+
+
 def test_what_is_not_to_be_had_is_one_line(tried: Clone) -> None:
     assert "nope: no branch, commit or experiment" in refusal(tried, "compare", "main", "nope")
     assert "must be one of als, hybrid, " in refusal(tried, "compare", "main", "--model", "nope")
 
 
 def test_results_without_files(tried_copy: Clone, tmp_path: Path) -> None:
-    """In a clone without a cache, and where the remote lacks a folder; until they are pulled."""
+    """A clone without a cache, and a remote without a folder, give one line until results are
+    pulled.
+    """
     gone = "data/per_user/validation.parquet is neither in the cache nor in a remote; run dvc push"
     tried_copy.dvc("remote", "add", "--default", "store", str(tmp_path / "store"))
     tried_copy.commit()
@@ -284,6 +376,9 @@ def test_search_of_als(clone: Clone, tried: Clone) -> None:
     assert tried.content(*KEPT) == clone.content(*KEPT)
     assert not (tried.folder / "data/als_alone").exists()
     assert tried.dvc("exp", "list", "--name-only").stdout.split() == ["few"]
+    refused = tried.dvc("exp", "apply", shown["4"][0], is_checked=False)
+    assert refused.returncode != 0
+    assert tried.content(*KEPT) == clone.content(*KEPT)
 
 
 @pytest.mark.parametrize(
@@ -333,7 +428,7 @@ def test_a_search_of_the_whole_pipeline(tried_copy: Clone, tried: Clone) -> None
 
 
 def test_a_failing_trial(tried_copy: Clone) -> None:
-    """Also where the user has changes of their own, in the index and not."""
+    """The workspace is restored, including the user's own staged and unstaged changes."""
     params = tried_copy.folder / "params.yaml"
     params.write_text(params.read_text() + "# mine\n")
     (tried_copy.folder / "README.md").write_text("mine\n")
@@ -348,11 +443,13 @@ def test_a_failing_trial(tried_copy: Clone) -> None:
 
 
 def test_an_interrupted_search_goes_on(tried_copy: Clone) -> None:
-    """What a killed one leaves, the next one restores, also the branch, which DVC leaves."""
-    before, setting = state(tried_copy), "ranker.num_leaves=5"
+    """After a killed search, the next one restores the workspace and the branch. Trials of ALS
+    alone do not count as trials of the hybrid.
+    """
+    before, again = state(tried_copy), (*SEARCH, "--metric", "hybrid.ndcg@10")
     for number in (signal.SIGTERM, signal.SIGKILL):
         process = subprocess.Popen(
-            [sys.executable, "stages/search.py", setting],
+            [sys.executable, "stages/search.py", *again],
             cwd=tried_copy.folder,
             env=tried_copy.environment,
             stdin=subprocess.DEVNULL,
@@ -369,11 +466,51 @@ def test_an_interrupted_search_goes_on(tried_copy: Clone) -> None:
             assert process.returncode == 130
             assert rest.endswith("search: interrupted; no half-written output is left\n")
             assert state(tried_copy) == before
-    text = tool(tried_copy, "search", setting)
-    assert "search: restored what" in text
+    text = tool(tried_copy, "search", *again)
+    assert "search: restored the workspace" in text
     assert "search: 1 of 2 settings ran before" in text
     assert len(rows_of(text)) == 2
     assert state(tried_copy) == before
+
+
+@pytest.mark.parametrize("number", [None, signal.SIGINT, signal.SIGKILL])
+def test_the_way_back(tried_copy: Clone, number: signal.Signals | None) -> None:
+    """After an experiment that fails, is interrupted by Ctrl-C, or whose DVC is killed. The fixture
+    `tried` does the same after one that succeeds.
+    """
+    readme = tried_copy.folder / "README.md"
+    readme.write_text("mine\n")
+    before, settings = state(tried_copy), ["-S", "ranker.num_leaves=5"]
+    if number is None:
+        settings = ["-S", "als.factors=9", "-S", "ranker.num_leaves=1"]  # changes dvc.lock first
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dvc", "exp", "run", *settings],
+        cwd=tried_copy.folder,
+        env=tried_copy.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    if number is not None:
+        assert wait_for(lambda: bool(running_script(tried_copy, "ranker")), 60)
+        (os.kill if number == signal.SIGKILL else os.killpg)(process.pid, number)
+    assert process.wait(timeout=120) != 0
+    assert wait_for(lambda: not running_script(tried_copy, "ranker"), 60)
+    assert state(tried_copy) != before
+    tried_copy.run("bash", "-c", example("back"))
+    assert state(tried_copy) == before
+
+
+def test_a_table_of_experiments(tried_copy: Clone) -> None:
+    """All parameters that differ, in 100 columns; a trial that has not run is not at the top."""
+    tried_copy.dvc("exp", "run", "--queue", "-S", "seed=1")
+    tried_copy.set_params({"data.subsample": "mine"})
+    text = tried_copy.run("bash", "-c", example("show")).stdout
+    _, header, _, workspace, main, few, _ = map(str.split, text.splitlines())
+    assert header == ["Experiment", "validation.hybrid", "data.subsample", "ranker.num_leaves"]
+    assert [workspace[2:], main[2:], few[-1]] == [["mine", "15"], ["15"], "3"]
+    assert max(map(len, text.splitlines())) <= 100
 
 
 def running_script(clone: Clone, name: str) -> list:
@@ -385,14 +522,14 @@ def running_script(clone: Clone, name: str) -> list:
     ("arguments", "reason"),
     [
         (("als.factor=1",), "als.factor is not a parameter; did you mean als.factors?"),
-        (("als.factors=1..9:log",), "als.factors is a range, to draw from: add --draws N"),
+        (("als.factors=1..9:log",), "als.factors is a range: add --draws N"),
         (("als.factors=1", "--draws", "x"), "argument --draws: invalid int value: 'x'; usage"),
         (("als.factors=1", "--metric", "als.map@5"), "--metric als.map@5: must be one of als.map"),
         (
             ("ranker.num_leaves=1", "--metric", "als.map@10"),
             "ranker.num_leaves does not change als",
         ),
-        (("split.windows=5,6",), "split.windows changes the lists that settings are judged by"),
+        (("split.windows=5,6",), "split.windows changes the evaluated lists"),
     ],
 )
 def test_bad_searches_are_one_line(tried: Clone, arguments: tuple[str, ...], reason: str) -> None:
@@ -420,14 +557,14 @@ def test_submission(clone: Clone, copied: Clone) -> None:
         assert found.groupby("user_id")["item_id"].agg(list).equals(expected)
     assert copied.run("git", "status", "--porcelain", "submission.csv").stdout == ""
     line = tool(copied, "submit", "nope", is_checked=False)
-    assert "FOLD is one of test, test_2, validation, validation_2" in line
+    assert "FOLD must be one of test, test_2, validation, validation_2" in line
 
 
 # --- handed on
 
 
 def test_results_are_pulled_without_running_a_stage(copied: Clone, tmp_path: Path) -> None:
-    """By a remote that is a folder."""
+    """The remote is a folder."""
     copied.dvc("remote", "add", "--default", "store", str(tmp_path / "store"))
     copied.dvc("push")
     copied.commit()
@@ -444,7 +581,7 @@ def test_results_are_pulled_without_running_a_stage(copied: Clone, tmp_path: Pat
 
 
 def json_of(clone: Clone, *arguments: str) -> dict | list:
-    """What a command of DVC says as JSON, which is one line."""
+    """Return the JSON output of a DVC command, which is one line."""
     lines = clone.dvc(*arguments).stdout.splitlines()
     (line,) = [line for line in lines if line.startswith(("{", "["))]
     return json.loads(line)

@@ -191,8 +191,8 @@ def test_affinity_distances() -> None:
 
 
 def test_recent_affinity() -> None:
-    """Of the 6 rows of windows 1 and 2: exposures of user 0: A 1/2, B 1/2, none liked, but item 2;
-    of user 2: A 1; of all: A 3, B 1, liked: A 1/2, B 1/2.
+    """In the 6 rows of windows 1 and 2, user 0 was exposed to A 1/2 and B 1/2 and liked only item
+    2, user 2 was exposed to A 1. In all, A has 3 exposures and B 1, and both have 1/2 positives.
     """
     r = 3 / 6
     rate = [(1 + S * r) / (2 + S), None, (0 + S * r) / (1 + S)]
@@ -234,6 +234,23 @@ def test_demographics() -> None:
         ],
     }
     check("demographics", pairs, expected)
+
+
+def test_group_popularity() -> None:
+    """Positives of 2, 1 and 0 windows ago, with a half-life of 2 windows; and two damped lifts."""
+    pairs = rows((0, 0), (0, 1), (0, 2), (2, 2))
+    recent = [1 / 2, 724 / 1024, 1 + 1]  # 2^(-1 / 2) is 724 / 1024
+    lifts = [  # of gender and of age, see test_demographics
+        2 * log((1 + S * 2 / 4) / (1 + S) / (2 / 4)),
+        2 * log((0 + S * 2 / 4) / (1 + S) / (2 / 4)),
+        2 * log((1 + S * 2 / 4) / (2 + S) / (2 / 4)),
+    ]
+    expected = [log(1 + d) + lift / 2**0.5 for d, lift in zip(recent, lifts, strict=True)]
+    last = log(1 + 2) + lifts[2] / 2 / 2**0.5  # nothing is known of the user's gender
+    check("group_popularity", pairs, {"group_popularity": [*expected, last]})
+    nobody = {"users": pd.DataFrame(index=range(3))}
+    only_recent = {"group_popularity": [log(1 + d) for d in (*recent, recent[2])]}
+    check("group_popularity", pairs, only_recent, **nobody)
 
 
 @pytest.mark.parametrize(
@@ -356,12 +373,12 @@ def test_a_source_without_channels_has_no_column() -> None:
     assert matrix_of(ITEMS, ["popularity", "channels"], none).names == [
         *columns_of("popularity", ITEMS)
     ]
-    with pytest.raises(InputError, match="features.groups names only families without a column"):
+    with pytest.raises(InputError, match="features.groups has only families without columns"):
         matrix_of(ITEMS, ["channels"], none)
 
 
 def test_scores() -> None:
-    """Of the models that are no source; an item that a model does not know counts as 0."""
+    """The models are not sources. An item that a model does not know has the score 0."""
     of = rows((0, 0), (0, 1), (0, 2), (2, 0), (2, 1))
     of.score["ease"] = np.float32([2, NAN, 4, 5, 5])
     columns = columns_of("scores", of)
@@ -509,9 +526,12 @@ def test_nothing_knows_the_future(strength: int) -> None:
 @pytest.mark.parametrize(
     ("columns", "expected"),
     [
-        ({"age": np.zeros(5)}, "family user: age has shape (5,), the candidates (2,)"),
-        ({"age": np.float32(1)}, "family user: age has shape (), the candidates (2,)"),
-        ({"item_age": np.zeros(2)}, "family user: another family has a column item_age; rename it"),
+        ({"age": np.zeros(5)}, "family user: age has shape (5,); must be (2,)"),
+        ({"age": np.float32(1)}, "family user: age has shape (); must be (2,)"),
+        (
+            {"item_age": np.zeros(2)},
+            "family user: another family also has a column item_age; rename it",
+        ),
     ],
 )
 def test_a_family_with_unfit_columns_is_one_line(columns: Columns, expected: str) -> None:

@@ -19,7 +19,7 @@ RELEVANT = [(1, 8, 3), (4, 9, 1), (5, 7, 2), (6, 9, 1), (6, 8, 1)]  # user, item
 
 @pytest.fixture
 def target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Target:
-    """What the target window holds; the candidates are in their file, a row group per user."""
+    """Return the target window. The candidates are in their file, a row group per user."""
     monkeypatch.setattr(candidate_lists, "FOLDER", tmp_path)
     columns = candidate_lists.schema(["als"], ["als"])
     with pq.ParquetWriter(tmp_path / "label_1.parquet", columns) as file:

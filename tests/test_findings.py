@@ -3,28 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import sparse
 
-from reporting.list_table import diversity, popularity, slices_of
+from reporting.list_table import slices_of
 from reporting.users import N_SAMPLES, reasons, sample_rows
-
-LISTS = sparse.csr_array(  # of four users, the last one without a list
-    np.array([[1, 1, 0, 0], [0, 1, 1, 1], [1, 0, 0, 0], [0, 0, 0, 0]], dtype=np.float64)
-)
-
-
-def test_popularity_is_the_mean_share_of_the_list() -> None:
-    found = popularity(LISTS, np.array([0.5, 0.1, 0.2, 0.0]))
-    expected = [(0.5 + 0.1) / 2, (0.1 + 0.2 + 0.0) / 3, 0.5, np.nan]
-    np.testing.assert_allclose(found, expected)
-
-
-def test_diversity_is_one_minus_the_mean_cosine() -> None:
-    """Item 3 has no vector. A list of one item has no pair, and neither has one without vectors."""
-    vectors = np.array([[1, 0], [0, 1], [0.6, 0.8], [0, 0]], dtype=np.float32)
-    found = diversity(LISTS, vectors)
-    np.testing.assert_allclose(found, [1 - 0, 1 - 0.8, np.nan, np.nan], rtol=1e-6)
-    assert np.isnan(diversity(LISTS, np.zeros((4, 0), np.float32))).all()
 
 
 def test_slices_of_users_and_items() -> None:

@@ -51,12 +51,12 @@ def write(arguments: list[str], text: str) -> None:
 
 
 def content() -> dict[str, str]:
-    """Every file below the folder of the outputs."""
+    """Return every file below the folder of the outputs."""
     return {path.name: path.read_text() for path in OUT.rglob("*") if path.is_file()}
 
 
 def test_all_folds_replace_the_folder_and_one_fold_its_files() -> None:
-    """So files of folds that are gone, and what else stands there, vanish."""
+    """Files of removed folds and other files in the folder vanish."""
     write(["test_2"], "alone")
     assert content() == {"test_2.txt": "alone"}
     (OUT / "label_9.txt").write_text("of a fold that is gone")
@@ -77,7 +77,7 @@ def test_all_folds_replace_the_folder_and_one_fold_its_files() -> None:
 def test_a_failed_run_leaves_the_outputs_as_they_were(
     arguments: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It raises in the middle, or at the end params.yaml is found to have changed."""
+    """The run fails in the middle, or at the end because params.yaml has changed."""
     write([], "old")
     with pytest.raises(TypeError):
         write(arguments, None)

@@ -3,11 +3,13 @@
 from pathlib import Path
 
 from core import folds
+from core.candidate_lists import CandidateListParams
 from core.folds import Folds
 from core.history import (
     INTERACTIONS,
     History,
     Target,
+    draw_users,
     load_fold,
     training_users,
 )
@@ -113,7 +115,7 @@ def test_repeated_pairs(rows: list[Row], known: bool | None, expected: list) -> 
 
 @pytest.mark.parametrize("seed", range(40))
 def test_history_and_target_are_what_sets_say(seed: int) -> None:
-    """And share no pair."""
+    """They also share no pair."""
     rows = random_rows(seed, range(4))
     for window in (1, 2, 3):
         history, target = fold_of(rows, window)
@@ -156,8 +158,16 @@ def write_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
     return write
 
 
+CANDIDATES = CandidateListParams(
+    sources=["als"],
+    per_source=10,
+    label_users=0,
+    judged_users=0,
+    alive_windows=0,
+    new_items="none",
+)
 NOBODY = (
-    "fold test: no user left to evaluate; window 1, its target, has {} users but no positive pair"
+    "fold test: no user left to evaluate; its target window 1 has {} users, but no positive pair"
     " that is new; check data.positive and the last windows of the data"
 )
 
@@ -169,7 +179,7 @@ NOBODY = (
         ([(0, 1, 0, SEEN), (0, 1, 1, LIKED)], NOBODY.format(1)),
         (
             [(0, 1, 0, SEEN), (0, 2, 1, LIKED)],
-            "fold test: its history, windows 0 to 0, has no positive interaction",
+            "windows 0 to 0, the history of window 1, have no positive interaction",
         ),
     ],
 )
@@ -178,8 +188,42 @@ def test_a_fold_with_nothing_to_judge_or_learn(
 ) -> None:
     write_split(rows, test=1)
     with pytest.raises(InputError) as error:
-        load_fold("test")
+        load_fold("test", CANDIDATES, seed=0)
     assert str(error.value) == expected
+
+
+def test_judged_users_are_drawn_and_keep_their_relevant_items(write_split: object) -> None:
+    """Only judged folds have a sample, which depends on seed and window. Users with an even number
+    have two relevant items, others none.
+    """
+    rows = [(user, 0, 0, LIKED) for user in range(40)]
+    later = [
+        (user, 2 * w + i, w, LIKED * (user % 2 == 0))
+        for w in (1, 2)
+        for user in range(40)
+        for i in (1, 2)
+    ]
+    write_split(rows + later, validation=2, label_1=1)
+    few = CANDIDATES.model_copy(update={"judged_users": 10})
+    drawn = {}
+    for fold, seed in (("validation", 0), ("validation", 1), ("label_1", 0)):
+        (history, target), (_, of_all) = (load_fold(fold, of, seed) for of in (few, CANDIDATES))
+        assert history.n_users == of_all.users.size == 40
+        drawn[fold, seed] = target.users.tolist()
+        assert relevant(target) == [one for one in relevant(of_all) if one[0] in drawn[fold, seed]]
+    assert drawn["label_1", 0] == list(range(40))
+    assert len(drawn["validation", 0]) == len(set(drawn["validation", 0])) == 10
+    assert drawn["validation", 0] != drawn["validation", 1]
+    rows = np.arange(40)
+    assert drawn["validation", 0] == draw_users(rows, 10, (0, 2)).tolist()
+    assert drawn["validation", 0] != draw_users(rows, 10, (0, 1)).tolist()
+
+
+def test_drawn_users_without_a_relevant_item(write_split: object) -> None:
+    rows = [(user, 0, 0, LIKED) for user in range(9)] + [(user, 1, 1, SEEN) for user in range(1, 9)]
+    write_split([*rows, (0, 1, 1, LIKED)], test=1)
+    with pytest.raises(InputError, match="test: .* has 9 users .2 of them sampled., but"):
+        load_fold("test", CANDIDATES.model_copy(update={"judged_users": 2}), seed=0)
 
 
 @pytest.mark.parametrize(("group", "expected"), [("warm", [0, 4]), ("cold", [1, 3])])

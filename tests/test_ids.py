@@ -64,7 +64,7 @@ def test_the_first_place_of_each_id(capsys: pytest.CaptureFixture) -> None:
     assert places.to_pylist() == [None, 2, 1]
     out = capsys.readouterr().out
     assert ": m: no row for 1 of 3 users\n" in out
-    assert ": m: 1 more rows of the same user, left out\n" in out
+    assert ": m: 1 rows repeat an earlier user; only the first row counts\n" in out
 
 
 @pytest.mark.parametrize(

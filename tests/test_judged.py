@@ -1,5 +1,6 @@
 """Judged lists, their pooling, and the tables made of them, by hand arithmetic."""
 
+import json
 from dataclasses import replace
 
 from core import candidate_lists
@@ -128,6 +129,25 @@ def test_a_new_item_can_be_recommended_but_is_not_known() -> None:
     judged = judge(wide, target, MODELS, [], np.zeros((3, 3)), K)
     assert (judged.n_known.tolist(), judged.n_items) == ([0, 1, 1], 2)
     assert judged.coverage["all"]["popular"] == 1 / 3
+
+
+def test_popularity_and_diversity_of_als_and_the_hybrid() -> None:
+    """Item 1 has two positives, item 2 none; 3 and 9 are new. The list of user 3 does not count,
+    and a list of one item has no diversity.
+    """
+    history, target = fold_of(ROWS, 1)
+    history = history.with_items(np.array([3, 9]))
+    vectors = np.array([[1, 0], [0.6, 0.8], [0, 0], [0, 1]], dtype=np.float32)  # of 1, 2, 3, 9
+    judged = judge(history, target, MODELS, [], np.zeros((3, 3)), K, vectors)
+    trees = [results.summary(judged, PARAMS, seed=1, n_threads=1)]
+    trees += [json.loads(results.to_json(trees[0]))["cold"]]
+    of_hybrid = (1 / 2 + (1 / 2 + 1) / 2 + (1 + 0) / 2) / 3
+    assert trees[0]["hybrid"]["popularity@2"] == pytest.approx(of_hybrid)
+    assert trees[0]["hybrid"]["diversity@2"] == pytest.approx(1 - 0.6)  # of user 1 alone
+    assert trees[0]["als"]["popularity@2"] == pytest.approx((3 / 4 + 3 / 4 + 1 / 2) / 3)
+    assert trees[1]["als"]["popularity@2"] == pytest.approx((1 + 0) / 2)
+    assert trees[1]["als"]["diversity@2"] is None
+    assert set(results.five_metrics(judged, "popular")) < set(trees[0]["als"])
 
 
 def test_slices_by_the_age_of_the_item() -> None:

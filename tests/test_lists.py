@@ -22,7 +22,7 @@ def rows_of(scores: np.ndarray, n: int) -> list[list[int]]:
 @pytest.mark.parametrize("levels", [2, 5, 1000])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_equals_a_plain_sort(n: int, levels: int, dtype: type) -> None:
-    """With few levels most are ties, also with the last one that is kept."""
+    """With few distinct values most are ties, also with the last item that is kept."""
     rng = np.random.default_rng(levels)
     scores = rng.integers(-levels, levels, (40, 20)).astype(dtype)
     scores[rng.random(scores.shape) < 0.3] = -np.inf

@@ -48,8 +48,8 @@ def test_metrics_equal_plain_loops(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(50))
 def test_metrics_equal_those_of_trec_eval(seed: int) -> None:
-    """It divides AP by all relevant items, so it gives ours where no more than k are relevant; the
-    other three are the same everywhere.
+    """trec_eval divides AP by all relevant items, so AP is equal if at most k are relevant. The
+    other three metrics are always equal.
     """
     trec = pytest.importorskip("pytrec_eval", reason="has no wheel for this machine")
     hits, n_relevant = random_case(seed)

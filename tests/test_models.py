@@ -39,8 +39,9 @@ def full(scores: Scores, users: np.ndarray) -> np.ndarray:
     if isinstance(scores, Ranking):
         return np.tile(scores.scores, (len(users), 1)).astype(np.float32)
     found = scores(users)
+    found = found if isinstance(found, np.ndarray) else found.toarray()
     assert found.dtype == np.float32
-    return found.toarray() if sparse.issparse(found) else found
+    return found
 
 
 def test_plain_code_covers_every_model() -> None:
@@ -61,8 +62,8 @@ def test_scores_are_those_of_plain_code(name: str, params: Strict, seed: int, n_
 def test_scores_are_the_same_however_they_are_computed(
     name: str, params: Strict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """To the bit: at any number of threads, in small blocks, for a user alone or in any company,
-    and for new users who have done the same as those of the history.
+    """Scores are equal to the bit at any number of threads, in small blocks, for a single user, and
+    for new users with the interactions of known users.
     """
     inputs = inputs_of(random_history(1, n_items=40))
     whole = full(MODELS[name].fit(inputs, params), np.arange(inputs.history.n_users))
@@ -99,7 +100,7 @@ def test_an_l2_that_vanishes_beside_the_counts_is_one_line() -> None:
     with pytest.raises(InputError) as error:
         weights_of_gram(gram, 1e-50, 1)
     assert str(error.value) == (
-        "params.yaml: an l2 of EASE is 1e-50: too low for these 2 items, whose matrix stays "
+        "params.yaml: an l2 of EASE is 1e-50: too low, the matrix of these 2 items stays "
         "singular; raise it"
     )
 
@@ -111,7 +112,7 @@ def test_an_l2_that_vanishes_beside_the_counts_is_one_line() -> None:
 def test_co_occurrence_is_exact(
     n_users: int, half_life: float, block: int, n_threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of few entries, as a sparse product, and of many; rounded once, to float32."""
+    """Few entries use a sparse product, many a dense one. Results are rounded once, to float32."""
     monkeypatch.setattr(products, "BLOCK", block)
     rng = np.random.default_rng(n_users)
     users, windows = range(n_users), range(4)
@@ -228,7 +229,12 @@ def test_no_model_is_fitted_twice_with_the_same_parameters(
         **{name: of.model_dump() for name, of in reversed(SETTINGS) if type(of) is not NoParams}
     )
     params = CandidateListParams(
-        sources=[*MODELS], per_source=10, label_users=0, alive_windows=0, new_items="none"
+        sources=[*MODELS],
+        per_source=10,
+        label_users=0,
+        judged_users=0,
+        alive_windows=0,
+        new_items="none",
     )
     scores = {
         "again": {"model": "ease", **EASE, **own},

@@ -111,8 +111,11 @@ def test_what_100k_lacks_is_counted(tmp_path: Path, capsys: pytest.CaptureFixtur
     movielens_like.write(tmp_path, stem="ml-100k")
     assert read(tmp_path, "movielens-100k").items["release_year"].null_count == 2
     out = capsys.readouterr().out
-    assert f"{tmp_path}/ml-100k.item: 3 more rows of the same item, left out\n" in out
-    assert "release_year is not known of 2 of 150 items\n" in out
+    assert (
+        f"{tmp_path}/ml-100k.item: 3 rows repeat an earlier item; only the first row counts\n"
+        in out
+    )
+    assert "release_year is unknown for 2 of 150 items\n" in out
 
 
 RATINGS, ITEMS, USERS = EDITIONS["movielens-1m"].files
@@ -138,7 +141,7 @@ def test_neither_order_nor_unit_changes_a_table(tmp_path: Path) -> None:
 
 
 def lines_of(path: Path) -> list[list[str]]:
-    """The fields of every line, that of the header first."""
+    """Return the fields of every line, header first."""
     return [line.split("\t") for line in path.read_text().splitlines()]
 
 
@@ -190,7 +193,7 @@ def test_a_column_that_is_absent_or_no_number(
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        ("nan", "rating is not given in 2 of 12,000 rows"),
+        ("nan", "rating is missing in 2 of 12,000 rows"),
         ("-1", "rating is not from 0 to 5 in 2 rows"),
     ],
 )
@@ -200,12 +203,12 @@ def test_an_odd_rating_is_counted(
     folder = dirty(RATINGS, 2, value, slice(5, 7))
     log = read(folder, "movielens-1m", "rating >= 4 or rating < 4").interactions
     n_missing = np.count_nonzero(~log["is_positive"].to_numpy())
-    assert n_missing == (2 if "given" in expected else 0)
+    assert n_missing == (2 if "missing" in expected else 0)
     assert f"{folder / RATINGS}: {expected}\n" in capsys.readouterr().out
 
 
 def test_files_as_windows_writes_them(tmp_path: Path) -> None:
-    """With a byte order mark and its ends of lines."""
+    """Files have a byte order mark and Windows line ends."""
     movielens_like.write(tmp_path)
     expected = read(tmp_path, "movielens-1m")
     for path in tmp_path.iterdir():
@@ -218,7 +221,7 @@ def test_files_as_windows_writes_them(tmp_path: Path) -> None:
 def test_users_and_items_without_a_row_are_counted(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    """Nothing is known of them but their ids."""
+    """Only their ids are known."""
     movielens_like.write(tmp_path)
     without = {}
     for name in (USERS, ITEMS):

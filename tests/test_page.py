@@ -12,9 +12,10 @@ from evaluation.bootstrap import Interval
 from evaluation.pictures import PALETTE, signed
 from reporting import sections
 from reporting.page import Html, join, table, tag
+from reporting.published import published
 
 UNKNOWN = Interval(0.11, math.nan, math.nan, 9)  # too few users for an interval
-METRICS = {"map@10": 0.5, "coverage@10": 0.1}
+METRICS = {"map@10": 0.5, "coverage@10": 0.1, "popularity@10": 0.9, "diversity@10": math.nan}
 SUMMARY = {
     "n_lists": 4,
     "n_users": 3,
@@ -70,7 +71,7 @@ def test_every_picture_describes_itself_and_has_the_colours_of_the_page(name: st
 
 
 def test_a_picture_shows_names_as_they_are() -> None:
-    """Nothing in a name is a formula or markup, and a missing glyph is no warning."""
+    """Names are not formulas or markup, and a missing glyph causes no warning."""
     with warnings.catch_warnings(action="error"):
         one = SECTIONS["slices"]()
     assert "$x$ · 9</text>" in one
@@ -83,8 +84,8 @@ def test_a_picture_shows_names_as_they_are() -> None:
     [
         ((0.1, 0.05, 0.2), "The hybrid beats ALS"),
         ((-0.1, -0.2, -0.05), "The hybrid is worse than ALS"),
-        ((0.1, -0.1, 0.2), "cannot be told apart"),
-        (UNKNOWN[:3], "cannot be told apart"),
+        ((0.1, -0.1, 0.2), "does not differ significantly"),
+        (UNKNOWN[:3], "does not differ significantly"),
     ],
 )
 def test_the_verdict_follows_the_interval(gain: tuple, verdict: str) -> None:
@@ -96,3 +97,43 @@ def test_few_users_claim_nothing() -> None:
     assert "+0.100 (too few users), over lists of 3 users." in said
     assert "p = " not in said
     assert "nan" not in said
+
+
+def test_models_and_lists_have_no_diversity_without_embeddings() -> None:
+    """Popularity is shown in both tables, for ALS and the hybrid only."""
+    maps = dict.fromkeys(BOTH, {"als": 0.5, "popular": 0.4})
+    page = sections.models(maps, dict.fromkeys(BOTH, {}), BOTH, 10)
+    assert '<th scope="row">als</th>' in page
+    assert page.count("<td>0.900 / 0.900</td><td></td></tr>") == 1
+    page += sections.beyond_accuracy(dict.fromkeys(BOTH, {}), BOTH, 10)
+    assert "<td>0.900</td><td>0.900</td>" in page
+    assert "nan" not in page
+
+
+def test_published_figures_stand_beside_those_of_the_same_week_rule_and_k() -> None:
+    """The last window is week 26; the one before is week 25 only if no week is missing."""
+    lists = pd.DataFrame(
+        [["test", 0.5, 0.1], ["test", 0, 0.2], ["test_2", 1, 0.9]],
+        columns=["fold", "ndcg_als", "ap_hybrid"],
+    )
+    rule = "like or share or bookmark or timespent >= 0.8 * duration"
+
+    def rows_of(rule: str, k: int, n_windows: int) -> list[list[str]]:
+        windows = {"test": n_windows - 1, "test_2": n_windows - 2}
+        found = published("ur0.01_ir0.01", rule, k, windows, n_windows, lists)
+        rows = ElementTree.fromstring(f"<div>{found}</div>").iter("tr")
+        return [["".join(cell.itertext()) for cell in row] for row in rows]
+
+    assert published("ur0.1_ir0.1", rule, 10, {}, 27, lists) is None
+    for n_windows in (27, 26):
+        rows = rows_of(rule, 10, n_windows)
+        assert ["NDCG@10, week 26", "iALS", "0.0118", f"{(0.5 + 0) / 2:.4f}"] in rows
+        ours = "1.0000" if n_windows == 27 else ""
+        assert ["NDCG@10, week 25", "iALS", "0.0170", ours] in rows
+        assert ["MAP@10, week 26", "hybrid", "", f"{(0.1 + 0.2) / 2:.4f}"] in rows
+        assert ["NDCG@10, week 26", "BPR", "0.0092", ""] in rows
+        assert ["NDCG@20, week 26", "iALS", "0.0262", ""] in rows
+    other = {row[3] for row in rows_of("timespent > 5", 10, 27) + rows_of(rule, 20, 27)}
+    assert other == {"", "this run"}
+    long = rows_of("timespent  > 10", 20, 27)
+    assert ["NDCG@20, week 26", "iALS", "0.0262", "0.2500"] in long

@@ -1,5 +1,6 @@
 """Paired differences of two runs, by hand arithmetic; what may not be compared is refused."""
 
+import itertools
 from dataclasses import replace
 
 from core.script import InputError
@@ -9,10 +10,13 @@ import pyarrow as pa
 import pytest
 
 import compare as script
+import search
 from experiments import paired
 from experiments.outcome import Outcome
 from experiments.paired import against, compare, difference, holm
+from experiments.settings import Draws, Range
 from experiments.sheets import interval, p_text, signed, text_of
+from experiments.trials import Trial
 from rankers.scoring import ensembles
 
 PARAMS = {"evaluate.k": 10, "evaluate.n_resamples": 400, "seed": 1, "als.factors": 8}
@@ -131,6 +135,56 @@ def test_seeds_widen_the_intervals_of_hybrids() -> None:
     assert of_fold == pytest.approx(np.hypot(users, 0.5 * np.sqrt(1 - 1 / 12)), rel=0.1)
 
 
+def level(ap: float, other: float | None = None) -> Outcome:
+    """All lists have this AP, but the first may have another."""
+    rest = [ap] * 11
+    return outcome("level", [ap if other is None else other, *rest], rest)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "expected"),
+    [
+        ([level(0.1)] * 11, [level(0.1)] * 9, False),  # too few draws
+        ([level(0.1)] * 11, [level(0.1)] * 9 + [level(0.2)], False),
+        ([level(0.1)] * 11, [level(0.1)] * 9 + [level(0.1, 0.9)], True),  # one list is noise
+        ([level(0.2), *[level(0.1)] * 11], [level(0.1)] * 9 + [level(0.15)], True),
+    ],
+)
+def test_when_a_search_ends(first: list[Outcome], last: list[Outcome], expected: bool) -> None:
+    """It ends if the last ten draws are not better than the best before."""
+    assert search.is_settled([*first, *last], "map") == expected
+
+
+def test_draws_go_on_where_they_ended(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """Trials that have run are not run again. The best metric is at 32; nothing is noise."""
+    ran: dict[str, Outcome] = {}
+
+    def run(trial: Trial) -> Outcome:
+        return ran.setdefault(trial.name, level(1 / (1 + abs(trial.setting["a"] - 32))))
+
+    monkeypatch.setattr(search.trials, "als_outcome", lambda trial: ran.get(trial.name))
+    monkeypatch.setattr(search.trials, "run_als", run)
+
+    def names(n: int) -> list[str]:
+        draws = Draws({"a": Range(1, 99, is_log=False, is_whole=True)}, n, "tpe", seed=1)
+        settings = itertools.chain([{"a": 50}], draws)
+        trials, _ = search.try_all(
+            settings, 1 + n, draws, lambda of: Trial(of, {}, f"{of['a']}"), "als", "map"
+        )
+        return [trial.name for trial in trials]
+
+    first = names(3)
+    assert (len(first), first[0], list(ran)) == (4, "50", first)
+    capsys.readouterr()
+    assert names(30)[:4] == first
+    shown = capsys.readouterr().out
+    assert "4 of 31 settings ran before" in shown
+    assert "the best of the last 10 is not significantly better" in shown
+    assert len(ran) < 31
+
+
 def test_holm() -> None:
     """The smallest times 3, the next times 2, the largest times 1, in rising order."""
     assert holm([0.04, 0.01, 0.03]) == pytest.approx([2 * 0.03, 3 * 0.01, 2 * 0.03])
@@ -152,7 +206,6 @@ def test_what_differs() -> None:
     ("other", "reason"),
     [
         (replace(OTHER, params=PARAMS | {"evaluate.k": 5}), "evaluate.k"),
-        (replace(OTHER, data="other"), "interactions"),
         (replace(OTHER, lists=with_column(OTHER.lists, "window", 5)), "target windows"),
         (replace(OTHER, lists=with_column(OTHER.lists, "n_relevant", 1)), "relevant items"),
         (outcome("other", [1, 1, 1], [1, 1, 1]), "users"),
@@ -161,6 +214,15 @@ def test_what_differs() -> None:
 def test_other_lists_are_refused(other: Outcome, reason: str) -> None:
     with pytest.raises(InputError, match=f"first and other cannot be compared: other {reason}"):
         compare([FIRST, other], "validation", "hybrid")
+
+
+def test_other_data_come_first() -> None:
+    """Before all that differs as a consequence."""
+    other = replace(OTHER, data="other", params=PARAMS | {"data.source": "table", "evaluate.k": 5})
+    with pytest.raises(InputError, match=r"^the data of first and other differ \(data.source "):
+        compare([FIRST, other], "validation", "hybrid")
+    with pytest.raises(InputError, match=r"\(other files\).*: git commit -a"):
+        compare([FIRST, replace(OTHER, data="2", name="workspace")], "validation", "hybrid")
 
 
 def test_verdicts() -> None:

@@ -11,9 +11,11 @@ import shutil
 import subprocess
 import sys
 import time
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 from core import process
@@ -41,6 +43,7 @@ CONTRACT = [
     "uplift.min_detectable",
     *(f"{model}.{key}" for model in ("als", "hybrid") for key in FIVE),
 ]
+approx = functools.partial(pytest.approx, abs=1e-7)  # the embeddings are float32
 equal = functools.partial(pytest.approx, abs=1e-9)
 each_kind = pytest.mark.parametrize("kind", KINDS)
 
@@ -55,7 +58,7 @@ class Truth:
     relevant  user_id -> items liked in the target window and not rated before, for those with any
     exposed   user_id -> items rated in the history
     cold      users of `relevant` who liked nothing in the history; warm: the others
-    items     items rated in the history
+    items     items rated in the history; likes: item_id -> who liked it in the history
     """
 
     served: set[str]
@@ -64,6 +67,7 @@ class Truth:
     cold: set[str]
     warm: set[str]
     items: set[str]
+    likes: dict[str, set[str]]
 
 
 @functools.cache
@@ -81,18 +85,19 @@ def truth_of(data: Path, fold: str) -> Truth:
     """Return what the raw files say of a fold."""
     ratings = ratings_in_time(data)
     exposed, relevant = defaultdict(set), defaultdict(set)
-    liked, served, items = set(), set(), set()
+    liked, served, items, likes = set(), set(), set(), defaultdict(set)
     for row in ratings[ratings["window"] < TARGET[fold]].itertuples():
         exposed[row.user_id].add(row.item_id)
         items.add(row.item_id)
         if row.rating >= 4:
             liked.add(row.user_id)
+            likes[row.item_id].add(row.user_id)
     for row in ratings[ratings["window"] == TARGET[fold]].itertuples():
         served.add(row.user_id)
         if row.rating >= 4 and row.item_id not in exposed[row.user_id]:
             relevant[row.user_id].add(row.item_id)
     cold, warm = relevant.keys() - liked, relevant.keys() & liked
-    return Truth(served, dict(relevant), dict(exposed), cold, warm, items)
+    return Truth(served, dict(relevant), dict(exposed), cold, warm, items, likes)
 
 
 def average_precision(items: list[str], relevant: set[str]) -> tuple[float, int]:
@@ -108,7 +113,7 @@ def average_precision(items: list[str], relevant: set[str]) -> tuple[float, int]
 def metrics_of(
     lists: list[Lists], truths: list[Truth], judged: list[set[str]] | None = None
 ) -> dict[str, float]:
-    """Return the five metrics pooled over folds; over the judged users of each fold if given."""
+    """Return the metrics of a kind of folds in a branch or an experiment."""
     sums, n_lists, coverage = dict.fromkeys(FIVE[:4], 0.0), 0, 0.0
     for number, (of_fold, truth) in enumerate(zip(lists, truths, strict=True)):
         users = truth.relevant if judged is None else judged[number]
@@ -126,6 +131,28 @@ def metrics_of(
         shown = {item for user in of_whom for item in of_fold.get(user, [])}
         coverage += len(shown) / len(truth.items) / len(truths)
     return {key: value / n_lists for key, value in sums.items()} | {"coverage@10": coverage}
+
+
+def looks_of(
+    clone: Clone, lists: list[Lists], truths: list[Truth], judged: list[set[str]] | None = None
+) -> dict[str, float]:
+    """Return popularity and diversity, item by item and pair by pair, over the same lists."""
+    ids = pd.read_parquet(clone.folder / "data/tables/items.parquet")["item_id"]
+    vectors = np.load(clone.folder / "data/tables/item_embeddings.npy").astype(np.float64)
+    unit = dict(zip(ids, vectors / np.linalg.norm(vectors, axis=1, keepdims=True), strict=True))
+    popularity, diversity = [], []
+    for number, (of_fold, truth) in enumerate(zip(lists, truths, strict=True)):
+        counts = sorted(len(truth.likes[item]) for item in truth.items)
+        for user in truth.relevant if judged is None else judged[number]:
+            own = [len(truth.likes[item]) for item in of_fold[user]]
+            ranks = [(bisect_left(counts, n) + 1 + bisect_right(counts, n)) / 2 for n in own]
+            popularity.append(sum(ranks) / len(own) / len(counts))
+            pairs = [1 - unit[a] @ unit[b] for a, b in combinations(of_fold[user], 2)]
+            diversity.append(sum(pairs) / len(pairs))
+    return {
+        "popularity@10": sum(popularity) / len(popularity),
+        "diversity@10": sum(diversity) / len(diversity),
+    }
 
 
 def notebook_map(lists: list[Lists], truths: list[Truth]) -> float:
@@ -186,7 +213,7 @@ def metrics(clone: Clone, name: str) -> dict:
 
 @each_kind
 def test_names_of_metrics(clone: Clone, kind: str) -> None:
-    """Those of the contract; map.json repeats some, and is all that DVC knows as metrics."""
+    """The names are those of the contract. map.json repeats some; it is DVC's only metrics file."""
     tree, baselines = metrics(clone, kind), metrics(clone, "baselines")[kind]
     values = [functools.reduce(dict.__getitem__, key.split("."), tree) for key in CONTRACT]
     assert all(isinstance(value, int | float) and math.isfinite(value) for value in values)
@@ -235,8 +262,8 @@ def test_pooled_metrics_agree_with_other_code(clone: Clone, kind: str) -> None:
     assert tree["n_cold_users"] == sum(len(truth.cold) for truth in truths)
     assert tree["n_items"] == len(truths[0].items)
     seed_sd = tree["hybrid"].pop("seed_sd")
-    assert tree["hybrid"] == equal(metrics_of(hybrid, truths))
-    assert tree["als"] == equal(metrics_of(als, truths))
+    for model, lists in (("als", als), ("hybrid", hybrid)):
+        assert tree[model] == approx(metrics_of(lists, truths) | looks_of(clone, lists, truths))
     assert tree["notebook"] == equal(
         {"als_map@10": notebook_map(als, truths), "hybrid_map@10": notebook_map(hybrid, truths)}
     )
@@ -244,7 +271,8 @@ def test_pooled_metrics_agree_with_other_code(clone: Clone, kind: str) -> None:
         users = [getattr(truth, name) for truth in truths]
         assert tree[name]["n_lists"] == sum(map(len, users))
         for model, lists in (("als", als), ("hybrid", hybrid)):
-            assert tree[name][model] == equal(metrics_of(lists, truths, users))
+            looks = looks_of(clone, lists, truths, users)
+            assert tree[name][model] == approx(metrics_of(lists, truths, users) | looks)
     frames = [frame_of(clone, "recommendations/halves", fold) for fold in KINDS[kind]]
     of_folds = []  # with two models, each is a half
     for frame, truth in zip(frames, truths, strict=True):
@@ -264,7 +292,7 @@ def test_baselines_agree_with_other_code(clone: Clone, kind: str) -> None:
 
 
 def test_the_best_setting_on_validation_is_used(clone: Clone) -> None:
-    """Every combination is judged on the validation folds; the test folds see the best alone."""
+    """All combinations are evaluated on validation folds, and only the best one on test folds."""
     settings = settings_of(clone)
     truths = [truth_of(clone.data, fold) for fold in KINDS["validation"]]
     frames = [frame_of(clone, "baselines", fold) for fold in KINDS["validation"]]
@@ -332,7 +360,7 @@ OUTS = Path(__file__).with_name("outs.json")
 
 
 def test_every_out_has_the_committed_bytes(clone: Clone, request: pytest.FixtureRequest) -> None:
-    """As computed on another machine. `pytest --write-outs` takes over what a change gives."""
+    """They were computed on another machine. `pytest --write-outs` accepts new bytes."""
     if process.kernel_note():
         pytest.skip(f"the bytes are promised under the kernel {process.PROMISED_KERNEL} alone")
     if request.config.getoption("--write-outs"):
@@ -344,7 +372,7 @@ def test_every_out_has_the_committed_bytes(clone: Clone, request: pytest.Fixture
 
 
 def test_few_lists_of_cold_users_train_no_ranker(copied: Clone) -> None:
-    """Their lists are then served as they are, and the run says so."""
+    """The family group_popularity ranks their lists then, and the run says so."""
     assert (copied.folder / "data/ranker/test/cold/0.txt").exists()
     copied.set_params({"ranker.cold_min_lists": 100_000})
     lines = copied.run(sys.executable, "stages/ranker.py").stdout.splitlines()
@@ -365,7 +393,7 @@ def test_second_run_has_nothing_to_do(clone: Clone) -> None:
 
 
 def test_line_ends_that_git_converts(clone: Clone, tmp_path: Path) -> None:
-    """As on Windows: the hashes in dvc.lock are of the files that git tracks."""
+    """As on Windows. The hashes in dvc.lock are those of the files that git tracks."""
     other = Clone(tmp_path / "clone", clone.data)
     words = ("-c", "core.autocrlf=true", "clone", "--quiet", str(clone.folder), str(other.folder))
     clone.run("git", *words)
@@ -394,7 +422,7 @@ def changed(clone: Clone) -> set[str]:
 def test_a_parameter_concerns_the_stages_that_read_it(
     copied: Clone, key: str, value: float, stages: set[str]
 ) -> None:
-    """So one of the ranker refits no ALS, and computes no features."""
+    """A parameter of the ranker does not re-run ALS or features."""
     copied.set_params({key: value})
     assert changed(copied) == stages
 
@@ -437,7 +465,7 @@ def test_bad_parameter_is_one_line_and_metrics_stand(
 def test_without_dvc_the_stages_replace_their_folders_with_the_same(
     clone: Clone, copied: Clone
 ) -> None:
-    """What an earlier run left in them, such as models of more seeds, has no influence."""
+    """Files of an earlier run, such as models of more seeds, have no influence."""
     folders = [path for path in clone.outs() if (copied.folder / path).is_dir()]
     assert {"data/ranker", "data/tables", "metrics/tables"} <= {*folders}
     for path in {*folders} - {"data/raw"}:
@@ -502,10 +530,10 @@ def kill_during(
 def test_killed_dvc_takes_its_stage_along(
     clone: Clone, copied: Clone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Or the stage could overwrite what a later run has made. DVC is killed once before the stage
-    can look who started it, once while it still imports its libraries, once at work that takes
-    long; or both are, as by a power cut. Some shells stay between DVC and the stage (dash), some
-    replace themselves by it (bash).
+    """Otherwise the stage could overwrite outputs of a later run. DVC is killed before the stage
+    can look for its parent, while the stage imports libraries, and during long work; or both are
+    killed, as by a power cut. Some shells stay between DVC and the stage (dash), others replace
+    themselves (bash).
     """
     copied.set_params({"als.factors": 256, "als.iterations": 1000})
     for shell, with_stage, delay_s in (

@@ -86,7 +86,9 @@ def test_a_name_may_be_in_any_alphabet() -> None:
 
 
 def test_columns_of_metadata(capsys: pytest.CaptureFixture) -> None:
-    """Those that the log lacks; unknown for a row without a user or item, and counted."""
+    """Columns that the log lacks come from the metadata. They are unknown for a row without a user
+    or item, which is counted.
+    """
     users = pa.table({"user_id": ["a", "b"], "age": [20.0, 30.0], "size": [1.0, 2.0]})
     items = pa.table({"item_id": ["x"], "duration": [100.0], "size": [3.0]})
     metadata = (users, np.array([1, -1, 0, 0])), (items, np.array([0, 0, -1, 0]))
@@ -96,11 +98,11 @@ def test_columns_of_metadata(capsys: pytest.CaptureFixture) -> None:
     report_unknown(unknown)
     out = capsys.readouterr().out
     assert [line.split(": ", 1)[1] for line in out.splitlines()] == [
-        "data.positive: age is null or NaN in 1 rows, that is, not given there",
-        "data.positive: timespent is null or NaN in 1 rows, that is, not given there",
-        "data.positive is unknown, and so not true, in 1 rows",
+        "data.positive: age is null or NaN in 1 rows",
+        "data.positive: timespent is null or NaN in 1 rows",
+        "data.positive is unknown for 1 rows, so they are not positive",
     ]
-    with pytest.raises(InputError, match="data.positive: size is of users and of items; rename"):
+    with pytest.raises(InputError, match="data.positive: users and items both have size; rename"):
         Rule.parse("size > 1").judge(FEEDBACK, *metadata)
 
 
@@ -117,15 +119,15 @@ def test_large_integers_are_compared_exactly() -> None:
         ("timespent =5", "invalid syntax at position 11"),
         ("timespent > 5x", "invalid decimal literal at position 13"),
         ("like share", "at position 6"),
-        ("1 < timespent < 5", "'1 < timespent < 5' at position 1 cannot stand there"),
-        ("5 < 6", "'5 < 6' at position 1 cannot stand there"),
-        ("like or true", "'True' at position 9 cannot stand there"),
-        ("timespent % 2 == 1", "'timespent % 2' at position 1 cannot stand there"),
-        ("device == 'a'", "\"'a'\" at position 11 cannot stand there"),
-        ("__import__('os').system('x')", "at position 1 cannot stand there"),
-        ("max(timespent) > 5", "'max(timespent)' at position 1 cannot stand there"),
-        ("(lambda: like)", "'lambda: like' at position 2 cannot stand there"),
-        ("like or None", "'None' at position 9 cannot stand there"),
+        ("1 < timespent < 5", "'1 < timespent < 5' at position 1 is not allowed there"),
+        ("5 < 6", "'5 < 6' at position 1 is not allowed there"),
+        ("like or true", "'True' at position 9 is not allowed there"),
+        ("timespent % 2 == 1", "'timespent % 2' at position 1 is not allowed there"),
+        ("device == 'a'", "\"'a'\" at position 11 is not allowed there"),
+        ("__import__('os').system('x')", "at position 1 is not allowed there"),
+        ("max(timespent) > 5", "'max(timespent)' at position 1 is not allowed there"),
+        ("(lambda: like)", "'lambda: like' at position 2 is not allowed there"),
+        ("like or None", "'None' at position 9 is not allowed there"),
         ("like; share", "at position 5"),
     ],
 )
@@ -142,10 +144,10 @@ def test_no_rule(text: str, part: str) -> None:
 @pytest.mark.parametrize(
     ("text", "part"),
     [
-        ("watched > 5", "no column watched; the feedback columns are timespent, rating, like"),
+        ("watched > 5", "no column watched; the columns are timespent, rating, like"),
         ("like or 2 * watched > 1", "no column watched"),
         ("device == 1", "device is string: only columns of numbers or true/false"),
-        ("timespent", "timespent is of numbers (uint8): compare it with one, as in timespent > 0"),
+        ("timespent", "timespent is a number (uint8): compare it, as in timespent > 0"),
     ],
 )
 def test_a_rule_that_does_not_fit_the_columns(text: str, part: str) -> None:

@@ -65,14 +65,14 @@ def test_kernel_of_a_processor(cpuinfo: str, kernel: str | None) -> None:
 def test_both_copies_of_openblas_run_the_kernel_with_one_thread(
     asked: dict[str, str], kernel: str, note: str
 ) -> None:
-    """Those of numpy and of scipy. A kernel in the environment is respected."""
+    """The copies are those of numpy and scipy. A kernel in the environment is respected."""
     copies, shown = run("-c", SHOW, **asked).stdout.splitlines()
     assert json.loads(copies) == [[kernel, 1]] * 2
     assert shown.startswith(note)
 
 
 def test_a_stage_ends_when_its_dvc_is_killed() -> None:
-    """With a shell that stays between them."""
+    """A shell is between the stage and dvc."""
     stage = "import core.process, time; print('ready', flush=True); time.sleep(60)"
     shell = f"""{sys.executable} -c "{stage}"; true"""
     dvc = (

@@ -34,13 +34,16 @@ def test_scores_of_vectors_are_exact_sums_on_a_fine_grid(width: int) -> None:
     left[0] = 0
     n_bits = grid_bits(width) // 2
     scores = vector_scores(left.__getitem__, right)
-    whole = scores(np.arange(20))
+    whole = scores(np.arange(20)).toarray()
     assert whole.dtype == np.float32
     for user, item in np.ndindex(whole.shape):
         expected = exact_sum(on_grid(left[[user]], n_bits)[0], on_grid(right[[item]], n_bits)[0])
         assert whole[user, item] == np.float32(expected)
     for users in ([7, 2, 11], [3], []):
-        assert scores(np.array(users, int)).tobytes() == whole[users].tobytes()
+        block = scores(np.array(users, int))
+        assert block.toarray().tobytes() == whole[users].tobytes()
+        row, item = (of.ravel() for of in np.indices(block.shape))
+        assert block.at(row, item).tobytes() == whole[users].tobytes()
     assert 2 * n_bits + np.log2(width) <= 53  # no sum of products is ever rounded
     for vectors in (left, right):
         largest = np.abs(vectors).max(axis=1, keepdims=True)

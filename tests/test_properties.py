@@ -34,7 +34,7 @@ set_hypothesis_home_dir(Path(tempfile.gettempdir(), "hypothesis"))  # not .hypot
 
 
 def cases(n_examples: int) -> Callable:
-    """So many examples, the same every time and everywhere, none of them kept."""
+    """Return settings of hypothesis: n examples, the same in every run, none stored."""
     return settings(
         derandomize=True,
         max_examples=n_examples,
@@ -182,7 +182,7 @@ def films(n_items: int = 45, n_users: int = 6) -> dict[str, list[list[str]]]:
     )
 )
 def test_any_cell_of_movielens_is_read_or_one_line(changes: list[tuple]) -> None:
-    """And every rating is there, unless the number of those left out is told."""
+    """Every rating is in the tables, unless the number of dropped ratings is printed."""
     rows = films()
     for kind, row, column, value in changes:
         rows[kind][row % len(rows[kind])][column] = value
@@ -203,7 +203,7 @@ def test_any_cell_of_movielens_is_read_or_one_line(changes: list[tuple]) -> None
 
 
 def check_tables(tables: Tables) -> None:
-    """What every reader promises of what it returns."""
+    """Check what every reader promises about its result."""
     log, n_items = tables.interactions, tables.items.num_rows
     for name, n in (("user", tables.users.num_rows), ("item", n_items)):
         assert log[name].null_count == 0
@@ -242,7 +242,7 @@ PLACES += 9 * [EMBEDDING]  # it can be wrong in most ways
 @cases(60)
 @given(st.data())
 def test_any_column_of_the_vk_layout_is_read_or_one_line(data: st.DataObject) -> None:
-    """And no interaction is lost."""
+    """No interaction is lost."""
     changes: dict[str, dict] = {}
     for name, column in data.draw(st.lists(st.sampled_from(PLACES), max_size=3, unique=True)):
         n = len(notebook.FILES[name][column])

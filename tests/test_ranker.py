@@ -84,7 +84,7 @@ def test_all_positives_and_n_negatives_of_each_list(most: int) -> None:
 
 
 def test_the_draw_of_negatives() -> None:
-    """It follows the seed, and each is as likely as any other; 0 are all."""
+    """The sample follows the seed, and every candidate has the same probability. 0 keeps all."""
     first, again, other = (kept_of([[0] * 50 + [1]], 5, seed)[0].tolist() for seed in (1, 1, 2))
     assert first == again != other
     times = sum(kept_of([[0, 1, 0, 0], [0, 0]], 1, seed)[0].astype(int) for seed in range(3000))
@@ -135,7 +135,7 @@ def trained(
 
 
 def trees_of(booster: lgb.Booster) -> str:
-    """What follows the trees in the text names the seeds."""
+    """Return the trees of a model's text; the seeds follow after them."""
     return booster.model_to_string().partition("\nparameters:")[0]
 
 
@@ -175,7 +175,7 @@ def test_many_rows_give_the_same_model_at_any_number_of_threads() -> None:
     "drawn", [{"feature_fraction": 0.5}, {"bagging_fraction": 0.5}, {"negatives": 3}]
 )
 def test_every_model_has_draws_of_its_own(drawn: dict) -> None:
-    """Of features, of rows and of negatives; and shares them with none of another seed or key."""
+    """Samples of features, rows and negatives differ between models, seeds and keys."""
     every = {"feature_fraction": 1.0, "bagging_fraction": 1.0} | drawn
     others = [
         {"number": 1},
@@ -249,12 +249,12 @@ def test_the_learning_curve_ends_with_all_trees(n_trees: int) -> None:
 def test_without_a_list_to_judge_by_there_is_no_learning_curve(
     capsys: pytest.CaptureFixture,
 ) -> None:
-    """And not one of NaN."""
+    """The learning curve is empty and not NaN."""
     examples = fold_of(3)
     nobody = examples.take(np.zeros(len(examples.label), dtype=bool))
     curve = ranker.learning_curve([trained(1)], nobody, 6)
     assert (list(curve), len(curve)) == (["trees", "map"], 0)
-    assert "no list of the fold validation holds a relevant item" in capsys.readouterr().out
+    assert "no list of the fold validation has a relevant item" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("fraction", [1e-300, 0.01])

@@ -24,7 +24,7 @@ def page(clone: Clone) -> str:
 
 
 def test_it_is_one_small_file_that_loads_nothing(page: str) -> None:
-    """Every link leads to a place on the page, and every picture has a title of its own."""
+    """Every link points to a place on the page, and every picture has its own title."""
     assert len(page.encode()) < 1_000_000
     for what in ("http", "<script", "<img", "<iframe", "@import"):
         assert what not in page

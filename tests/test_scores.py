@@ -46,8 +46,8 @@ def test_cold_users_have_models_of_their_own() -> None:
     np.testing.assert_allclose(scores_of([DOWN, UP]), expected, atol=1e-6)
 
 
-def test_without_models_the_lists_of_cold_users_stay_as_they_are() -> None:
-    expected = [2, 1, 1 / 1, 1 / 2, 1 / 1, 1 / 2]
+def test_without_models_the_one_feature_is_the_score() -> None:
+    expected = [2, 1, 0, 1, 2, 0]
     np.testing.assert_allclose(scores_of([]), [expected, expected], atol=1e-6)
 
 

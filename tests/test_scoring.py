@@ -7,6 +7,7 @@ from collections.abc import Callable
 from core import products
 from core.candidate_lists import Retrieved, merge
 from core.history import History
+from core.products import Products, vector_scores
 
 import numpy as np
 import pytest
@@ -15,7 +16,16 @@ from scipy import sparse
 from models.model import Ranking, Scores
 from models.popular import RecentPopularParams, recent_popular
 from models.registry import MODELS
-from models.scoring import Served, candidate_lists, filled, retrieve, scores_at, seen_by, top_n
+from models.scoring import (
+    Seen,
+    Served,
+    candidate_lists,
+    filled,
+    retrieve,
+    scores_at,
+    seen_by,
+    top_n,
+)
 from plain_models import PLAIN, SETTINGS, best_unseen, inputs_of, random_history
 
 N_ITEMS = 60
@@ -27,6 +37,8 @@ def matrix_of(kind: str, n_users: int, seed: int) -> np.ndarray:
     scores = rng.integers(-3, 4, (n_users, N_ITEMS)).astype(np.float32)
     if kind == "ranking":
         return np.tile(scores[:1], (n_users, 1))
+    if kind == "vectors":
+        return scores
     if kind == "dense":
         return np.where(rng.random(scores.shape) < 0.3, np.float32(-np.inf), scores)
     return np.where(rng.random(scores.shape) < (0.1 if kind == "sparse" else 0.7), scores, 0)
@@ -36,6 +48,8 @@ def scores_of(kind: str, matrix: np.ndarray) -> Scores:
     """Return the matrix in the form of a model's scores."""
     if kind == "ranking":
         return Ranking(matrix[0])
+    if kind == "vectors":
+        return vector_scores(matrix.__getitem__, np.eye(N_ITEMS, dtype=np.float32))
     of = matrix if kind == "dense" else sparse.csr_array(matrix)
     return lambda users: of[users].copy()
 
@@ -48,7 +62,7 @@ def history() -> History:
 
 @pytest.mark.parametrize("n", [1, 5, 100])
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("kind", ["ranking", "dense", "sparse", "half sparse"])
+@pytest.mark.parametrize("kind", ["ranking", "dense", "vectors", "sparse", "half sparse"])
 @pytest.mark.parametrize("share_alive", [None, 0.5])
 def test_retrieve_equals_a_plain_loop(
     share_alive: float | None, kind: str, seed: int, n: int, history: History
@@ -75,6 +89,37 @@ def test_retrieve_equals_a_plain_loop(
     expected = matrix[users][row, item]
     expected[np.isneginf(expected)] = np.nan
     np.testing.assert_array_equal(scores_at(block, row, item), expected)
+
+
+@pytest.mark.parametrize("width", [2, 64])
+def test_the_best_of_vectors_are_found_where_float32_cannot_tell_them_apart(
+    width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The 100 best of 400 items have scores closer than the error of the estimates, many of them
+    equal in float32. No more scores are computed exactly than needed.
+    """
+    rng = np.random.default_rng(width)
+    users, items = (rng.normal(size=(n, width)).astype("f4") for n in (5, 400))
+    close = rng.choice(400, 100, replace=False)
+    items[close] = 9 * users[0] / np.linalg.norm(users[0]) + rng.normal(size=(100, width)) * 2e-6
+    block = vector_scores(users.__getitem__, items)(np.arange(5))
+    seen = Seen(np.array([0, 0, 4]), np.array([close[0], 7, 9], dtype=np.int32))
+    expected = retrieve(block.toarray(), seen, 5, 60)
+    estimates, error = block.estimates()
+    assert (np.abs(estimates - block.toarray()) < error[:, None]).all()
+    monkeypatch.setattr(Products, "toarray", None)
+    found = retrieve(block, seen, 5, 60)
+    assert np.isin(found.item[0], close).all()
+    order = np.argsort(-estimates[0, found.item[0]], kind="stable")
+    assert width == 2 or (order != np.arange(60)).any()
+    for name in ("item", "score"):
+        assert getattr(found, name).tobytes() == getattr(expected, name).tobytes()
+
+
+def test_a_user_whose_scores_are_all_equal() -> None:
+    block = vector_scores(np.zeros((2, 3), "f4").__getitem__, np.ones((500, 3), "f4"))(np.arange(2))
+    seen = Seen(np.array([1, 1]), np.array([0, 2], dtype=np.int32))
+    assert retrieve(block, seen, 2, 3).item.tolist() == [[0, 1, 2], [1, 3, 4]]
 
 
 @pytest.mark.parametrize("n_threads", [1, 3])
@@ -165,7 +210,9 @@ def test_candidate_lists_equal_plain_loops(served: Callable[[int], Served]) -> N
 def test_candidate_lists_are_the_same_however_they_are_computed(
     block: int, n_threads: int, served: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever the threads, the blocks, and the other users; cold users alone, and nobody."""
+    """Lists do not depend on threads, blocks or other users. Blocks may have only cold users, or be
+    empty.
+    """
     whole = candidate_lists(served(1), USERS, 1)
     monkeypatch.setattr(products, "BLOCK", block)
     of = served(n_threads)

@@ -99,14 +99,18 @@ def test_a_rename_that_fails_keeps_the_old_folder(
 
 @WRITERS
 def test_what_a_killed_process_left_is_removed(tmp_path: Path, writer: Callable) -> None:
-    """If it was for the same output. Another process may have got our number since."""
+    """This holds only for the same output. Another process may have our process number now."""
     with subprocess.Popen([sys.executable, "-c", ""]) as ended:
         pass
+    zombie = subprocess.Popen([sys.executable, "-c", ""])  # ends, and nobody asks how
+    os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
     kept = [f".out.{os.getppid()}.tmp", f".other.{ended.pid}.tmp", f"out.{ended.pid}.tmp"]
-    for name in (*kept, f".out.{ended.pid}.tmp", f".out.old.{ended.pid}.tmp"):
+    left = [f".out.{ended.pid}.tmp", f".out.old.{ended.pid}.tmp", f".out.{zombie.pid}.tmp"]
+    for name in (*kept, *left):
         (tmp_path / name).touch()
     (tmp_path / f".out.{os.getpid()}.tmp").mkdir()
     write(writer, tmp_path / "out", "new")
+    zombie.wait()
     assert names(tmp_path) == sorted([*kept, "out"])
 
 
@@ -131,7 +135,7 @@ def test_what_users_can_mend_is_one_line(
 
 
 def end_of(error: Exception, monkeypatch: pytest.MonkeyPatch) -> str:
-    """What run_script() says of an error in als.py."""
+    """Return how run_script() ends for an error in als.py."""
 
     def main() -> None:
         raise error

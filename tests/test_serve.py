@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import chdir
 from pathlib import Path
 
-from core.history import load_fold
+from core.history import load_history
 from core.params import section
 from core.script import InputError
 
@@ -31,7 +31,7 @@ COLUMNS = ["user_id", "item_id", "rating", "timestamp"]
 
 
 def serve_in(folder: Path, given: pd.DataFrame | pa.Table, *options: str) -> pd.DataFrame:
-    """What serve.py writes for a file of these rows, run in this folder."""
+    """Run serve.py in this folder on a file of these rows, and return its output."""
     given = given if isinstance(given, pa.Table) else pa.Table.from_pandas(given)
     path, out = (folder.parent / name for name in ("given.parquet", "out.parquet"))
     pq.write_table(given, path)
@@ -75,7 +75,7 @@ def test_users_of_the_history_get_their_lists(
     lists: pd.DataFrame,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """In a file of the same columns, in blocks of any size."""
+    """The file has the same columns as the log. Blocks have any size."""
     found = served(history)
     assert set(found["user_id"]) == set(history["user_id"])
     is_known = lists["user_id"].isin(history["user_id"])
@@ -92,7 +92,7 @@ def test_users_of_the_history_get_their_lists(
 def test_a_list_depends_on_nobody_else(
     served: Callable, history: pd.DataFrame, lists: pd.DataFrame
 ) -> None:
-    """Nor on where the rows of the others are; and ids may be categories."""
+    """It does not depend on other users or on the position of their rows. Ids may be categories."""
     chosen = lists["user_id"].unique()[3:90:29]
     some = history[history["user_id"].isin(chosen)]
     expected = lists[lists["user_id"].isin(set(some["user_id"]))]
@@ -108,7 +108,7 @@ def test_a_list_depends_on_nobody_else(
 def test_more_interactions_change_the_list_of_this_user_alone(
     served: Callable, history: pd.DataFrame, lists: pd.DataFrame
 ) -> None:
-    """What was recommended and then seen is recommended no more."""
+    """An item that was recommended and then seen is not recommended again."""
     first, second = lists["user_id"].unique()[10:12]
     own = lists[lists["user_id"] == first]["item_id"].tolist()
     seen = {"user_id": first, "item_id": own[:3], "rating": 5, "timestamp": 2_000_000_000}
@@ -121,8 +121,8 @@ def test_more_interactions_change_the_list_of_this_user_alone(
 def test_a_user_without_a_positive_gets_recent_popular_items(
     served: Callable, history: pd.DataFrame, capsys: pytest.CaptureFixture
 ) -> None:
-    """Of the last two windows, in the order of the models for cold users; of items that are all
-    unknown, too.
+    """They are from the last two windows, ranked as for cold users. This also holds if all items
+    are unknown.
     """
     disliked = history[history["item_id"].isin(history["item_id"].unique()[:5])]
     disliked = disliked.drop_duplicates("item_id").assign(user_id="cold", rating=1)
@@ -130,7 +130,8 @@ def test_a_user_without_a_positive_gets_recent_popular_items(
     found = served(pd.concat([unknown, disliked]))
     said = capsys.readouterr().out
     assert (
-        "the models do not know 1 of 6 items; their 1 interactions are left out: 0 are new" in said
+        "the models do not know 1 of 6 items; their 1 interactions are left out: 0 are not in"
+        in said
     )
     recent = history.tail(len(history) // 3)
     recent = recent[recent["rating"] >= 4].drop_duplicates(["user_id", "item_id"], keep="last")
@@ -165,7 +166,7 @@ def test_lists_as_csv_and_users_who_have_seen_all(
 
 
 def test_example_of_the_readme(clone: Clone, tmp_path: Path, history: pd.DataFrame) -> None:
-    """With items of the clone; three lines of it are those that it prints of them."""
+    """The example uses items of the clone, and the printed line is part of the README."""
     text = (TOP / "stages/README.md").read_text(encoding="utf-8")
     code, shell = re.findall(
         r"```\w+\n(.*?)```", text.split("<!-- example: serve -->")[1], re.DOTALL
@@ -212,7 +213,7 @@ GOOD = pd.DataFrame(
         (GOOD.assign(user_id=["a", None]), "user_id is null in 1 of 2 rows; must be an id"),
         (GOOD.assign(timestamp=[1, None]), "timestamp is empty in 1 of 2 rows; fill it"),
         (GOOD.iloc[:0], "no rows; interactions are needed"),
-        (GOOD, "the models know none of its 2 items: 0 are new since their history"),
+        (GOOD, "the models know none of its 2 items: 0 are not in their history"),
     ],
 )
 def test_a_file_that_is_unfit_is_one_line(clone: Clone, given: pd.DataFrame, expected: str) -> None:
@@ -222,7 +223,7 @@ def test_a_file_that_is_unfit_is_one_line(clone: Clone, given: pd.DataFrame, exp
 def test_rows_need_not_be_in_time_order(
     served: Callable[..., pd.DataFrame], history: pd.DataFrame
 ) -> None:
-    """Nor in seconds."""
+    """Times need not be in seconds either."""
     rows = history.drop_duplicates(["user_id", "timestamp"])
     expected = served(rows)
     other = rows.assign(timestamp=rows["timestamp"] * 1000).iloc[::-1]
@@ -306,12 +307,14 @@ def test_users_of_a_log_with_weeks_and_channels(weeks: Path) -> None:
 
 
 def test_windows_of_new_users(weeks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the week, where there is one, else the last one; a later week counts as the last one."""
+    """The week assigns the window; rows without a week, or with a later one, belong to the last
+    window.
+    """
     monkeypatch.chdir(weeks)
     log = log_of(weeks)
     log["user_id"] += 1 + log["user_id"].max()
     data = section("data", DataParams)
-    history, _ = load_fold("test")
+    history = load_history("test")
 
     def windows(rows: pd.DataFrame) -> list[int]:
         pq.write_table(pa.Table.from_pandas(rows), "given.parquet")

@@ -6,8 +6,7 @@ from core.script import InputError
 
 import pytest
 
-import search
-from experiments.settings import Range, draws, grid, parse
+from experiments.settings import Draws, Range, grid, parse
 
 KNOWN = {
     "als.factors": 32,
@@ -40,8 +39,9 @@ def test_ranges() -> None:
         ("als.factors", "must be KEY=VALUE"),
         ("als.factors=", "must be KEY=VALUE"),
         ("als.factor=1", r"als.factor is not a parameter; did you mean als.factors\?"),
-        ("als.factors=5..2", "a range must rise"),
-        ("als.alpha=0..2:log", "begin above 0"),
+        ("als.factors=5..2", "LOW must be below HIGH"),
+        ("als.alpha=0..2:log", "above 0"),
+        ("als.factors=1.5..9", "als.factors is an integer, so both ends must be integers"),
         ("als.factors=1,,2", "must be KEY=VALUE"),
         ("als.factors={a: 1}", "must be KEY=VALUE"),
     ],
@@ -62,22 +62,51 @@ def test_grid() -> None:
         grid({"a": Range(1, 2, is_log=False, is_whole=True)})
 
 
+AXES = {
+    "a": Range(16, 128, is_log=True, is_whole=True),
+    "b": Range(0.1, 10, is_log=True, is_whole=False),
+    "c": [[1], [5]],
+}
+
+
+def drawn(n: int, sampler: str, seed: int = 1, axes: dict = AXES) -> list[dict]:
+    """Settings whose metric is highest at b = 1 and c = [5]."""
+    draws, found = Draws(axes, n, sampler, seed), []
+    for setting in draws:
+        found.append(setting)
+        draws.tell(setting, metric(setting))
+    return found
+
+
+def metric(setting: dict) -> float:
+    return (setting["c"] == [5]) - abs(math.log(setting.get("b", 1)))
+
+
 def test_draws_are_in_range_and_go_on() -> None:
-    axes = {
-        "a": Range(16, 128, is_log=True, is_whole=True),
-        "b": Range(0.1, 10, is_log=True, is_whole=False),
-        "c": [1, 5],
-    }
-    found = draws(axes, 200, seed=1)
-    assert found[:50] == draws(axes, 50, seed=1) != draws(axes, 50, seed=2)
+    found = drawn(60, "random")
+    for sampler in ("random", "tpe"):
+        assert drawn(12, sampler) == drawn(15, sampler)[:12] != drawn(12, sampler, seed=2)
     assert all(isinstance(one["a"], int) and 16 <= one["a"] <= 128 for one in found)
     assert all(0.1 <= one["b"] <= 10 for one in found)
-    assert {one["c"] for one in found} == {1, 5}
+    assert {one["c"][0] for one in found} == {1, 5}
     # half of the draws below the middle of the logarithms, within four standard deviations
     below = sum(one["b"] < 1 for one in found)
-    assert abs(below - 100) < 4 * math.sqrt(200) / 2
+    assert abs(below - 30) < 4 * math.sqrt(60) / 2
 
 
-def test_the_present_setting_comes_first() -> None:
-    tried = search.settings_of(["als.alpha=0.5,1.0,2.0"], None, KNOWN)
-    assert [setting["als.alpha"] for setting in tried] == [1.0, 0.5, 2.0]
+def test_tpe_learns() -> None:
+    """Of forty draws, the last twenty are better than twenty random draws."""
+    means = [sum(map(metric, drawn(40, sampler)[20:])) / 20 for sampler in ("tpe", "random")]
+    assert means[0] > means[1] + 0.5
+
+
+def test_no_setting_is_drawn_twice() -> None:
+    """A setting with a known metric, such as the current one, is not drawn either."""
+    axes = {"a": Range(1, 3, is_log=False, is_whole=True), "c": [[1], [5]]}
+    for sampler in ("tpe", "random"):
+        found = drawn(9, sampler, axes=axes)
+        assert len(found) == 6
+        assert all(one not in found[:place] for place, one in enumerate(found))
+    draws = Draws(axes, 1, "random", seed=1)
+    draws.tell(found[0], 0.0)
+    assert next(iter(draws)) != found[0]

@@ -20,7 +20,6 @@ from types import SimpleNamespace
 from core import candidate_lists, factors, tables
 from core.examples import read_file
 from core.factors import Factors
-from core.history import load_fold
 from core.params import leaves, section
 from core.script import InputError
 
@@ -37,6 +36,7 @@ import simulator
 from clone import TOP, Clone
 from families import FAMILIES, FeaturesParams, families_of, feature_matrix
 from families.context import load_context, rows_of, serving
+from histories import fold_of_files
 from logs import run_mains, write_params
 from models.model import Inputs, NoParams
 from models.popular import recent_popular
@@ -170,7 +170,7 @@ def test_logs_are_the_split(run: Path) -> None:
 
 def test_items_are_counted_as_in_the_history(run: Path) -> None:
     with contextlib.chdir(run):
-        history, _ = load_fold(FOLD)
+        history, _ = fold_of_files(FOLD)
         context = load_context(history, section("features", FeaturesParams))
     side = side_of(run)
     for found, expected in zip(side.item_counts, context.item_counts, strict=True):
@@ -212,7 +212,7 @@ def test_vk_layouts_are_read_as_locally(source: str, spark: object, tmp_path: Pa
 
 
 def test_folding_in_is_the_last_half_step_of_spark(spark: object) -> None:
-    """Which checks the derivation of the confidence and of the regularization."""
+    """This checks the derivation of confidence and regularization."""
     from pyspark.ml.recommendation import ALS
 
     rng = np.random.default_rng(0)
@@ -244,11 +244,11 @@ def with_local_factors(run: Path, folder: Path) -> tuple[ItemSide, Factors]:
 def test_candidates_are_the_local_ones(
     alive_windows: int, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the same factors, in two blocks: order, ranks, and the scores of all models. An item in
-    three is taken as one that was not shown in the last window.
+    """With the same factors and two blocks, order, ranks and scores of all models are equal. One
+    item in three counts as not shown in the last window.
     """
     with contextlib.chdir(run):
-        history, target = load_fold(FOLD)
+        history, target = fold_of_files(FOLD)
         params = section("candidates", CandidatesParams)
         params = params.model_copy(update={"alive_windows": alive_windows})
         settings = section("sources", SourcesParams)
@@ -291,7 +291,7 @@ def test_features_are_equal_on_the_same_candidates(run: Path) -> None:
     """All families that Spark has, of warm and of cold users, in two blocks."""
     every = [name for name in FAMILIES if name != "channels"]
     with contextlib.chdir(run):
-        history, target = load_fold(FOLD)
+        history, target = fold_of_files(FOLD)
         params = section("features", FeaturesParams)
         context = load_context(history, params)
         lists = candidate_lists.concatenate(list(candidate_lists.read(FOLD)))
@@ -314,7 +314,7 @@ def test_features_are_equal_on_the_same_candidates(run: Path) -> None:
 def test_examples_are_lists_of_spark_with_a_relevant_item(run: Path) -> None:
     """The labels and the number of relevant items, from the files of the two pipelines."""
     with contextlib.chdir(run):
-        _, target = load_fold(FOLD)
+        _, target = fold_of_files(FOLD)
     found = read_file(run / f"data/spark/features/{FOLD}/warm.parquet")
     local = read_file(run / f"data/features/{FOLD}.parquet")
     assert (local.names, local.categorical) == (found.names, found.categorical)
@@ -356,7 +356,7 @@ def test_everybody_is_recommended_unseen_items(run: Path) -> None:
         assert top["rank"].tolist() == list(range(1, 11))
         assert top["score"].is_monotonic_decreasing
     with contextlib.chdir(run):
-        history, _ = load_fold(FOLD)
+        history, _ = fold_of_files(FOLD)
         users, items = (pq.read_table(path)[0] for path in (tables.USERS, tables.ITEMS))
     user_id = users.take(history.users[history.user]).to_pylist()
     item_id = items.take(history.items[history.item]).to_pylist()
@@ -368,7 +368,7 @@ def test_everybody_is_recommended_unseen_items(run: Path) -> None:
 
 
 def test_the_same_again_has_the_same_receipt(own: Path, spark: object) -> None:
-    """So DVC runs nothing after it. The test with a cluster does so for the candidates."""
+    """So DVC runs no later stage. The test with a cluster checks this for the candidates."""
     path = own / "metrics/spark/receipts/windows.json"
     before = path.read_text()
     run_stage("windows", spark, own)
@@ -379,7 +379,9 @@ def test_a_data_set_of_another_run_is_refused(own: Path, spark: object) -> None:
     receipt = own / "data/spark/logs/_receipt.json"
     receipt.write_text(receipt.read_text().replace("rows", "row"))
     (receipt.parent / "._receipt.json.crc").unlink(missing_ok=True)
-    with pytest.raises(InputError, match=r"logs: not what metrics/spark/receipts/windows.json"):
+    with pytest.raises(
+        InputError, match=r"logs: does not match metrics/spark/receipts/windows.json"
+    ):
         run_stage("als", spark, own)
 
 
@@ -443,12 +445,12 @@ def test_no_pyspark(monkeypatch: pytest.MonkeyPatch) -> None:
     ("row", "line"),
     [
         ("\t2\t5\t9", "user_id is empty in 1 of 2 rows"),
-        ("1\t2\tmany\t9", "rating is no number in 1 of 2 rows"),
+        ("1\t2\tmany\t9", "rating is not a number in 1 of 2 rows"),
         ("1\t2\tinf\t9", "rating is not finite in 1 of 2 rows"),
     ],
 )
 def test_unfit_ratings_are_refused(row: str, line: str, spark: object, tmp_path: Path) -> None:
-    """As the local reader does; empty lines are none."""
+    """The local reader refuses the same. Empty lines are ignored."""
     path = tmp_path / "ml-1m.inter"
     header = "user_id:token\titem_id:token\trating:float\ttimestamp:float"
     path.write_text(f"{header}\n1\t3\t4\t7\n\n{row}\n")

@@ -9,7 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from clone import TOP
-from spark.params import refuse_new_items
+from spark.params import refuse_what_only_local_has
 from test_dvc_yaml import (
     MODULES,
     NAMES_OF_SCRIPTS,
@@ -26,8 +26,8 @@ RECEIPT = "metrics/spark/receipts/{}.json"
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_what_the_script_uses_is_declared(stage: str) -> None:
-    """Every module that it imports, and every declared path has one; every section that it reads,
-    by at least one key: `threads` and most of `spark` change no result.
+    """Imported modules and declared paths are the same, and every section that the script reads has
+    at least one declared key. `threads` and most keys of `spark` change no result.
     """
     assert STAGES[stage]["cmd"] == f"python stages/spark/{stage}.py"
     declared = [code_files(path) for path in STAGES[stage]["deps"] if path.startswith("stages")]
@@ -41,8 +41,8 @@ def test_what_the_script_uses_is_declared(stage: str) -> None:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_receipts_are_those_that_are_read(stage: str) -> None:
-    """Of each data set that the code asks for, the receipt of the stage that makes it; and each
-    stage writes its own. None is a metric, so that `dvc metrics` and `dvc exp show` stay.
+    """A stage declares the receipts of the data sets that it reads, and writes its own. Receipts
+    are not metrics, so `dvc metrics` and `dvc exp show` do not list them.
     """
     nodes = [node for module in closure(f"spark.{stage}") for node in ast.walk(tree_of(module))]
     texts = {node.value for node in nodes if isinstance(node, ast.Constant)}
@@ -56,10 +56,14 @@ def test_receipts_are_those_that_are_read(stage: str) -> None:
     assert not {"metrics", "plots"} & {*entry}
 
 
-def test_new_items_are_refused() -> None:
+@pytest.mark.parametrize(
+    ("key", "value", "allowed"), [("new_items", "all", "none"), ("judged_users", 5, 0)]
+)
+def test_what_only_the_local_pipeline_has_is_refused(key: str, value: object, allowed: str) -> None:
     params = {"sources": ["als"], "per_source": 10, "label_users": 0, "alive_windows": 0}
-    with pytest.raises(InputError, match="candidates.new_items is all: must be none: only the loc"):
-        refuse_new_items(CandidateListParams(**params, new_items="all"))
+    params |= {"judged_users": 0, "new_items": "none", key: value}
+    with pytest.raises(InputError, match=f"candidates.{key} is {value}: must be {allowed}: only"):
+        refuse_what_only_local_has(CandidateListParams(**params))
 
 
 @pytest.mark.parametrize("script", NAMES_OF_SCRIPTS)

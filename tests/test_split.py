@@ -55,7 +55,7 @@ NO, YES = False, True
 
 
 def test_pairs_of_large_numbers_are_not_confused() -> None:
-    """With 65 536 items the users 0 and 65 536 would be 2**32 apart."""
+    """With 65 536 items, the users 0 and 65 536 would be 2**32 apart."""
     user, item = np.array([0, 65_536], np.int32), np.array([65_535, 65_535], np.int32)
     assert not repeats(user, item).any()
 
@@ -82,12 +82,12 @@ def test_summary_of_windows_with_and_without_times() -> None:
     ("timestamp", "n_tied", "line"),
     [
         ([1, 2, 3, 4, 5, 6, 7, 8], [0, 0, 0, 0], ""),
-        ([9] * 8, [0, 8, 8, 8], "3 of 3 window edges fall between equal timestamps, and 100% of"),
+        ([9] * 8, [0, 8, 8, 8], "3 of 3 window edges are between equal timestamps, which 100% of"),
         (
             [1, 2, 2, 3, 4, 4, 5, 6],
             [0, 2, 0, 0],
-            "1 of 3 window edges fall between equal timestamps, and 25% of the interactions have"
-            " one of these; the order of the file decides their windows\n",
+            "1 of 3 window edges are between equal timestamps, which 25% of the interactions have;"
+            " the order of the file decides their windows\n",
         ),
     ],
 )

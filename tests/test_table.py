@@ -185,7 +185,7 @@ LOGS: list[tuple[Content | dict[str, Content], dict, str]] = [  # what is said o
     ("".join(LINES), {**NUMBERED, "time": "c4"}, ": no column c4; its columns are c0, c1, c2, c3"),
     (TEXT.replace("rating", "user"), {}, ": two columns are called 'user'; rename one"),
     (TEXT + "1,x\n", {}, ": cannot be read as a CSV file: CSV parse error: Row #6: Expected 4 "),
-    (b"PK\x03\x04\x00", {}, ": no text; must be Parquet, or text as it is or as .gz, .bz2"),
+    (b"PK\x03\x04\x00", {}, ": is not text; must be Parquet, or text, also as .gz"),
     ("PAR1 and more", {}, ": cannot be read as a parquet file: "),
     (LFS, {}, ": is a Git LFS pointer, not the data: run git lfs pull"),
     (TEXT.replace("1,é", ",é"), {}, ": row 2: user is None; must be an id"),
@@ -203,14 +203,14 @@ LOGS: list[tuple[Content | dict[str, Content], dict, str]] = [  # what is said o
     (log_of(time=pa.array([0] * 4, pa.time32("s"))), {}, ": row 1, and 3 more rows: time is "),
     (TEXT.replace("4.5", "many"), {}, ": row 3: rating is 'many'; must be a number or true/false"),
     (TEXT.replace("4.5", "-inf"), {}, ": row 3: rating is '-inf'; must be a finite number, or em"),
-    (TEXT, {"positive": "stars > 3"}, ": data.positive is 'stars > 3': no column stars; the feed"),
+    (TEXT, {"positive": "stars > 3"}, ": data.positive is 'stars > 3': no column stars; the col"),
     (log_of(rating=[[1]] * 4), {}, ": data.positive is 'rating > 3': rating is list<element: int"),
 ]
 ITEMS = [  # a file of items, what is said of it
     ("item,a\n,3", {}, "row 1: item is None; must be an id"),
     ("item,a\nA,3", {}, "item has no item of the interactions, such as x; it must have the same"),
     ("item,a\nx,3\nz,1e39", {}, "row 2: a is '1e39'; must be a finite number, or empty"),
-    ("item,a b,a-b\nx,3,4", {}, "a-b would be a second a_b; rename it"),
+    ("item,a b,a-b\nx,3,4", {}, "two columns would be the feature a_b"),
     ("item,a\nx,3", {"title": "name"}, "no column name; its columns are item, a"),
     ("item,a\nx,3", {"item_columns": ["a", "b"]}, "no column b; its columns are item, a"),
     (log_of(rating=[[1]] * 4), {"item_columns": ["rating"]}, "rating (list<element: int64>): must"),
@@ -233,7 +233,7 @@ FAULTS = [
     (TEXT, {"interactions": ""}, "data.table.interactions is '': must be a file below data.path"),
     (TEXT, {"interactions": "l"}, "data.table.interactions is 'l': no such file in {}; there a"),
     (TEXT, {"title": "title"}, "data.table.items is '': must be the file with title"),
-    ({**FIRST, "2.pq": log_of(user=list("abcd"))}, TWO, "{}/*.pq: its 2 files do not fit toge"),
+    ({**FIRST, "2.pq": log_of(user=list("abcd"))}, TWO, "{}/*.pq: its 2 files have different "),
     ({**FIRST, "2.pq": log_of(item=None)}, TWO, "{}/2.pq: no column item; its columns are user"),
     (NULLS, TWO, "{}/2.pq: row 2, and 1 more rows: item is None; must be an id"),
     (OF_USERS, {"users": "u"}, "{}/u: row 2: user is 'A7'; must be an integer, as elsewhere"),
@@ -291,15 +291,15 @@ def test_features_by_type(
     assert types == ["double", "float", "dictionary<values=string, indices=int32, ordered=0>"]
     out = capsys.readouterr().out
     for line in (
-        "users: the ids are in its first column, id",
+        "users: reads ids from the first column, id",
         "users: 1 users without an interaction are left out",
         "users: no row for 1 of 3 users",
-        "users: no features are name (3 different texts)",
+        "users: not used as features: name (3 different texts)",
         "items: 1 items without an interaction are kept, for candidates.new_items",
         "items: no row for 1 of 4 items",
-        "items: 1 more rows of the same item, left out",
-        "items: no features are text (3 different texts), day (date32[day]), list (list<element: "
-        "int64>), nothing (empty)",
+        "items: 1 rows repeat an earlier item; only the first row counts",
+        "items: not used as features: text (3 different texts), day (date32[day]),"
+        " list (list<element: int64>), nothing (empty)",
     ):
         assert f"{tmp_path}/{line}" in out
     named = read(tmp_path, items="items", item_columns=["text", "int"]).items
@@ -379,12 +379,12 @@ def test_times_of_publication(given: list, tmp_path: Path, capsys: pytest.Captur
     published = read(tmp_path, items="items", published="at").item_published
     np.testing.assert_array_equal(published, [-86_400, START + 0.5, np.nan, np.nan])
     out = capsys.readouterr().out
-    assert "items: at is not known of 2 of 4 items" in out
+    assert "items: at is unknown for 2 of 4 items" in out
     assert "items: at is from 1969-12-31T00:00:00 to 2020-09-13T12:26:40 UTC" in out
 
 
 def test_raw_files_of_movielens(tmp_path: Path) -> None:
-    """As in ml-latest and in ml-100k, by the commands of data/README.md."""
+    """The commands of data/README.md read files like those of ml-latest and ml-100k."""
     files: dict[str, Content] = {
         "ratings.csv": "userId,movieId,rating,timestamp\n1,2,4.5,20\n1,1,3,10\n",
         "movies.csv": 'movieId,title,genres\n1,Heat (1995),A|B\n2,"Net, The (1995)",none\n',
@@ -428,7 +428,7 @@ RULES = {  # of the log's `seconds` and `like`, the items' `duration`, the users
 def test_a_rule_with_metadata_is_that_of_pandas(
     rule: str, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    """For durations that float32 does not hold, and where the time is exactly half of them."""
+    """Some durations are not float32 numbers, and some times are exactly half of the duration."""
     rng = np.random.default_rng(0)
     duration = rng.integers(10, 300, 60) / 10
     items = pd.DataFrame({"item": np.arange(60), "duration": duration, "seconds": 1e6})
@@ -447,9 +447,7 @@ def test_a_rule_with_metadata_is_that_of_pandas(
     assert found.interactions["is_positive"].to_pylist() == expected.tolist()
     assert 0 < expected.sum() < len(rows)
     n, out = rows["duration"].isna().sum(), capsys.readouterr().out
-    assert (
-        f"data.positive: duration is null or NaN in {n:,} rows, that is, not given there\n" in out
-    )
+    assert f"data.positive: duration is null or NaN in {n:,} rows\n" in out
 
 
 # --- MovieLens as tables

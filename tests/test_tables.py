@@ -25,8 +25,8 @@ def test_arrays_come_back(tmp_path: Path) -> None:
 
 
 def test_bytes_depend_on_no_version_of_python(tmp_path: Path) -> None:
-    """Neither on a time, nor on what zipfile makes of an extension: versions below and above 3.11.4
-    differ in that. The digest was the same under 3.11.2, 3.11.7, 3.12.1 and 3.13.0.
+    """Bytes depend neither on time nor on zipfile's extensions, which differ before and after
+    Python 3.11.4. The digest was the same in 3.11.2, 3.11.7, 3.12.1 and 3.13.0.
     """
     write_npz(tmp_path / "a.npz", {"a": np.arange(10, dtype=np.float32), "b": np.array(b"csr")})
     content = (tmp_path / "a.npz").read_bytes()

@@ -41,9 +41,9 @@ def test_every_form_gives_the_same(form: str, capsys: pytest.CaptureFixture) -> 
     assert result["timestamp"].to_pylist() == TIMES[IN_ORDER].tolist()
     assert result.schema.field("timestamp").type == pa.int64()
     out = capsys.readouterr().out
-    assert ": log: 4 of 5 rows moved, to sort them by timestamp\n" in out
+    assert ": log: sorted by timestamp; 4 of 5 rows moved\n" in out
     unit = form.split()[0]
-    line = f": log: timestamp is in {unit}, by its size; converted to seconds\n"
+    line = f": log: timestamp appears to be in {unit}; converted to seconds\n"
     assert (line in out) == (unit in ("milliseconds", "microseconds", "nanoseconds"))
 
 
@@ -56,7 +56,7 @@ def test_rows_in_order_are_left_without_a_word(capsys: pytest.CaptureFixture) ->
     assert ordered(pa.array([10**9, 10**9, 10**9 + 7]))["row"].to_pylist() == [0, 1, 2]
     assert capsys.readouterr().out == ""
     assert ordered(pa.array([-5, 0, 20_010_222]))["row"].to_pylist() == [0, 1, 2]  # YYYYMMDD
-    assert ": timestamp is 20010222 at most, as seconds before 1980;" in capsys.readouterr().out
+    assert ": timestamp is at most 20010222, before 1980 as seconds;" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

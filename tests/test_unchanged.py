@@ -51,7 +51,7 @@ def test_a_change_is_one_line_and_nothing_is_written(
     readers.read(DataParams(**params_of(path.parent, "vk-notebook").model_dump()))
     later(path)
     place = path.parent / "deep/more" if change == "more" else path
-    line = f"^{place}: has changed while it was read; run it"
+    line = f"^{place}: changed while it was read; run it"
     is_same = change == "none"
     with nullcontext() if is_same else pytest.raises(InputError, match=line), whole(out) as file:
         file.touch()

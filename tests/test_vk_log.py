@@ -78,7 +78,7 @@ def test_a_log_of_several_files(tmp_path: Path) -> None:
 def test_rows_shuffled_within_their_file_give_the_same_log(
     tmp_path: Path, order: list[int], per_second: int
 ) -> None:
-    """Also the codes of settings, which follow the order of time; files stay one after another."""
+    """Codes of settings follow the order of time, too. Files stay in order."""
     time = np.arange(956_703_932, 956_703_932 + 12)
     files = [
         {"user_id": [5, 6, 7, 8], "place": [3, 1, 3, 2], "like": [0, 1, 0, 1], "timestamp": of}
@@ -98,7 +98,9 @@ def test_time_in_some_files_only_orders_none(tmp_path: Path, capsys: pytest.Capt
     log = read(tmp_path, {"timestamp": [2, 1]}, {"user_id": [1]})
     assert "timestamp" not in log
     assert log["user"] == [0, 1, 1]
-    assert f"{tmp_path}/1.parquet: no column timestamp, as other files" in capsys.readouterr().out
+    assert (
+        f"{tmp_path}/1.parquet: no column timestamp, which other files" in capsys.readouterr().out
+    )
 
 
 def test_every_channel_of_any_type_becomes_a_bit_or_a_byte(tmp_path: Path) -> None:
@@ -139,7 +141,10 @@ def test_what_some_files_lack_is_left_out_with_a_line(
     assert log["strength"] == [1 + 1, 1 + 1, 1]  # of share alone
     out = capsys.readouterr().out
     for number in (1, 2):
-        assert f"{number}.parquet: no column like, place, as other files have; not used in" in out
+        assert (
+            f"{number}.parquet: no column like, place, which other files have; it is not used"
+            in out
+        )
 
 
 @pytest.mark.parametrize(
@@ -161,7 +166,7 @@ def test_a_column_of_another_kind_is_one_line(tmp_path: Path, columns: dict, exp
 
 
 def test_codes_of_known_values_go_to_no_others() -> None:
-    """By way of the JSON that the tables keep of them."""
+    """The known values are read from the JSON in the tables."""
     channels = Channels(["like", "place"])
     channels.add(pa.table({"like": [True, False, True], "place": ["b", None, "c"]}))
     known = json.loads(channels.metadata()[LEVELS])

@@ -177,8 +177,8 @@ def test_items_without_embedding(tmp_path: Path, capsys: pytest.CaptureFixture) 
     out = capsys.readouterr().out
     for line in (
         "no row for 1 of 3 items",
-        "1 more rows of the same item, left out",
-        "no usable embedding of 2 of 3 items",
+        "1 rows repeat an earlier item; only the first row counts",
+        "no usable embedding for 2 of 3 items",
     ):
         assert f"item_embeddings.npz: {line}\n" in out
 
@@ -193,7 +193,7 @@ def test_items_without_embedding(tmp_path: Path, capsys: pytest.CaptureFixture) 
         ),
         (
             changed(train__week_04=None),
-            ": no file of week 4; the weeks around are taken as consecutive",
+            ": week 4 is missing; the weeks around it count as consecutive",
             [3, 5, 6],
         ),
         (changed(train__week_last=[(5, 10, 9)]), None, [3, 4, 5, 6]),
@@ -213,7 +213,7 @@ def test_the_weeks_that_are_there_are_the_windows(
     assert out.count("\n") == (line is not None) + (3 not in numbers)
     assert line is None or f": {folder}/interactions{line}\n" in out
     if line and "test" in line:
-        assert line_of(folder, "", 0, True).endswith("python stages/download.py fetches it")
+        assert line_of(folder, "", 0, True).endswith("run python stages/download.py")
 
 
 def test_without_embeddings_content_is_off(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -42,7 +42,7 @@ def test_category(values: list, levels: list[str], texts: list[str | None]) -> N
 
 @pytest.mark.parametrize("age", [[1.0, -np.inf, None, 1], [1.0, 1e39, np.nan, 1]])
 def test_infinite_numbers_are_refused_by_name(tmp_path: Path, age: list) -> None:
-    """What is not known, null or NaN, is not infinite."""
+    """Null and NaN are unknown and not infinite."""
     with pytest.raises(
         InputError, match=r"users.parquet: age is (-inf|1e\+39) in 1 of 4 rows; mus"
     ):

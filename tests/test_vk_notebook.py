@@ -157,7 +157,9 @@ def test_embeddings_of_every_type(tmp_path: Path, kind: pa.DataType | str) -> No
 
 
 def test_which_lists_are_the_embeddings(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    """Those named so, or the only ones; else those of the item metadata."""
+    """Columns with the right name are used, or else the only lists; if there are none, those of the
+    item metadata.
+    """
     words = pa.array([["a"], ["b"], ["c"]])
     numbers = pa.array([[0], [0], [0]])
     folder = write(tmp_path, item_embeddings={"words": words, "numbers": numbers})
@@ -166,10 +168,10 @@ def test_which_lists_are_the_embeddings(tmp_path: Path, capsys: pytest.CaptureFi
     write(tmp_path, item_embeddings=renamed)
     assert read(folder).item_embeddings.shape == (3, 2)
     write(tmp_path, item_embeddings={**renamed, "numbers": numbers})
-    assert "vector, numbers could all be the embedding; keep one of them" in line_of(folder)
+    assert "each of vector, numbers could be the embedding; keep one of them" in line_of(folder)
     series = {f"{prefix}{n}": [1.0] * 3 for prefix in "ab" for n in (0, 1)}
     write(tmp_path, item_embeddings={"embedding": None, **series})
-    assert "a0, b0 could all be the embedding; keep one of them" in line_of(folder)
+    assert "each of a0, b0 could be the embedding; keep one of them" in line_of(folder)
     write(tmp_path, item_embeddings={"embedding": None, "e_0": [1.0] * 3})
     assert "item_embeddings.parquet: not found or without an embedding" in line_of(folder)
     lists = pa.array([[2, 2.5], [3, 3.5], [1, 1.5]], pa.list_(pa.float64()))
@@ -220,17 +222,17 @@ def test_dirty_metadata(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     out = capsys.readouterr().out
     for line in (
         "user_metadata.parquet: no row for 1 of 3 users",
-        "user_metadata.parquet: 1 more rows of the same user, left out",
+        "user_metadata.parquet: 1 rows repeat an earlier user; only the first row counts",
         "item_metadata.parquet: no row for 1 of 3 items",
         "item_embeddings.parquet: no row for 2 of 3 items",
-        "item_embeddings.parquet: 1 more rows of the same item, left out",
-        "item_embeddings.parquet: no usable embedding of 2 of 3 items",
+        "item_embeddings.parquet: 1 rows repeat an earlier item; only the first row counts",
+        "item_embeddings.parquet: no usable embedding for 2 of 3 items",
     ):
         assert f"{tmp_path}/{line}\n" in out
 
 
 def test_a_folder_of_part_files_is_read_as_the_file(tmp_path: Path) -> None:
-    """As Spark writes it, with its marks of success and checksums, and ids as decimals."""
+    """The folder is like Spark's, with success marks and checksums, and has ids as decimals."""
     expected = read(write(tmp_path / "plain"))
     decimals = {"user_id": pa.array([7, 5, 7, 5]).cast(pa.decimal128(21, 0))}
     folder = write(tmp_path / "parts", train=decimals)
@@ -260,9 +262,11 @@ def test_timestamps_order_train_and_test(tmp_path: Path, capsys: pytest.CaptureF
     assert table["user"].to_pylist() == [0, 0, 1, 1, 0, 2]
     assert table["is_test"].to_pylist() == [False] * 4 + [True] * 2
     out = capsys.readouterr().out
-    assert f"{folder}/train.parquet: 2 of 4 rows moved, to sort them by timestamp\n" in out
-    assert f"{folder}/test.parquet: timestamp is in milliseconds, by its size; converted" in out
-    assert f"{folder}/test.parquet: 1 of 2 rows are earlier than the last of train.parquet" in out
+    assert f"{folder}/train.parquet: sorted by timestamp; 2 of 4 rows moved\n" in out
+    assert f"{folder}/test.parquet: timestamp appears to be in milliseconds; converted" in out
+    assert (
+        f"{folder}/test.parquet: 1 of 2 rows are earlier than the last row of train.parquet" in out
+    )
 
 
 NEEDED = [("train", "item_id"), ("test", "timespent"), ("user_metadata", "geo")]

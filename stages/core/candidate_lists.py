@@ -1,4 +1,4 @@
-"""Candidate lists as tables and as files: merged from several sources, by user, best first."""
+"""Candidate lists, merged from several sources: as columns in memory and as files."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,43 +20,44 @@ FOLDER = Path("data/candidates")
 class Retrieved:
     """The items that a source retrieved for each user, best first."""
 
-    item: np.ndarray  # int32 (n_users, n), -1 where there are no more
+    item: np.ndarray  # int32 (n_users, n), -1 after the last item
     score: np.ndarray  # float32 (n_users, n)
 
 
 class CandidateListParams(Strict):
-    """The section `candidates`; models.registry.CandidatesParams also checks the sources' names."""
+    """The section `candidates`. models.registry.CandidatesParams also checks the source names."""
 
     sources: list[str]  # names in models.registry.SOURCES
-    per_source: int = Field(ge=10, le=10_000)  # items each source retrieves for a user
-    label_users: int = Field(ge=0, le=10**9)  # most users of a label fold, by seed; 0 = all
-    alive_windows: int = Field(ge=0, le=1000)  # windows in which a candidate was shown; 0 = all
+    per_source: int = Field(ge=10, le=10_000)  # items that each source retrieves for a user
+    label_users: int = Field(ge=0, le=10**9)  # maximum number of training users per fold; 0: all
+    judged_users: int = Field(ge=0, le=10**9)  # most users of a judged fold, by seed; 0 = all
+    alive_windows: int = Field(ge=0, le=1000)  # last windows with an exposure of the item; 0: all
     new_items: Literal["none", "published", "all"]  # candidates without an exposure in the history
 
     @field_validator("sources")
     @classmethod
     def _has_als_once(cls, sources: list[str]) -> list[str]:
         if sources[:1] != ["als"] or len(set(sources)) < len(sources):
-            raise ValueError("must start with als and name each source once")
+            raise ValueError("must start with als and have each source once")
         return sources
 
 
 @dataclass(frozen=True)
 class Candidates(Lists):
-    """Candidate lists as columns: rows by user, best first within a user."""
+    """Candidate lists as columns. Rows are grouped by user, best candidate first."""
 
     user: np.ndarray  # int32 (n_rows,)
     item: np.ndarray  # int32 (n_rows,)
-    rank: dict[str, np.ndarray]  # source -> int16 (n_rows,), 1 is best, 0: not retrieved
-    score: dict[str, np.ndarray]  # every model in use -> float32 (n_rows,), NaN: item not known
+    rank: dict[str, np.ndarray]  # source -> int16 (n_rows,), 1 is best, 0 means not retrieved
+    score: dict[str, np.ndarray]  # model -> float32 (n_rows,), NaN for items it does not know
 
     @property
     def is_retrieved(self) -> np.ndarray:
-        """bool (n_rows,): whether any source retrieved the item; none did for cold users."""
+        """Whether any source retrieved the item, bool (n_rows,); always False for cold users."""
         return np.any([rank > 0 for rank in self.rank.values()], axis=0)
 
     def take(self, rows: np.ndarray) -> "Candidates":
-        """Return the given rows: a slice, or indices or a mask that keep the order."""
+        """Return a subset of rows: a slice, ascending indices or a mask."""
         return of_columns({name: values[rows] for name, values in self.columns().items()})
 
     def table(self) -> pa.Table:
@@ -70,10 +71,12 @@ class Candidates(Lists):
 
 
 def merge(users: np.ndarray, retrieved: dict[str, np.ndarray], n_items: int) -> Candidates:
-    """Return one list for each of `users` (ascending), without scores, ordered by the best rank of
-    any source, then by the order of the sources, then by item.
+    """Merge the items of all sources into one list per user, without scores.
 
-    retrieved  source -> item int32 (n_users, n), best first, -1 where it has no more
+    Lists are ordered by the best rank of any source, then by the order of sources, then by item.
+
+    users      int32 (n_users,), ascending
+    retrieved  source -> item int32 (n_users, n), best first, -1 after the last item
     """
     names = list(retrieved)
     found = [np.nonzero(items >= 0) for items in retrieved.values()]  # row, place
@@ -88,7 +91,7 @@ def merge(users: np.ndarray, retrieved: dict[str, np.ndarray], n_items: int) -> 
     best = np.where(ranks == 0, np.iinfo(np.int16).max, ranks)
     first = best.argmin(axis=0)
     row, item = np.divmod(key, n_items)
-    place = (row << 16 | best.min(axis=0)) * len(names) + first  # of one pair only, so no ties
+    place = (row << 16 | best.min(axis=0)) * len(names) + first  # different for each pair
     order = np.argsort(place)
     return Candidates(
         users[row[order]].astype(np.int32),
@@ -99,8 +102,9 @@ def merge(users: np.ndarray, retrieved: dict[str, np.ndarray], n_items: int) -> 
 
 
 def fallback_lists(users: np.ndarray, items: np.ndarray, names: list[str]) -> Candidates:
-    """Return lists in the order of `items`, int32 (n_users, n), -1 for none, of which none of the
-    sources `names` retrieved an item; without scores.
+    """Return lists of items that no source retrieved, without scores, in the given order.
+
+    items  int32 (n_users, n), -1 after the last item; names  the sources
     """
     row, place = np.nonzero(items >= 0)
     ranks = {name: np.zeros(len(row), dtype=np.int16) for name in names}
@@ -108,13 +112,13 @@ def fallback_lists(users: np.ndarray, items: np.ndarray, names: list[str]) -> Ca
 
 
 def concatenate(parts: list[Candidates]) -> Candidates:
-    """Return the rows of all parts, which have the same columns, one after the other."""
+    """Concatenate parts that have the same columns."""
     columns = [part.columns() for part in parts]
     return of_columns({name: np.concatenate([of[name] for of in columns]) for name in columns[0]})
 
 
 def of_columns(columns: dict[str, np.ndarray]) -> Candidates:
-    """Return the lists that have these columns, see Candidates.columns."""
+    """Return the lists with these columns; the reverse of Candidates.columns."""
     found = {"_rank": {}, "_score": {}}
     for name, values in columns.items():
         model, _, kind = name.rpartition("_")
@@ -124,7 +128,7 @@ def of_columns(columns: dict[str, np.ndarray]) -> Candidates:
 
 
 def schema(sources: list[str], models: list[str]) -> pa.Schema:
-    """The columns of a file of candidate lists."""
+    """Return the columns of a file of candidate lists."""
     fields = [("user", pa.int32()), ("item", pa.int32())]
     fields += [(f"{name}_rank", pa.int16()) for name in sources]
     return pa.schema([*fields, *((f"{name}_score", pa.float32()) for name in models)])
@@ -136,7 +140,7 @@ def append(file: pq.ParquetWriter, lists: Candidates) -> None:
 
 
 def read(fold: str, max_rows: int = 2_000_000) -> Iterator[Candidates]:
-    """Yield the lists of a fold, in the order of the file, in blocks of about max_rows rows."""
+    """Yield the lists of a fold in the order of the file, in blocks of about max_rows rows."""
     file = pq.ParquetFile(FOLDER / f"{fold}.parquet")
     for group in range(max(1, file.num_row_groups)):
         table = file.read_row_group(group) if file.num_row_groups else file.read()
@@ -145,7 +149,7 @@ def read(fold: str, max_rows: int = 2_000_000) -> Iterator[Candidates]:
 
 
 def split(lists: Candidates, max_rows: int) -> Iterator[Candidates]:
-    """Yield one or more blocks of whole lists, of at most max_rows rows unless one is longer."""
+    """Yield blocks of whole lists with at most max_rows rows, or one longer list."""
     ends = np.append(lists.starts[1:], len(lists.user))
     start, stop = 0, -1
     while stop < len(lists.user):

@@ -1,4 +1,4 @@
-"""Training examples: candidate lists with features and labels, and the file of a fold's."""
+"""Training examples, which are candidate lists with features and labels, and their files."""
 
 import json
 from dataclasses import dataclass, replace
@@ -21,36 +21,36 @@ class Examples(Lists):
 
     user: np.ndarray  # int32 (n_rows,): rows in users.parquet
     item: np.ndarray  # int32 (n_rows,): rows in items.parquet
-    label: np.ndarray  # uint8 (n_rows,): 0, or the strength of the feedback in the target window
-    n_relevant: np.ndarray  # int32 (n_rows,): relevant items of the user, in the list or not
-    values: np.ndarray  # float32 (n_rows, n_features), one column after the other in memory
+    label: np.ndarray  # uint8 (n_rows,): strength of the feedback in the target window, or 0
+    n_relevant: np.ndarray  # int32 (n_rows,): all relevant items of the user
+    values: np.ndarray  # float32 (n_rows, n_features), in column-major order
     names: list[str]  # of the columns
     categorical: list[str]  # names of categorical columns
 
     def take(self, rows: np.ndarray) -> "Examples":
-        """Return the given rows, a mask."""
+        """Return the rows of a mask."""
         kept = {name: getattr(self, name)[rows] for name in KEYS}
         return replace(self, **kept, values=np.take(self.values.T, np.flatnonzero(rows), axis=1).T)
 
 
 def file_name(fold: str, group: str) -> str:
-    """Return the name of the file of a fold's warm or cold users."""
+    """Return the file name for the warm or cold users of a fold."""
     return f"{fold}.parquet" if group == "warm" else f"{fold}_cold.parquet"
 
 
 def schema(names: list[str], categorical: list[str]) -> pa.Schema:
-    """Return the columns of the file: the keys, then one float32 column per feature."""
+    """Return the columns of the file: keys, then one float32 column per feature."""
     fields = [*KEYS.items(), *((name, pa.float32()) for name in names)]
     return pa.schema(fields, metadata={"categorical": json.dumps(categorical)})
 
 
 def read(fold: str, group: str) -> Examples:
-    """Read the examples of a fold's warm or cold users."""
+    """Read the examples of the warm or cold users of a fold."""
     return read_file(FOLDER / file_name(fold, group))
 
 
 def read_file(path: Path) -> Examples:
-    """Read the examples in a file of that form."""
+    """Read the examples in a file."""
     table = pq.read_table(path)
     names = table.column_names[len(KEYS) :]
     values = np.empty((len(names), table.num_rows), dtype=np.float32)

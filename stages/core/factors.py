@@ -8,7 +8,7 @@ from core.tables import write_npz
 import numpy as np
 
 FOLDER = Path("data/als")
-COLLAPSED = 0.99  # share of the energy in one direction, from which on factors have collapsed
+COLLAPSED = 0.99  # share of the energy in one direction above which factors have collapsed
 TUNE = (
     "python stages/search.py als.alpha=0.1..100:log als.regularization=0.1..100:log "
     "als.factors=16..256:log --draws 20"
@@ -26,8 +26,9 @@ class Factors:
 
 
 def energy_share(factors: np.ndarray) -> float:
-    """Return the share of the energy, the sum of the squares of all singular values, that the
-    largest one has. Near 1, all vectors point in one direction; 0 if it is the only one there is.
+    """Return the share of the largest squared singular value in the sum of all of them.
+
+    Near 1, all vectors point in one direction. 0 if there is only one dimension.
 
     factors  float32 (n, width)
     """
@@ -36,7 +37,7 @@ def energy_share(factors: np.ndarray) -> float:
 
 
 def save(path: Path, factors: Factors) -> None:
-    """Write an npz file without pickle, whole or not at all."""
+    """Write an npz file without pickle, completely or not at all."""
     write_npz(path, asdict(factors))
 
 
@@ -46,6 +47,6 @@ def load(fold: str) -> Factors:
 
 
 def read(path: Path) -> Factors:
-    """Read a file that `save` wrote."""
+    """Read a file written by `save`."""
     with np.load(path, allow_pickle=False) as arrays:
         return Factors(**arrays)

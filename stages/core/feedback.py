@@ -1,6 +1,6 @@
-"""Columns of the log that few stages read: the strength of the feedback, and its channels.
+"""Columns of the log that few stages need: strength of the feedback and feedback channels.
 
-A column is read when it is asked for, so it costs nothing where it is not in use.
+A column is read on first use, so unused columns cost nothing.
 """
 
 from functools import cached_property
@@ -16,10 +16,11 @@ CHANNELS = Path("data/split/channels.parquet")  # a row for each of data/split/i
 
 
 class Channels:
-    """The channels that the source has: channels[NAME] reads bool or uint8 (n_rows,), the values of
-    the history's rows. A repeated pair has its largest value, but its first place, platform, agent.
+    """The feedback channels of a history. channels[NAME] is bool or uint8 (n_rows,).
 
-    given  for new users, who are in no file: the columns of the rows that the history is made of
+    A repeated pair has its largest value, but its first place, platform and agent.
+
+    given  columns of new users, who are in no file
     """
 
     def __init__(self, history: History, given: Columns | None = None) -> None:
@@ -27,7 +28,7 @@ class Channels:
 
     @cached_property
     def names(self) -> list[str]:
-        """The channels of the source."""
+        """Names of the channels that the source has."""
         return channels_of(pq.read_schema(CHANNELS).names if self.given is None else self.given)
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -37,7 +38,7 @@ class Channels:
         return name in self.names
 
     def column(self, path: Path, name: str) -> np.ndarray:
-        """Return a column of one of the two files, (n_rows,) of the history, in its dtype."""
+        """Return a column of one of the two files for the rows of the history, (n_rows,)."""
         values = self._known(path, name)
         if not self._is_repeat.any():
             return values
@@ -47,7 +48,7 @@ class Channels:
         return result
 
     def _known(self, path: Path, name: str) -> np.ndarray:
-        """Return a column's rows before the target window."""
+        """Return the values of a column before the target window."""
         return self._all(path, name)[self._is_known]
 
     def _all(self, path: Path, name: str) -> np.ndarray:
@@ -59,12 +60,12 @@ class Channels:
 
     @cached_property
     def _is_repeat(self) -> np.ndarray:
-        """bool, of the known rows: whether an earlier row has the same pair."""
+        """Whether an earlier row has the same pair, bool, for the rows before the target window."""
         return self._known(INTERACTIONS, "is_repeat")
 
     @cached_property
     def _row_of_repeats(self) -> np.ndarray:
-        """int64, of the known rows that are repeats: the history's row of the same pair."""
+        """The row of the history with the same pair, int64, for each repeat."""
         history = self.history
         user, item = (self._known(INTERACTIONS, name)[self._is_repeat] for name in ("user", "item"))
         pair = history.user.astype(np.int64) * history.n_items + history.item
@@ -74,10 +75,10 @@ class Channels:
 
 
 def read_column(path: Path, name: str) -> np.ndarray:
-    """Return a column of one of the two files."""
+    """Read a column of one of the two files."""
     return pq.read_table(path, columns=[name])[name].to_numpy()
 
 
 def strengths(history: History, given: Columns | None = None) -> np.ndarray:
-    """Return the strength of each row of the history, uint8 (n_rows,). given: see Channels"""
+    """Return the strength of each row of the history, uint8 (n_rows,). given  as in Channels"""
     return Channels(history, given).column(INTERACTIONS, "strength")

@@ -1,6 +1,6 @@
-"""The folds of params.yaml, their target windows, and the outputs of stages that loop over them.
+"""Folds, their target windows, and the outputs of stages that loop over folds.
 
-The folds target consecutive windows; the first fold targets the last window of the data.
+Folds target consecutive windows. The first fold targets the last window of the data.
 """
 
 import contextlib
@@ -23,12 +23,12 @@ FILE = Path("data/split/folds.json")
 class SplitParams(Strict):
     """Parameters of the split."""
 
-    windows: int = Field(ge=3, le=1000)  # parts of equal size, for sources without weeks
+    windows: int = Field(ge=3, le=1000)  # number of equal parts, for sources without weeks
 
 
 @dataclass(frozen=True)
 class Folds:
-    """The target window of each fold, by its name; the latest fold first."""
+    """The target window of each fold by name, latest fold first."""
 
     windows: dict[str, int]
 
@@ -46,19 +46,20 @@ class Folds:
         return [fold for fold in self.windows if kind_of(fold) == kind]
 
     def before(self, fold: str, most: int) -> list[str]:
-        """Return at most so many folds that come before this one in time."""
+        """Return the `most` folds, or fewer, that come directly before this one in time."""
         start = self.names.index(fold) + 1
         return self.names[start : start + most]
 
     def training(self, most: int) -> dict[str, tuple[int, list[str]]]:
-        """Return the target window of each judged fold, and the folds that its ranker is trained
-        on: see `before`.
-        """
+        """Return the target window of each judged fold and the folds that train its ranker."""
         return {of: (self.windows[of], self.before(of, most)) for of in self.judged}
 
 
 def folds_of(names: list[str], n_windows: int) -> Folds:
-    """Return the folds for so many windows of data; InputError if one would have no history."""
+    """Return the folds for data with n_windows windows.
+
+    Raises InputError if a fold would have no history.
+    """
     if len(names) >= n_windows:
         raise InputError(
             f"params.yaml: folds has {names[n_windows - 1]}, which needs {n_windows + 1} windows or"
@@ -68,7 +69,7 @@ def folds_of(names: list[str], n_windows: int) -> Folds:
 
 
 def save(folds: Folds, path: Path) -> None:
-    """Write the file that all later stages read the folds from."""
+    """Write the folds for later stages."""
     path.write_text(json.dumps(folds.windows, indent=2) + "\n", encoding="utf-8")
 
 
@@ -79,8 +80,10 @@ def load() -> Folds:
 
 @contextlib.contextmanager
 def outputs_of_folds(folder: Path, arguments: list[str]) -> Iterator[tuple[list[str], Path]]:
-    """Yield the folds to work on and a temporary folder for their files. Without an argument these
-    are all folds, and the folder replaces `folder` in the end. With FOLD, only its files do.
+    """Yield the folds to process and a temporary folder for their files.
+
+    Without an argument, these are all folds, and the temporary folder replaces `folder` at the end.
+    With an argument FOLD, only the files of this fold are replaced.
     """
     names = load().names
     if not arguments:

@@ -1,7 +1,7 @@
-"""The history that a fold may know, which is every window before its target, and the target.
+"""History and target of a fold. The history is every window before the target window.
 
-Users and items of a fold are those of its history, so no shape and no index depends on anything
-later. candidates.new_items adds items that the history does not know.
+Users and items of a fold are those of its history, so no shape or index depends on later data.
+candidates.new_items adds items without an exposure in the history.
 """
 
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from core import folds, tables
+from core.candidate_lists import CandidateListParams
 from core.params import is_judged
 from core.script import InputError, report
 
@@ -22,24 +23,25 @@ from scipy import sparse
 
 INTERACTIONS = Path("data/split/interactions.parquet")
 WINDOWS = Path("data/split/windows.csv")
-MANY_TIED = 0.01  # of the interactions: fewer change no result much
+MANY_TIED = 0.01  # share of the interactions; fewer ties hardly change a result
 
 Columns = dict[str, np.ndarray]  # of data/split/interactions.parquet
 
 
 @dataclass(frozen=True)
 class History:
-    """Everything before a fold's target window: a row per pair, by user, then in time order. A
-    position in `users` or `items` is the `user` or `item` of everything else here.
+    """All interactions before a fold's target window: a row per pair, by user, then by time.
+
+    `user` and `item` are positions in `users` and `items`.
     """
 
     users: np.ndarray  # int32 (n_users,): rows in users.parquet, ascending
     items: np.ndarray  # int32 (n_items,): rows in items.parquet, ascending
     indptr: np.ndarray  # int64 (n_users + 1,): user u has the rows indptr[u]:indptr[u + 1]
     item: np.ndarray  # int32 (n_rows,)
-    window: np.ndarray  # int16 (n_rows,), of the pair's first exposure
+    window: np.ndarray  # int16 (n_rows,), window of the pair's first exposure
     is_positive: np.ndarray  # bool (n_rows,)
-    n_windows: int  # of the history; the target window has this number
+    n_windows: int  # windows of the history, and the number of the target window
 
     @property
     def n_users(self) -> int:
@@ -51,38 +53,38 @@ class History:
 
     @cached_property
     def is_known(self) -> np.ndarray:
-        """bool (n_items,): the items with an exposure; all others were added by `with_items`."""
+        """Which items have an exposure, bool (n_items,); with_items() added the others."""
         return np.bincount(self.item, minlength=self.n_items) > 0
 
     @cached_property
     def user(self) -> np.ndarray:
-        """int32 (n_rows,)."""
+        """The user of each row, int32 (n_rows,)."""
         return np.repeat(np.arange(self.n_users, dtype=np.int32), np.diff(self.indptr))
 
     @cached_property
     def exposures(self) -> sparse.csr_array:
-        """CSR float32 (n_users, n_items) of ones, columns in time order."""
+        """All pairs, CSR float32 (n_users, n_items) of ones, columns in time order."""
         ones, indptr = np.ones(len(self.item), dtype=np.float32), self.indptr
         if len(ones) < np.iinfo(np.int32).max:
-            indptr = indptr.astype(np.int32)  # or scipy widens the indices to 64 bits too
+            indptr = indptr.astype(np.int32)  # otherwise scipy also widens the indices to 64 bits
         return sparse.csr_array((ones, self.item, indptr), shape=(self.n_users, self.n_items))
 
     @cached_property
     def positives(self) -> sparse.csr_array:
-        """CSR float32 (n_users, n_items) of ones, columns in time order."""
+        """Positive pairs, CSR float32 (n_users, n_items) of ones, columns in time order."""
         return self.where(self.is_positive).exposures
 
     @cached_property
     def n_positives(self) -> np.ndarray:
-        """int64 (n_users,); 0 for a cold user."""
+        """Number of positives of each user, int64 (n_users,); 0 for a cold user."""
         return np.diff(self.positives.indptr)
 
     def since(self, window: int) -> "History":
-        """Return the rows of this window and later ones."""
+        """Return the rows of this window and later windows."""
         return self.where(self.window >= window)
 
     def where(self, is_kept: np.ndarray) -> "History":
-        """Return these rows, bool (n_rows,), with the same users, items and windows."""
+        """Return a subset of rows, bool (n_rows,), with the same users, items and windows."""
         kept = np.flatnonzero(is_kept)
         return replace(
             self,
@@ -93,8 +95,9 @@ class History:
         )
 
     def alive(self, windows: int) -> np.ndarray | None:
-        """Return which items have an exposure in the last `windows` windows of the history, bool
-        (n_items,); None for 0, which means all. A new item, without any exposure, is alive.
+        """Return which items have an exposure in the last `windows` windows, bool (n_items,).
+
+        Items without any exposure count as alive. Returns None for 0, which means all items.
         """
         if not windows:
             return None
@@ -102,92 +105,119 @@ class History:
         return (np.bincount(recent, minlength=self.n_items) > 0) | ~self.is_known
 
     def n_positives_of(self, rows: np.ndarray) -> np.ndarray:
-        """int64: positives of rows of users.parquet; 0 for a cold user, with history or without."""
-        return np.append(self.n_positives, 0)[self.user_of(rows)]  # -1 reads the 0 appended
+        """Return the number of positives of rows of users.parquet, int64; 0 for cold users."""
+        return np.append(self.n_positives, 0)[self.user_of(rows)]  # -1 reads the appended 0
 
     def with_users(self, users: np.ndarray) -> "History":
-        """The same history with these rows of users.parquet among its users, too: those that it
-        does not know have no rows.
-        """
+        """Return the history with more users, rows of users.parquet. New users have no rows."""
         users = np.union1d(self.users, users).astype(np.int32)
         size = np.zeros(len(users), dtype=np.int64)
         size[np.searchsorted(users, self.users)] = np.diff(self.indptr)
         return replace(self, users=users, indptr=np.concatenate([[0], np.cumsum(size)]))
 
     def with_items(self, items: np.ndarray) -> "History":
-        """The same history with these rows of items.parquet among its items, too."""
+        """Return the history with more items, rows of items.parquet, that have no interactions."""
         items = np.union1d(self.items, items).astype(np.int32)
         return replace(self, items=items, item=_position(items, self.items)[self.item])
 
     def of_items(self, is_kept: np.ndarray) -> "History":
-        """The same history with these items alone, bool (n_items,)."""
+        """Return the history with only these items, bool (n_items,)."""
         kept = self.where(is_kept[self.item])
         item = _position(np.flatnonzero(is_kept), kept.item)
         return replace(kept, items=self.items[is_kept], item=item)
 
     def user_of(self, rows: np.ndarray) -> np.ndarray:
-        """int32: the `user` of rows of users.parquet, -1 for those without history."""
+        """Return the `user` of rows of users.parquet, int32, -1 for users without history."""
         return _position(self.users, rows)
 
     def item_of(self, rows: np.ndarray) -> np.ndarray:
-        """int32: the `item` of rows of items.parquet, -1 for those without history."""
+        """Return the `item` of rows of items.parquet, int32, -1 for items without history."""
         return _position(self.items, rows)
 
 
 @dataclass(frozen=True)
 class Target:
-    """The relevant pairs in the target window, positive and not exposed in the history, by user."""
+    """The relevant pairs, by user: positive in the target window, not exposed in the history."""
 
-    users: np.ndarray  # int32, rows of users.parquet, ascending: all users of the window
+    # int32, rows of users.parquet, ascending: all users of the window, or those drawn
+    users: np.ndarray
     user: np.ndarray  # int32 (n_relevant,), rows of users.parquet
     item: np.ndarray  # int32 (n_relevant,), rows of items.parquet
     strength: np.ndarray  # uint8 (n_relevant,), at least 1
 
+    def of_users(self, users: np.ndarray) -> "Target":
+        """Return the target of a subset of users, rows of users.parquet, ascending."""
+        rows = np.isin(self.user, users)
+        return Target(users, self.user[rows], self.item[rows], self.strength[rows])
+
     def strength_of(self, user: np.ndarray, item: np.ndarray) -> np.ndarray:
-        """Return the label of each pair, uint8: its strength, 0 where it is not relevant."""
+        """Return the label of each pair, uint8: its strength, or 0 if it is not relevant."""
         known, pair = _pair(self.user, self.item), _pair(user, item)
         place = pc.index_in(pa.array(pair), value_set=pa.array(known)).fill_null(len(known))
         return np.append(self.strength, np.uint8(0))[place.to_numpy()]
 
 
-def load_fold(fold: str, new_items: str = "none") -> tuple[History, Target]:
-    """Return the history and the target of a fold, from the files of `split`.
+def load_fold(fold: str, candidates: CandidateListParams, seed: int) -> tuple[History, Target]:
+    """Load the history and the target of a fold from the files of `split`.
 
-    new_items  candidates.new_items: which items the history has beside those with an exposure
-    InputError where a judged fold has no relevant pair, or its history no positive.
+    In a judged fold, at most candidates.judged_users users, sampled by seed, are served and
+    evaluated. Raises InputError if they have no relevant pair; see also load_history.
     """
     window = folds.load().windows[fold]
     known, wanted = cut(pq.read_table(INTERACTIONS), window)
-    history, target = history_of(known, window), target_of(wanted)
-    if is_judged(fold) and not len(target.user):
-        raise InputError(
-            f"fold {fold}: no user left to evaluate; window {window}, its target, has"
-            f" {len(target.users)} users but no positive pair that is new; check data.positive"
-            " and the last windows of the data"
-        )
-    if not history.is_positive.any():
-        raise InputError(
-            f"fold {fold}: its history, windows 0 to {window - 1}, has no positive interaction"
-        )
-    if new_items != "none":
-        history = history.with_items(catalogue(new_items, window))
-    return history, target
+    target = target_of(wanted)
+    if is_judged(fold):
+        of_window = target.users
+        target = target.of_users(draw_users(of_window, candidates.judged_users, (seed, window)))
+        if not len(target.user):
+            drawn = f" ({len(target.users)} of them sampled)" if candidates.judged_users else ""
+            raise InputError(
+                f"fold {fold}: no user left to evaluate; its target window {window} has"
+                f" {len(of_window)} users{drawn}, but no positive pair that is new; check"
+                " data.positive and the last windows of the data"
+            )
+    return _history(known, window, candidates.new_items), target
+
+
+def load_history(fold: str, new_items: str = "none") -> History:
+    """Load the history of a fold from the files of `split`.
+
+    new_items  candidates.new_items: which items to add to those with an exposure
+    Raises InputError if the history has no positive.
+    """
+    return _load_before(folds.load().windows[fold], new_items)
 
 
 def load_everything(new_items: str = "none") -> History:
-    """Return the history that is the whole log, from the files of `split`; new_items as above."""
-    n_windows = max(folds.load().windows.values()) + 1
-    known, _ = cut(pq.read_table(INTERACTIONS), n_windows)
-    history = history_of(known, n_windows)
-    return history if new_items == "none" else history.with_items(catalogue(new_items, n_windows))
+    """Load the whole log as a history; see load_history."""
+    return _load_before(max(folds.load().windows.values()) + 1, new_items)
+
+
+def _load_before(window: int, new_items: str) -> History:
+    known, _ = cut(pq.read_table(INTERACTIONS), window)
+    return _history(known, window, new_items)
+
+
+def _history(known: Columns, window: int, new_items: str) -> History:
+    history = history_of(known, window)
+    if not history.is_positive.any():
+        raise InputError(
+            f"windows 0 to {window - 1}, the history of window {window}, have no positive"
+            " interaction"
+        )
+    if new_items != "none":
+        history = history.with_items(catalogue(new_items, window))
+    return history
 
 
 def catalogue(new_items: str, window: int) -> np.ndarray:
-    """Return the rows of items.parquet that may be recommended in a window without an exposure:
-    int64, ascending. Of `published` those published at the start of the window or before; after the
-    last window, all that have a time.
+    """Return the items without an exposure that may be recommended in a window.
 
-    new_items  all or published; InputError for the latter where items or interactions have no times
+    Returns rows of items.parquet, int64, ascending. `published` means items published before
+    or at the start of the window. After the last window, it means all items with a time.
+
+    new_items  all or published
+    Raises InputError for published if items or interactions have no times.
     """
     if new_items == "all":
         return np.arange(pq.read_metadata(tables.ITEMS).num_rows)
@@ -199,11 +229,11 @@ def catalogue(new_items: str, window: int) -> np.ndarray:
         )
     published = np.load(tables.PUBLISHED)
     starts = [*windows["start"].to_pylist(), np.inf]
-    return np.flatnonzero(published <= starts[window])  # unknown is NaN: never
+    return np.flatnonzero(published <= starts[window])  # False for NaN, which is unknown
 
 
 def report_new_items(shares: dict[str, float]) -> None:
-    """Report the share of the relevant pairs that are on new items, by fold."""
+    """Print the share of the relevant pairs that are on new items, by fold."""
     text = ", ".join(f"{fold} {share:.1%}" for fold, share in shares.items())
     report(f"relevant pairs on new items, which the history of the fold does not know: {text}")
 
@@ -211,37 +241,42 @@ def report_new_items(shares: dict[str, float]) -> None:
 def training_users(
     history: History, target: Target, group: str, max_users: int, seed: int
 ) -> np.ndarray:
-    """Return the users of a group, warm or cold, with a relevant item: int32, ascending, rows of
-    users.parquet, at most max_users, see draw_users.
+    """Return the warm or cold users with a relevant item, at most max_users; see draw_users.
+
+    Returns rows of users.parquet, int32, ascending.
     """
     users = np.unique(target.user)
     is_cold = history.n_positives_of(users) == 0
     return draw_users(users[is_cold == (group == "cold")], max_users, seed)
 
 
-def draw_users(users: np.ndarray, max_users: int, seed: int) -> np.ndarray:
-    """Return at most max_users of the users (ascending, distinct), drawn by seed; 0 = all."""
+def draw_users(users: np.ndarray, max_users: int, seed: int | tuple[int, int]) -> np.ndarray:
+    """Sample at most max_users of the users (ascending, distinct) by seed; 0 means all."""
     if not max_users or len(users) <= max_users:
         return users
     return np.sort(np.random.default_rng(seed).choice(users, max_users, replace=False))
 
 
 def order_by_user(user: np.ndarray) -> np.ndarray:
-    """Return the stable order by user, int32 or int64 (n_rows,). scipy's COO to CSR is a counting
-    sort, which is many times faster than argsort.
+    """Return the stable order by user, int32 or int64 (n_rows,).
+
+    We use scipy's conversion from COO to CSR, a counting sort, because argsort is much slower.
     """
     n = len(user)
     ones = np.ones(n, dtype=np.int8)
     by_user = sparse.coo_array(
         (ones, (user, np.arange(n, dtype=np.int32))), shape=(int(user.max()) + 1, n)
     )
-    by_user.has_canonical_format = True  # a column occurs once, so there is nothing to sum
+    by_user.has_canonical_format = True  # each column occurs once, so there is nothing to sum
     return by_user.tocsr().indices
 
 
 def tied_share(windows: Mapping[str, np.ndarray]) -> float:
-    """Return the share of the interactions that have the time at which a window starts, so that the
-    order of the file decides their window. windows: the columns of WINDOWS, with or without times
+    """Return the share of interactions with exactly the time at which a window starts.
+
+    Only the order of the file decides the window of these interactions.
+
+    windows  the columns of WINDOWS, with or without times
     """
     if "n_tied" not in windows:
         return 0.0
@@ -250,9 +285,7 @@ def tied_share(windows: Mapping[str, np.ndarray]) -> float:
 
 
 def repeats(user: np.ndarray, item: np.ndarray) -> np.ndarray:
-    """Return whether an earlier row has the same pair, bool (n_rows,), for rows by user in time
-    order.
-    """
+    """Return whether an earlier row has the same pair, bool (n_rows,), by user and time."""
     key = user.astype(np.int64) * (int(item.max()) + 1) + item
     order = np.argsort(key, kind="stable")
     is_repeat = np.empty(len(key), dtype=bool)
@@ -261,9 +294,7 @@ def repeats(user: np.ndarray, item: np.ndarray) -> np.ndarray:
 
 
 def cut(table: pa.Table, window: int) -> tuple[Columns, Columns]:
-    """Return the rows of data/split/interactions.parquet in the windows before `window`, and those
-    in it.
-    """
+    """Return the rows before `window` and the rows in it, of data/split/interactions.parquet."""
     known, wanted = {}, {}
     of_row = table["window"].to_numpy()
     is_known, is_wanted = of_row < window, of_row == window
@@ -274,9 +305,9 @@ def cut(table: pa.Table, window: int) -> tuple[Columns, Columns]:
 
 
 def history_of(known: Columns, n_windows: int, items: np.ndarray | None = None) -> History:
-    """Return the history that consists of these rows of the first n_windows windows.
+    """Return the history of these rows, which are all in the first n_windows windows.
 
-    items  rows of items.parquet, ascending, that include those of all rows; just these if None
+    items  all items of the history, rows of items.parquet, ascending; None: the items of `known`
     """
     if known["is_repeat"].any():
         known = _merge_repeats(known)
@@ -307,12 +338,12 @@ def _merge_repeats(known: Columns) -> Columns:
 
 
 def target_of(wanted: Columns) -> Target:
-    """Return the target that consists of these rows of one window."""
+    """Return the target of these rows of one window."""
     user, item, is_positive, strength, is_repeat = (
         wanted[name] for name in ("user", "item", "is_positive", "strength", "is_repeat")
     )
     is_new = is_positive.copy()
-    if is_repeat.any():  # new where the pair's first row is in this window, and counted once
+    if is_repeat.any():  # a pair is new if its first row is in this window, and counts once
         pair = _pair(user, item)
         is_new &= np.isin(pair, pair[~is_repeat])
         rows = np.flatnonzero(is_new)
@@ -322,7 +353,7 @@ def target_of(wanted: Columns) -> Target:
 
 
 def _pair(user: np.ndarray, item: np.ndarray) -> np.ndarray:
-    """int64, one number for each pair, in the order of user, then item."""
+    """Return a number for each pair, int64, in the order of user, then item."""
     return user.astype(np.int64) << 32 | item
 
 

@@ -1,4 +1,4 @@
-"""Lists as rows: one list a user, the rows of a list contiguous; and the best of many scores."""
+"""Lists as contiguous rows, one list per user, and the largest of many scores."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -12,39 +12,58 @@ Result = TypeVar("Result")
 
 
 def starts_of(user: np.ndarray) -> np.ndarray:
-    """Return the first row of every list, int64 (n_lists,), given the user of each row."""
+    """Return the first row of each list, int64 (n_lists,), from the user of each row."""
     return np.flatnonzero(np.diff(user, prepend=-1))
 
 
 def group_of(user: np.ndarray) -> np.ndarray:
-    """Return the length of every list, int64 (n_lists,), given the user of each row."""
+    """Return the length of each list, int64 (n_lists,), from the user of each row."""
     return np.diff(np.append(starts_of(user), len(user)))
 
 
 def list_of_row(group: np.ndarray) -> np.ndarray:
-    """Return the list of each row, counted from 0, int64 (n_rows,), given the lists' lengths."""
+    """Return the list number of each row, int64 (n_rows,), from the lengths of the lists."""
     return np.repeat(np.arange(len(group)), group)
 
 
 def largest(scores: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the n largest scores of each row of a float (n_rows, n_columns) matrix: their row,
-    place (0 is the largest) and column, int64, by row and place. Ties go to the lower column. -inf
-    is no score, so a row may have fewer than n.
+    """Return row, place and column, int64, of the n largest scores of each row, by row and place.
+
+    Place 0 is the largest. Of equal scores, the lower column comes first. -inf means no score, so a
+    row may have fewer than n.
+
+    scores  float (n_rows, n_columns)
+    """
+    row, column = shortlist(scores, n)
+    return ordered(scores[row, column], row, column, len(scores), n)
+
+
+def shortlist(
+    scores: np.ndarray, n: int, margin: np.ndarray | float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the row and column, int64, of the n largest scores of each row and of a few more, by
+    row and column: of all that are at most `margin`, float (n_rows,), less than the n-th largest.
     """
     n_columns = scores.shape[1]
-    if n_columns > n:  # a few more than the n largest: all that are at least as large as `least`
+    if n_columns > n:
         depth = max(1, n_columns // (4 * n))
         width = n_columns // depth
         tops = scores[:, : depth * width].reshape(-1, depth, width).max(axis=1)
         least = np.partition(tops, width - n, axis=1)[:, width - n]  # n scores or more reach it
-        least = np.maximum(least, np.finfo(scores.dtype).min)
+        least = np.maximum(least - margin, np.finfo(scores.dtype).min, dtype=scores.dtype)
         found = np.flatnonzero(scores >= least[:, None])
     else:
         found = np.flatnonzero(scores > -np.inf)
-    row, column = np.divmod(found, n_columns)
-    order = np.lexsort((-scores[row, column], row))  # stable
+    return np.divmod(found, n_columns)
+
+
+def ordered(
+    scores: np.ndarray, row: np.ndarray, column: np.ndarray, n_rows: int, n: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what `largest` does, given some scores, (n_scores,), by row and column."""
+    order = np.lexsort((-scores, row))  # stable
     row, column = row[order], column[order]
-    place = np.arange(len(row)) - np.searchsorted(row, np.arange(len(scores)))[row]
+    place = np.arange(len(row)) - np.searchsorted(row, np.arange(n_rows))[row]
     is_kept = place < n
     return row[is_kept], place[is_kept], column[is_kept]
 
@@ -52,7 +71,10 @@ def largest(scores: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray, np.ndar
 def side_by_side(
     function: Callable[[Block], Result], blocks: Iterable[Block], n_threads: int
 ) -> Iterator[Result]:
-    """Yield the function's result for each block, in order; about n_threads blocks are held."""
+    """Apply a function to blocks in parallel and yield the results in order.
+
+    At most about n_threads blocks are in memory.
+    """
     with ThreadPoolExecutor(n_threads) as threads:
         waiting = deque()
         for block in blocks:
@@ -64,7 +86,7 @@ def side_by_side(
 
 
 class Lists:
-    """The base of candidate lists and training examples."""
+    """Base class of candidate lists and training examples."""
 
     user: np.ndarray  # int32 (n_rows,): the rows of a user are contiguous
 

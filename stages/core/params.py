@@ -1,5 +1,7 @@
-"""Read params.yaml strictly: an unknown key, a wrong type or a value out of range stops the stage
-with one line that contains the key, the value and what is allowed.
+"""Reads params.yaml strictly.
+
+An unknown key, a wrong type or a value out of range stops the stage with one line that has the key,
+the value and what is allowed.
 """
 
 import difflib
@@ -19,13 +21,15 @@ from ruamel.yaml.error import YAMLError
 
 FILE = Path("params.yaml")
 SECTIONS = ("data", "split", "als", "sources", "candidates", "features", "ranker", "baselines")
-SECTIONS += ("evaluate", "spark")
+SECTIONS += ("evaluate", "everyone", "spark")
 RENAMED = {"spark.alive_windows": "candidates.alive_windows"}  # old dotted key -> new one
 
 
 class Strict(BaseModel):
-    """The base of every section: no unknown keys, no conversions, no NaN. Subclasses give every
-    number a range, because libraries crash or stall beyond theirs, and no field a default.
+    """Base class of all sections: no unknown keys, no conversions, no NaN.
+
+    In subclasses every number has a range, because libraries crash or stall on extreme values, and
+    no field has a default, because DVC cannot see defaults in code.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -39,7 +43,7 @@ class Strict(BaseModel):
 
 
 def kind_of(fold: str) -> str:
-    """Return what the fold is for: test, validation or label."""
+    """Return the kind of a fold: test, validation or label."""
     return fold.partition("_")[0]
 
 
@@ -49,10 +53,10 @@ def is_judged(fold: str) -> bool:
 
 
 class SharedParams(Strict):
-    """The keys outside the sections, which several stages read."""
+    """Top-level keys that several stages read."""
 
     seed: int = Field(ge=0, le=2**31 - 1)  # of ALS, the rankers, the samples and the bootstrap
-    threads: int = Field(ge=0, le=256)  # 0 = every core the process may use; never changes a byte
+    threads: int = Field(ge=0, le=256)  # 0: all cores that the process may use; changes no result
     folds: list[str]  # consecutive windows, the latest first; see core.folds
 
     @field_validator("folds")
@@ -70,7 +74,7 @@ class SharedParams(Strict):
 
     @property
     def n_threads(self) -> int:
-        """Threads to use, at least 1."""
+        """Number of threads to use, at least 1."""
         has_affinity = hasattr(os, "sched_getaffinity")  # not on macOS
         n_cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
         return self.threads or n_cores
@@ -80,7 +84,10 @@ Section = TypeVar("Section", bound=BaseModel)
 
 
 def section(name: str, model: type[Section]) -> Section:
-    """Return a section, such as als or sources.item_knn; InputError with one line per finding."""
+    """Return a section, such as als or sources.item_knn.
+
+    Raises InputError with one line per invalid key.
+    """
     values = look_up(_load(), name)
     if values is None:
         raise InputError(f"{FILE}: the section {name} is missing")
@@ -104,7 +111,7 @@ def _load() -> dict:
 
 
 def parse_yaml(text: bytes, where: str) -> object:
-    """Return what the text holds; InputError, which starts with `where`, if it is not YAML."""
+    """Parse YAML. Raises InputError that starts with `where` if the text is invalid."""
     try:
         return YAML(typ="safe").load(text)
     except (YAMLError, ValueError) as error:
@@ -126,7 +133,7 @@ def _parsed(text: bytes) -> dict:
 
 
 def unknown(names: Iterable[object], known: Iterable[str]) -> str | None:
-    """Return what to say about the first name that is not known, None without one."""
+    """Return a message about the first unknown name, or None if all are known."""
     for name in names:
         if name not in known:
             close = difflib.get_close_matches(str(name), known, n=1)
@@ -144,8 +151,8 @@ def _validated(values: object, model: type[Section], place: list[str]) -> Sectio
 
 
 def _line(error: dict, values: object, place: list[str]) -> str:
-    """Return one line for one finding of pydantic: key, value, what is allowed."""
-    for part in error["loc"]:  # not in the file: the member of a union, the number of a setting
+    """Return one line for one error of pydantic: key, value, what is allowed."""
+    for part in error["loc"]:  # skips parts that are not in the file, such as members of a union
         if part in values if isinstance(values, dict) else isinstance(values, list):
             place, values = [*place, str(part)], values[part]
     message = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
@@ -153,26 +160,26 @@ def _line(error: dict, values: object, place: list[str]) -> str:
         return f"{'.'.join([*place, error['loc'][-1]])} is missing"
     if error["type"] == "unknown":
         return ".".join([*place, message])
-    if error["type"] == "value_error" and not error["loc"]:  # of several keys, in the message
+    if error["type"] == "value_error" and not error["loc"]:  # the message contains several keys
         return message
     return f"{'.'.join(place)} is {shown(error['input'])}: {message}"
 
 
 def _remember(key: str, value: object) -> None:
-    """Compare this value with the file before each output and at the end of the script."""
+    """Register a check that the value in the file stays the same until the script ends."""
     if script.checks is not None:
         script.checks.append(partial(_check_unchanged, key, value))
 
 
 def _check_unchanged(key: str, value: object) -> None:
-    """Raise InputError if the value is another one now, which DVC would record."""
+    """Raise InputError if the value in the file has changed, because DVC would record it."""
     for name, before, after in changes(key, value, look_up(_load(), key)):
         what = f"{name} was {shown(before)} when it was read, and is {shown(after)} now"
-        raise InputError(f"{FILE}: {what}; the outputs are not kept, run it again")
+        raise InputError(f"{FILE}: {what}; the outputs were discarded, run it again")
 
 
 def shown(value: object) -> str:
-    """Return Python's repr of the value, at most 200 characters."""
+    """Return the repr of a value, at most 200 characters."""
     text = repr(value)
     return text if len(text) <= 200 else f"{text[:197]}..."
 
@@ -193,7 +200,7 @@ def look_up(tree: dict, dotted: str) -> object:
 
 
 def changes(key: str, before: object, after: object) -> list[tuple[str, object, object]]:
-    """Return (dotted key, old, new value) of every leaf that differs; an absent value is None."""
+    """Return (dotted key, old value, new value) of every changed leaf; None if it is missing."""
     old, new = leaves(before, f"{key}."), leaves(after, f"{key}.")
     pairs = [(name, old.get(name), new.get(name)) for name in {**old, **new}]
     return [pair for pair in pairs if pair[1] != pair[2]]

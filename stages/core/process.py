@@ -1,10 +1,10 @@
-"""Set up the process of a script. Imported first: libraries read these settings when they load.
+"""Sets up the process of a script. Import it first: libraries read these settings when they load.
 
-1. BLAS: kernels and numbers of threads add up in different orders, so the last bits of ALS would
-   differ, and the ranker would train other models. We pin one OpenBLAS kernel and one thread, and
-   switch off numpy's own vector code beyond AVX2.
-2. OpenMP: waiting threads sleep early. Spinning ones made LightGBM five times slower on 2 cores.
-3. DVC: a stage ends when its dvc is killed. It could overwrite the outputs of a later run.
+1. BLAS: the order of additions depends on the kernel and the number of threads, so the last bits of
+   ALS, and then the rankers, would differ. We pin one OpenBLAS kernel and one thread, and switch
+   off numpy's own vector code beyond AVX2.
+2. OpenMP: waiting threads sleep early. Spinning threads made LightGBM five times slower on 2 cores.
+3. DVC: a stage ends when its dvc is killed, because it could overwrite outputs of a later run.
 """
 
 import contextlib
@@ -21,13 +21,16 @@ PROMISED_KERNEL = "Haswell"  # the OpenBLAS kernel of the published results
 
 
 def kernel_for(cpuinfo: str) -> str | None:
-    """Return the kernel to pin, given /proc/cpuinfo; None for processors without AVX2 and FMA."""
+    """Return the kernel to pin, or None for processors without AVX2 and FMA.
+
+    cpuinfo  the text of /proc/cpuinfo
+    """
     flags = re.search(r"^flags\s*:(.*)$", cpuinfo, re.MULTILINE)
     return PROMISED_KERNEL if flags and {"avx2", "fma"} <= {*flags[1].split()} else None
 
 
 def kernel_note() -> str | None:
-    """Return one line if results may differ from the published ones in their last bits."""
+    """Return a warning if the last bits of results may differ from the published, else None."""
     if KERNEL and KERNEL.lower() == PROMISED_KERNEL.lower():
         return None
     what = f"the BLAS kernel is {KERNEL or 'not pinned on this machine'}, not {PROMISED_KERNEL}"
@@ -35,14 +38,14 @@ def kernel_note() -> str | None:
 
 
 def script_name() -> str:
-    """Return what each line on stdout and stderr starts with."""
+    """Return the script's name, which starts each line on stdout and stderr."""
     return Path(sys.argv[0]).stem
 
 
 def show_error(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
-    """Show an interrupt during imports in one line, and all else as Python does."""
+    """Show an interrupt during imports in one line, and other exceptions as Python does."""
     if issubclass(kind, KeyboardInterrupt):
         print(f"{script_name()}: interrupted; no half-written output is left", file=sys.stderr)
         os._exit(130)
@@ -50,8 +53,10 @@ def show_error(
 
 
 def end_with_dvc() -> None:
-    """End this process when dvc ends, which is its parent, or its grandparent behind a shell. If
-    dvc has ended before we look, our parent is a process of another group.
+    """End this process when dvc ends.
+
+    dvc is the parent, or the grandparent behind a shell. If dvc has already ended, the parent
+    belongs to another process group.
     """
     import psutil
 
@@ -74,7 +79,7 @@ sys.excepthook = show_error
 if "DVC_STAGE" in os.environ:
     end_with_dvc()
 
-CPUINFO = Path("/proc/cpuinfo")  # Linux only
+CPUINFO = Path("/proc/cpuinfo")  # only on Linux
 KERNEL = os.environ.get("OPENBLAS_CORETYPE")  # some machines need another one
 KERNEL = KERNEL or kernel_for(CPUINFO.read_text(encoding="utf-8") if CPUINFO.exists() else "")
 if KERNEL:

@@ -1,4 +1,4 @@
-"""Run a script: errors in one line, outputs that appear whole or not at all."""
+"""Runs a script: errors take one line, and outputs appear completely or not at all."""
 
 import contextlib
 import inspect
@@ -14,22 +14,23 @@ import psutil
 
 
 class InputError(ValueError):
-    """Bad input. The message has a line per finding: the place, the value, what would be right."""
+    """Invalid input. The message has a line per error: place, value and what would be right."""
 
 
-checks: list[Callable[[], None]] | None = None  # of the running script; None if none runs
+checks: list[Callable[[], None]] | None = None  # checks of the running script; None: no script
 
 
 def check_outputs_may_stay() -> None:
-    """Raise if no output of this run may be kept. Called before each output takes its place."""
+    """Run all checks, which raise if outputs must be discarded. Called before each output."""
     for check in checks or ():
         check()
 
 
 def run_script(main: Callable[..., None]) -> None:
-    """Run main(), or main(arguments) if it takes the arguments of the command line. Bad input, a
-    full disk, a missing file or too little memory end in one line on stderr and exit code 1, an
-    interrupt in exit code 130. A bug keeps its traceback.
+    """Run main(), or main(arguments) if it accepts command-line arguments.
+
+    Invalid input, a full disk, a missing file or too little memory cause one line on stderr and
+    exit code 1. An interrupt causes exit code 130. A bug keeps its traceback.
     """
     global checks
     checks = []
@@ -54,13 +55,13 @@ def run_script(main: Callable[..., None]) -> None:
 
 
 def message_of(error: Exception) -> str | None:
-    """Return what to tell users of an error; None of a bug."""
+    """Return a line for users about an error, or None if the error is a bug."""
     if isinstance(error, InputError):
         return str(error)
     if isinstance(error, OSError) and error.filename:
-        path = error.filename2 or error.filename  # of two, the one to be written
+        path = error.filename2 or error.filename  # the second one is the file to write
         return f"{path}: {error.strerror}"
-    if isinstance(error, OSError | MemoryError) or str(error) == "std::bad_alloc":  # of LightGBM
+    if isinstance(error, OSError | MemoryError) or str(error) == "std::bad_alloc":  # from LightGBM
         return f"{type(error).__name__}: {' '.join(str(error).split())}"
     return None
 
@@ -73,17 +74,25 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def is_other_process(pid: int) -> bool:
+    """Return whether a process other than this one still runs under the number."""
+    try:
+        return pid != os.getpid() and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 @contextlib.contextmanager
 def whole(path: Path, *, is_folder: bool = False) -> Iterator[Path]:
-    """Give the block a temporary path, which becomes `path` if the block succeeds.
+    """Provide a temporary path, which is renamed to `path` if the block succeeds.
 
-    It is removed if the block fails, or by the next writer of `path` if the process is killed.
+    It is removed if the block fails. If the process is killed, the next writer of path removes it.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(f".{path.name}.*.tmp"):
         pid = left.name.split(".")[-2]
-        if pid.isdecimal() and (int(pid) == os.getpid() or not psutil.pid_exists(int(pid))):
+        if pid.isdecimal() and not is_other_process(int(pid)):
             remove(left)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     old = path.with_name(f".{path.name}.old.{os.getpid()}.tmp")
@@ -107,10 +116,10 @@ def whole(path: Path, *, is_folder: bool = False) -> Iterator[Path]:
 
 
 def whole_folder(path: Path) -> contextlib.AbstractContextManager[Path]:
-    """Do the same for a folder, which replaces an earlier one with all its content."""
+    """Do the same for a folder, which replaces an earlier folder with all its content."""
     return whole(path, is_folder=True)
 
 
 def report(line: str) -> None:
-    """Print one line on stdout: a count that users should know."""
+    """Print one line on stdout that users should read, such as a count of dropped rows."""
     print(f"{process.script_name()}: {line}", flush=True)

@@ -1,36 +1,34 @@
-"""The tables that every data source is turned into, and that everything after `ingest` reads.
+"""The tables that `ingest` makes from every data source and that all later stages read.
 
 data/tables/
 interactions.parquet   one row per interaction, in time order
     user int32, item int32  row numbers in users.parquet and items.parquet
     is_positive bool        data.positive holds
-    strength uint8          0 where not positive, 1 for a positive, 2 to 4 for stronger feedback
-    week int16              only in sources that come in weeks: 0 is the oldest; the schema's
-                            metadata has their number, n_weeks, and may have weeks, JSON:
-                            start and part of each, as in data/split/windows.csv
-    is_test bool            only in sources with a test file: True in its rows, which come last
-    timestamp int64         only in sources that tell the time: seconds since 1970, ascending, but
-                            for the rows of a test file, which come last
+    strength uint8          0 if not positive, 1 for a positive, 2 to 4 for stronger feedback
+    week int16              only if the source has weeks; 0 is the oldest. The schema metadata has
+                            n_weeks, the number of weeks, and may have weeks, JSON: start and part
+                            of each, as in data/split/windows.csv
+    is_test bool            only if the source has a test file: True for its rows, which come last
+    timestamp int64         only if the source has times: seconds since 1970, ascending, except that
+                            the rows of a test file come last
     CHANNELS                only those that the source has, for the family `channels`:
                             like, share, bookmark, dislike, click_on_author, open_comments bool;
-                            timespent uint8, seconds, 255 at most; place, platform, agent uint8: a
-                            code of the value (how many others occurred before it), 255 if unknown;
-                            the schema's metadata `levels`, JSON, has the values of each by code
+                            timespent uint8, seconds, at most 255; place, platform, agent uint8:
+                            codes in order of first occurrence, 255 if unknown. The schema metadata
+                            `levels`, JSON, has the values of each by code
 users.parquet          one row per user that occurs in the interactions, ascending by user_id
-    user_id                 the source's dtype
-    …                       one column per user feature: float32 (float64 where that would round) is
-                            a number, dictionary<int32, string> a category
-items.parquet          the same for items: item_id and the item features; of the source `table` also
-                       items of its metadata that no interaction has
-item_tags.npz          scipy CSR float32 (n_items, n_tags): the groups an item belongs to (its
-                            author, its genres); each row sums to 1 or is empty
-item_embeddings.npy    float32 (n_items, width); a row of NaN for an item without one
-item_published.npy     float64 (n_items,): when the item was published, seconds since 1970, NaN if
-                       unknown. Only in sources that tell it
-item_titles.parquet    title string, a row per item: what people call it. No column where the
-                            source has none. A file of its own, since a title is no feature
-item_published.npy     float64 (n_items,): seconds since 1970 from which on the item existed, NaN if
-                       unknown. No file where the source does not tell
+    user_id                 dtype of the source
+    …                       one column per user feature: numbers are float32 (float64 if float32
+                            would round), categories are dictionary<int32, string>
+items.parquet          the same for items: item_id and the item features. The source `table` also
+                       has items without interactions
+item_tags.npz          scipy CSR float32 (n_items, n_tags): groups that the item belongs to, such as
+                       its author or genres; each row sums to 1 or is empty
+item_embeddings.npy    float32 (n_items, width); NaN for an item without an embedding
+item_titles.parquet    title string, a row per item, for people; no column if the source has none.
+                       It is a separate file because a title is not a feature
+item_published.npy     float64 (n_items,): seconds since 1970 from which the item existed, NaN if
+                       unknown; no file if the source does not have it
 """
 
 import zipfile
@@ -62,13 +60,13 @@ RECOMMENDATIONS = "data/recommendations/{fold}.parquet"  # see recommend.py
 
 
 def channels_of(names: Iterable[str]) -> list[str]:
-    """Return which of these columns are feedback channels."""
+    """Return the feedback channels among these columns."""
     return [name for name in names if name in CHANNELS]
 
 
 @dataclass(frozen=True)
 class Tables:
-    """What a reader returns; see the module's docstring. None where the source has none."""
+    """The tables that a reader returns; see the module docstring. None if the source has none."""
 
     interactions: pa.Table
     users: pa.Table
@@ -80,7 +78,7 @@ class Tables:
 
 
 def write(tables: Tables) -> None:
-    """Write the tables, all of them or none."""
+    """Write all tables or none."""
     with whole_folder(FOLDER) as folder:
         titles = {} if tables.item_titles is None else {"title": tables.item_titles}
         write_parquet(folder / INTERACTIONS.name, tables.interactions)
@@ -94,35 +92,37 @@ def write(tables: Tables) -> None:
 
 
 def arrays_of(matrix: sparse.csr_array) -> dict[str, np.ndarray]:
-    """Return what scipy.sparse.load_npz takes for this matrix."""
+    """Return the arrays that scipy.sparse.load_npz expects for this matrix."""
     parts = {name: getattr(matrix, name) for name in ("data", "indices", "indptr", "shape")}
     return {"format": np.array(b"csr"), "_is_array": np.array(True), **parts}
 
 
 def write_utf8(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
+    """Write a text file completely or not at all."""
     with whole(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_parquet(path: Path, table: pa.Table) -> None:
-    """Write a parquet file, whole or not at all, the same bytes for the same table."""
+    """Write a parquet file completely or not at all, with the same bytes for the same table."""
     with whole(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")
 
 
 def write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write arrays as numpy.load reads them, whole or not at all, always with the same bytes. Those
-    of numpy.savez depend on Python, those of scipy.sparse.save_npz on a library for compression.
+    """Write arrays for numpy.load completely or not at all, always with the same bytes.
+
+    We do not use numpy.savez and scipy.sparse.save_npz, because their bytes depend on the versions
+    of Python and of a compression library.
     """
     with whole(path) as temporary, zipfile.ZipFile(temporary, "w") as file:
         for name, values in arrays.items():
             entry = zipfile.ZipInfo(f"{name}.npy")
-            entry.file_size = np.asarray(values).nbytes  # beyond 2 GB it takes the extension
+            entry.file_size = np.asarray(values).nbytes  # beyond 2 GB, zip needs an extension
             with file.open(entry, "w") as written:
                 np.lib.format.write_array(written, np.asarray(values), allow_pickle=False)
 
 
 def read_tags(items: np.ndarray) -> sparse.csr_array:
-    """Return the tags of these rows of items.parquet: CSR float32 (len(items), n_tags)."""
+    """Read the tags of these rows of items.parquet: CSR float32 (len(items), n_tags)."""
     return sparse.csr_array(sparse.load_npz(TAGS))[items]

@@ -1,4 +1,4 @@
-"""Top-k lists: cut from scored candidates, compared with the relevant items of a target window."""
+"""Top-k lists: cut them from scored candidates, and compare them with the relevant items."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +23,12 @@ MODEL_LISTS = pa.schema({"model": pa.string(), "number": pa.int16(), **COLUMNS})
 class EvaluateParams(Strict):
     """Parameters of the evaluation."""
 
-    k: int = Field(ge=1, le=1000)  # length of the lists, and cut-off of every metric
+    k: int = Field(ge=1, le=1000)  # length of the lists and cut-off of the metrics
     n_resamples: int = Field(ge=100, le=1_000_000)  # bootstrap resamples of users
 
 
 def check_length(k: int, per_source: int) -> None:
-    """Raise InputError where the lists of ALS alone would end before k, which lowers its MAP."""
+    """Raise InputError if k exceeds per_source: ALS lists would be too short, with a lower MAP."""
     if k > per_source:
         raise InputError(
             f"params.yaml: evaluate.k is {k}: must be at most candidates.per_source ({per_source})"
@@ -45,8 +45,9 @@ class TopLists:
     score: np.ndarray  # float32
 
     def hits(self, target: Target, judged: np.ndarray, k: int) -> np.ndarray:
-        """Return whether the item at each rank is relevant, bool (len(judged), k), for the users
-        `judged`: int, rows of users.parquet, ascending.
+        """Return whether the item at each rank is relevant, bool (len(judged), k).
+
+        judged  users, rows of users.parquet, ascending
         """
         hits = np.zeros((len(judged), k), dtype=bool)
         rows = np.flatnonzero(np.isin(self.user, judged))
@@ -56,8 +57,9 @@ class TopLists:
 
 
 def top_k(user: np.ndarray, item: np.ndarray, score: np.ndarray, k: int) -> TopLists:
-    """Return the k rows of each user with the largest score; ties keep the order of the rows. The
-    rows of a user are contiguous.
+    """Return the k rows of each user with the largest scores; ties keep the order of the rows.
+
+    The rows of a user must be contiguous.
     """
     starts, group = starts_of(user), group_of(user)
     row = list_of_row(group)
@@ -70,8 +72,10 @@ def top_k(user: np.ndarray, item: np.ndarray, score: np.ndarray, k: int) -> TopL
 
 
 def rows_of(users: np.ndarray, found: Retrieved, items: np.ndarray) -> TopLists:
-    """Return retrieved items as rows, -1 left out. users: int32 (n_users,), rows of users.parquet;
-    items: int32, the rows of items.parquet of the items in `found`
+    """Convert retrieved items to top-k lists. Empty places (item -1) are left out.
+
+    users  int32 (n_users,), rows of users.parquet
+    items  int32 (n_items,), the row of items.parquet of each item in `found`
     """
     row, place = np.nonzero(found.item >= 0)
     item, score = items[found.item[row, place]], found.score[row, place].astype(np.float32)
@@ -79,7 +83,7 @@ def rows_of(users: np.ndarray, found: Retrieved, items: np.ndarray) -> TopLists:
 
 
 def concatenate(parts: list[TopLists]) -> TopLists:
-    """Return the lists of all parts, one part after the other."""
+    """Concatenate the lists of all parts."""
     return TopLists(*(np.concatenate([getattr(part, of) for part in parts]) for of in COLUMNS))
 
 

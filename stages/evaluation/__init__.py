@@ -1,1 +1,1 @@
-"""Top-k lists and what they are worth: metrics, intervals and pictures."""
+"""Evaluation of top-k lists: metrics, intervals, tables and pictures."""

@@ -1,8 +1,8 @@
-"""The bootstrap over users: 95 % intervals of means over lists.
+"""Bootstrap over users: 95 % intervals of means over lists.
 
-A user may have several lists, and the lists of one user are alike. The bootstrap therefore draws
-users with replacement, each with all their lists (a cluster bootstrap: Efron and Tibshirani 1993,
-chapters 8, 13 and 16).
+A user may have several lists, which are correlated. Therefore the bootstrap draws users with
+replacement, each with all their lists (a cluster bootstrap: Efron and Tibshirani 1993, chapters 8,
+13 and 16).
 """
 
 import math
@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-FEWEST_USERS = 10  # fewer have no interval: with one user, every resample is the same
-CELLS_AT_ONCE = 200_000  # drawn users, so that a block of resamples fits into the CPU cache
+FEWEST_USERS = 10  # with fewer users there is no interval: with one, all resamples are equal
+CELLS_AT_ONCE = 200_000  # number of drawn users such that a block of resamples fits the CPU cache
 
 
 class Interval(NamedTuple):
-    """A mean over n values and its 95 % interval, which is NaN where there are too few users."""
+    """A mean over n values and its 95 % interval, which is NaN if there are too few users."""
 
     value: float
     low: float
@@ -34,19 +34,20 @@ def bootstrap(
 ) -> dict[str, float]:
     """Return the percentile interval and the p-value of the mean of `difference`.
 
-    With seed_sd the interval covers the seeds of both rankers, too: normal noise with this standard
+    With seed_sd, the interval also covers the seeds of the rankers. Normal noise with this standard
     deviation is added to each resampled mean, because variances of independent sources add up
     (Bouthillier et al. 2021, Accounting for Variance in Machine Learning Benchmarks). Nothing is
-    added where all differences are 0.
+    added if all differences are 0.
 
-    difference  float (n_lists,): one model's value minus the other's for the same list (paired)
+    difference  float (n_lists,): one model's value minus the other's for the same list
     user        int (n_lists,): the user of the list
-    seed_sd     standard deviation over seeds of the mean, without what they do to each list by
-                itself (see seed_variance); 0 without seeds, NaN where it is unknown
-    Returns ci95_low, ci95_high: 2.5 % and 97.5 % of the resampled means; p_value: two-sided, twice
-    the smaller share of resampled means on either side of zero, counting the observed one, at most
-    1; min_detectable: the difference that a test at 5 % detects with 80 % power, which is 2.8 =
-    1.96 + 0.84 standard errors. All are NaN where there are fewer than FEWEST_USERS users.
+    seed_sd     standard deviation of the mean over seeds, without the effects of seeds on single
+                lists (see seed_variance); 0 for models without seeds, NaN if it is unknown
+    Returns ci95_low and ci95_high, the 2.5 % and 97.5 % quantiles of the resampled means; p_value,
+    two-sided: twice the smaller share of resampled means on either side of zero, counting the
+    observed one, at most 1; min_detectable, the difference that a test at the 5 % level detects
+    with 80 % power: 2.8 = 1.96 + 0.84 standard errors. All are NaN with fewer than FEWEST_USERS
+    users.
     """
     users, row = np.unique(user, return_inverse=True)
     if len(users) < FEWEST_USERS:
@@ -67,12 +68,12 @@ def bootstrap(
 
 
 def seed_variance(values: np.ndarray, window: np.ndarray) -> tuple[float, float]:
-    """Estimate the variance of a mean over lists over seeds of the ranker, and the part of it that
-    comes from effects on all lists of a window. As a difference of estimates that can be below 0.
+    """Estimate the variance over seeds of a mean over lists, and the part common to all lists.
 
-    Each window has models of its own, so the variances of their shares add up. The bootstrap over
-    users covers what the seeds do to each list by itself; with two crossed factors this would count
-    twice (Owen 2007, The pigeonhole bootstrap).
+    The common part is caused by effects on all lists of a window. It is a difference of estimates,
+    so it can be negative. Each window has its own models, so the variances of windows add up. The
+    bootstrap over users already covers effects of seeds on single lists, which would otherwise
+    count twice (Owen 2007, The pigeonhole bootstrap).
 
     values  float64 (n_lists, n_halves): a metric of the list, ranked by each half of the models
     window  int (n_lists,)
@@ -83,14 +84,14 @@ def seed_variance(values: np.ndarray, window: np.ndarray) -> tuple[float, float]
 
 
 def resampled_means(of_user: np.ndarray, n_resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """Return the mean over the lists of n_users drawn users, for each resample.
+    """Return the mean over the lists of n_users drawn users for each resample.
 
-    of_user  float64 (n_users, 2): the sum of the user's differences, and the number of lists
+    of_user  float64 (n_users, 2): sum of the user's differences, and number of lists
     Returns float64 (n_resamples,).
     """
     n_users, means = len(of_user), np.empty(n_resamples)
     distinct, counts = np.unique(of_user, axis=0, return_counts=True)
-    is_crowded = 6 * len(distinct) < n_users  # then it is cheaper to draw how often each occurs
+    is_crowded = 6 * len(distinct) < n_users  # then drawing counts is cheaper
     sums, sizes = distinct.T if is_crowded else np.repeat(distinct, counts, axis=0).T.copy()
     step = max(1, CELLS_AT_ONCE // len(sums))
     for start in range(0, n_resamples, step):
@@ -108,9 +109,9 @@ def resampled_means(of_user: np.ndarray, n_resamples: int, rng: np.random.Genera
 def intervals(
     columns: Mapping[str, np.ndarray], user: np.ndarray, n_resamples: int, seed: int, n_threads: int
 ) -> dict[str, Interval]:
-    """Return the mean of each column with its interval. A column without a value is left out.
+    """Return the mean of each column with its interval. Columns without values are left out.
 
-    columns  name -> float (n_lists,), NaN for a list that does not count; user int (n_lists,)
+    columns  name -> float (n_lists,), NaN for lists that do not count; user  int (n_lists,)
     """
 
     def interval(values: np.ndarray) -> Interval:

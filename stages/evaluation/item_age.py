@@ -1,4 +1,4 @@
-"""Results by the age of the item: by how many interactions it has in the history of the fold."""
+"""Results by age of the item, which is its number of interactions in the history of the fold."""
 
 from collections.abc import Mapping
 
@@ -19,9 +19,9 @@ def by_item_age(
 ) -> pd.DataFrame:
     """Return a row for each age and each list of a fold with a relevant item of this age.
 
-    Only the relevant items of the age count; ranks are those in the full list. Columns: age;
-    n_relevant; for every model map_MODEL: AP@k, the sum divided by min(k, n_relevant), and
-    recall_MODEL: hits / n_relevant.
+    Only relevant items of this age count; ranks are those in the full list. Columns: age;
+    n_relevant; for every model map_MODEL, which is AP@k with the denominator min(k, n_relevant),
+    and recall_MODEL, which is hits / n_relevant.
     """
     counts = np.bincount(history.item, minlength=history.n_items)
     of_pair = np.append(counts, 0)[history.item_of(target.item)]  # -1 reads the 0 appended
@@ -40,9 +40,10 @@ def by_item_age(
 
 
 def item_age_table(of_folds: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Return the content of metrics/tables/item_age.csv from by_item_age of every judged fold: a
-    row for each kind and age, where fold is `all`, then for each fold and age. Metrics are means
-    over the lists, NaN without one.
+    """Return the content of metrics/tables/item_age.csv from by_item_age of every judged fold.
+
+    There is a row for each kind and age (fold is `all`), then for each fold and age. Metrics are
+    means over lists, NaN without lists.
     """
     of_all = [of.assign(kind=kind_of(fold), fold=fold) for fold, of in of_folds.items()]
     pooled = [of.assign(fold="all") for of in of_all]

@@ -1,4 +1,4 @@
-"""Judged lists: the top k of every model against the target window, per fold and pooled.
+"""Judged lists: hits of the top k of every model in the target window, per fold and pooled.
 
 A list is a user in a judged fold with at least one relevant item in the target window. A user can
 have a list in several folds.
@@ -16,49 +16,55 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from evaluation.beyond_accuracy import diversity, membership, percentiles, popularity
+
 HEAD = 0.1  # share of the catalogue, by positives in the history, that counts as popular
 
 
 @dataclass(frozen=True)
 class Judged:
-    """The lists of one fold, or of several folds one after the other, with the hits of every model.
-    Counts are int64 (n_lists,); hits are model -> bool (n_lists, k), whether the item at each rank
-    is relevant, of ALS and the hybrid first, then of the baselines.
+    """The lists of one or more folds, one fold after the other, with the hits of every model.
+
+    Counts are int64 (n_lists,). Hits are model -> bool (n_lists, k): whether the item at each rank
+    is relevant. ALS and the hybrid come first, then the baselines.
     """
 
     user: np.ndarray  # int32 (n_lists,): rows of users.parquet, ascending within a fold
     window: np.ndarray  # the target window of the list's fold
-    n_positives: np.ndarray  # in the history of the list's fold; 0 for a cold user
+    n_positives: np.ndarray  # positives in the history of the list's fold; 0 for a cold user
     n_relevant: np.ndarray  # relevant items, at least 1
     n_known: np.ndarray  # relevant items that the history contains
     n_popular: np.ndarray  # relevant items in the HEAD of the catalogue
     n_candidates: np.ndarray
     n_found: np.ndarray  # relevant items among the candidates
-    n_found_by_als: np.ndarray  # and among the first 100 of ALS
+    n_found_by_als: np.ndarray  # relevant items among the first 100 candidates of ALS
     hits: dict[str, np.ndarray]
-    popular_hits: dict[str, np.ndarray]  # for relevant items in the HEAD only
-    half_hits: dict[str, np.ndarray]  # of each half of the models of the hybrid, by number
-    # all, warm or cold -> model -> share of the items, new ones included, in at least one list,
-    # averaged over the folds; `all` includes the lists of users who are not judged
+    popular_hits: dict[str, np.ndarray]  # hits for relevant items in the HEAD only
+    half_hits: dict[str, np.ndarray]  # hits of each half of the hybrid's models, by number
+    # for ALS and the hybrid, float64 (n_lists,), see evaluation.beyond_accuracy
+    popularity: dict[str, np.ndarray]
+    diversity: dict[str, np.ndarray]
+    # all, warm or cold -> model -> share of the items, including new ones, in at least one list,
+    # averaged over folds; `all` includes lists of users without a relevant item
     coverage: dict[str, dict[str, float]]
-    n_items: int  # that the history knows, of the first fold if there are several
+    n_items: int  # items in the history, of the first fold if there are several
 
     @property
     def is_cold(self) -> np.ndarray:
-        """bool (n_lists,)."""
+        """Which lists belong to cold users, bool (n_lists,)."""
         return self.n_positives == 0
 
     @property
     def baselines(self) -> list[str]:
-        """The models other than ALS and the hybrid."""
+        """Names of the models other than ALS and the hybrid."""
         return [name for name in self.hits if name not in ("als", "hybrid")]
 
     def ap(self, model: str) -> np.ndarray:
-        """AP@k of every list, float64 (n_lists,)."""
+        """Return AP@k of every list, float64 (n_lists,)."""
         return metrics.average_precision(self.hits[model], self.n_relevant)
 
     def warm_and_cold(self) -> dict[str, "Judged"]:
-        """The lists of warm and of cold users, without a group that has none."""
+        """Return the lists of warm and of cold users, without empty groups."""
         return {
             group: _joined([self], rows, dict.fromkeys(("all", group), self.coverage[group]))
             for group, rows in (("warm", ~self.is_cold), ("cold", self.is_cold))
@@ -73,27 +79,33 @@ def judge(
     halves: list[TopLists],
     counts: np.ndarray,
     k: int,
-    is_popular: np.ndarray | None = None,
+    vectors: np.ndarray | None = None,
+    positives: np.ndarray | None = None,
 ) -> Judged:
     """Return the judged lists of one fold.
 
-    models      the lists of ALS and the hybrid first, then of the baselines
-    halves      the lists of each half of the models of the hybrid
-    counts      see candidate_counts
-    is_popular  bool (n_items,), needed where `history` is only a part of the fold's
+    models     lists of ALS and the hybrid, then of the baselines
+    halves     lists of the hybrid by each half of its models, for seed_sd; may be empty
+    counts     the result of candidate_counts
+    vectors    float32 (n_items, d), embeddings of length 1 or 0. Without them, popularity and
+               diversity are left out
+    positives  int (n_items,), needed if `history` is only a part of the fold's history
     """
     users, n_relevant = np.unique(target.user, return_counts=True)
     row = np.searchsorted(users, target.user)
     item = history.item_of(target.item)
     # a part of a history has no new items, but does not have every exposure either
-    is_known = history.is_known if is_popular is None else np.ones(history.n_items, dtype=bool)
-    if is_popular is None:
-        is_popular = head(np.bincount(history.positives.indices, minlength=history.n_items))
-    is_popular = is_popular[item] & (item >= 0)
+    is_known = history.is_known if positives is None else np.ones(history.n_items, dtype=bool)
+    if positives is None:
+        positives = np.bincount(history.positives.indices, minlength=history.n_items)
+    is_popular = head(positives)[item] & (item >= 0)
     popular = Target(
         target.users, target.user[is_popular], target.item[is_popular], target.strength[is_popular]
     )
     n_positives = history.n_positives_of(users)
+    looks = {} if vectors is None else {name: models[name] for name in ("als", "hybrid")}
+    inside = {name: membership(lists, users, history) for name, lists in looks.items()}
+    percentile = percentiles(positives, is_known) if inside else None
     groups = {"all": None, "warm": users[n_positives > 0], "cold": users[n_positives == 0]}
     return Judged(
         user=users,
@@ -108,6 +120,8 @@ def judge(
         hits={name: lists.hits(target, users, k) for name, lists in models.items()},
         popular_hits={name: lists.hits(popular, users, k) for name, lists in models.items()},
         half_hits={str(n): lists.hits(target, users, k) for n, lists in enumerate(halves)},
+        popularity={name: popularity(of, percentile) for name, of in inside.items()},
+        diversity={name: diversity(of, vectors) for name, of in inside.items()},
         coverage={
             name: {model: coverage(lists, of, history.n_items) for model, lists in models.items()}
             for name, of in groups.items()
@@ -117,22 +131,24 @@ def judge(
 
 
 def head(popularity: np.ndarray) -> np.ndarray:
-    """Return the HEAD of the items with a positive, and ties with its last item: bool (n_items,).
+    """Return which items are popular: the top 10 % (HEAD) of the items with a positive, by number
+    of positives, including ties.
 
-    popularity  int (n_items,): positives
+    popularity  int (n_items,): number of positives
+    Returns bool (n_items,).
     """
     n_head = max(1, int(HEAD * (popularity > 0).sum()))
     return popularity >= np.sort(popularity)[-n_head]
 
 
 def coverage(lists: TopLists, users: np.ndarray | None, n_items: int) -> float:
-    """Return the share of items in at least one list of these users; None means all users."""
+    """Return the share of the items in at least one list of these users; None means all users."""
     items = lists.item if users is None else lists.item[np.isin(lists.user, users)]
     return len(np.unique(items)) / n_items
 
 
 def als_ranks(lists: Candidates) -> np.ndarray:
-    """The rank by ALS of each candidate, 0 for none; for a cold user, the order of the list."""
+    """Return the ALS rank of each candidate, 0 if not retrieved; for cold users, its position."""
     start = np.repeat(lists.starts, lists.group)
     place = np.arange(len(start)) - start + 1
     return np.where(lists.is_retrieved, lists.rank["als"], place)
@@ -156,8 +172,9 @@ def als_lists_and_counts(fold: str, target: Target, k: int) -> tuple[TopLists, n
 
 
 def candidate_counts(lists: Candidates, target: Target, users: np.ndarray) -> np.ndarray:
-    """Return n_candidates, n_found and n_found_by_als of Judged for these users, ascending: int64
-    (3, n_users).
+    """Return n_candidates, n_found and n_found_by_als, int64 (3, n_users), as in Judged.
+
+    users  rows of users.parquet, ascending
     """
     als_rank = als_ranks(lists)
     row, is_judged = np.searchsorted(users, lists.user), np.isin(lists.user, users)
@@ -168,7 +185,7 @@ def candidate_counts(lists: Candidates, target: Target, users: np.ndarray) -> np
 
 
 def recommended_lists(fold: str, user_ids: pa.ChunkedArray, item_ids: pa.ChunkedArray) -> TopLists:
-    """Read the published lists; ids become rows of users.parquet and items.parquet."""
+    """Read the recommended lists and convert ids to rows of users.parquet and items.parquet."""
     table = pq.read_table(tables.RECOMMENDATIONS.format(fold=fold))
     user, item = (
         pc.index_in(table[name], ids.combine_chunks()).to_numpy().astype(np.int32)
@@ -187,7 +204,7 @@ def pool(judged: list[Judged]) -> Judged:
 
 
 def _joined(judged: list[Judged], rows: np.ndarray | slice, coverage: dict[str, dict]) -> Judged:
-    """The given rows of each of `judged`, joined."""
+    """Concatenate these rows of each of `judged`."""
 
     def join(values: list) -> np.ndarray | dict[str, np.ndarray]:
         if isinstance(values[0], np.ndarray):

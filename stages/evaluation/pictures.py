@@ -1,4 +1,4 @@
-"""Pictures of results, for metrics/ and for the report."""
+"""Plots of results for metrics/ and the report."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from evaluation.bootstrap import Interval
 
-PALETTE = {  # the style sheet of the report has these names, and other values for a dark screen
+PALETTE = {  # the report's style sheet has the same names, with other values for dark screens
     "ink": "#1a1f26",
     "soft": "#56606c",
     "edge": "#d5dbe2",
@@ -23,13 +23,13 @@ PALETTE = {  # the style sheet of the report has these names, and other values f
     "history": "#bcc5cf",
     "page": "#ffffff",
 }
-MARKERS = {"als": "o", "hybrid": "D"}  # shapes, for readers who do not see the colours
+MARKERS = {"als": "o", "hybrid": "D"}  # shapes for readers who cannot see the colours
 STYLE = {
     "axes.edgecolor": PALETTE["soft"],
     "axes.labelcolor": PALETTE["soft"],
     "axes.spines.right": False,
     "axes.spines.top": False,
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so the layout is the same everywhere
+    "font.family": "DejaVu Sans",  # is part of matplotlib, so the layout is the same everywhere
     "grid.color": PALETTE["edge"],
     "text.color": PALETTE["ink"],
     "text.parse_math": False,
@@ -44,15 +44,16 @@ class Row(NamedTuple):
 
     label: str
     interval: Interval
-    kind: str = "baseline"  # or als or hybrid, for its colour and marker
+    kind: str = "baseline"  # baseline, als or hybrid: colour and marker
 
 
 def canvas(height: float, left: float = 0.1, right: float = 0.1) -> Axes:
-    """Return axes of this height and with these margins, in inches, with room for the labels of x.
-    The layout engines of matplotlib would take three times as long.
+    """Return axes with this height and these margins, in inches, and room for labels of x.
+
+    We do not use matplotlib's layout engines, because they take three times as long.
     """
     matplotlib.use("Agg")
-    matplotlib.rcdefaults()  # whatever a matplotlibrc says
+    matplotlib.rcdefaults()  # ignores any matplotlibrc
     matplotlib.rcParams.update(STYLE)
     figure = Figure((WIDTH, height))
     figure.subplots_adjust(left / WIDTH, 0.55 / height, 1 - right / WIDTH, 1 - 0.1 / height)
@@ -67,13 +68,13 @@ def interval_text(one: Interval) -> str:
 
 
 def signed(value: float) -> str:
-    """Return a number with its sign, a typographic minus."""
+    """Return a number with its sign; minus is the typographic one."""
     return f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
 
 
 def forest(rows: Sequence[Row], label: str) -> Axes:
-    """Draw a line for each interval of differences, with its label and figures above it."""
-    axes = canvas(0.6 + 0.42 * len(rows))
+    """Draw a forest plot: a line for each interval, with label and numbers above it."""
+    axes = canvas(0.6 + 0.42 * len(rows), left=0.25, right=0.25)  # half a label of x
     for y, row in enumerate(rows):
         one, colour = row.interval, PALETTE[row.kind]
         axes.plot([one.low, one.high], [y, y], color=colour, linewidth=2)
@@ -91,7 +92,7 @@ def forest(rows: Sequence[Row], label: str) -> Axes:
 
 
 def spread(values: np.ndarray, distance: float) -> np.ndarray:
-    """Return positions near the values, in their order and at least `distance` apart."""
+    """Return positions close to the values, in the same order and at least `distance` apart."""
     order, steps = np.argsort(values, kind="stable"), np.arange(len(values)) * distance
     positions = np.empty(len(values))
     positions[order] = np.maximum.accumulate(values[order] - steps) + steps
@@ -99,7 +100,7 @@ def spread(values: np.ndarray, distance: float) -> np.ndarray:
 
 
 def lines(frame: pd.DataFrame) -> Axes:
-    """Draw a line for each column after the first, which is x, with its name at the right end."""
+    """Draw a line for each column, with its name at the right end. The first column is x."""
     axes = canvas(3.2, left=0.55, right=1.35)
     x, names = frame.iloc[:, 0], frame.columns[1:]
     colours = [PALETTE.get(name, PALETTE["baseline"]) for name in names]
@@ -120,7 +121,7 @@ def lines(frame: pd.DataFrame) -> Axes:
 
 
 def bars(values: pd.Series, label: str) -> Axes:
-    """Draw horizontal bars, the first on top, each labelled with its index."""
+    """Draw horizontal bars, first on top, each labelled with its index."""
     left = 0.2 + 0.075 * max(map(len, values.index))
     axes = canvas(0.65 + 0.24 * len(values), left=min(left, 2.5), right=0.25)
     axes.barh(values.index, values, 0.75, color=PALETTE["hybrid"])
@@ -130,8 +131,9 @@ def bars(values: pd.Series, label: str) -> Axes:
 
 
 def gain_rows(windows: pd.DataFrame, pooled: Mapping[str, Interval]) -> list[Row]:
-    """Return the rows of the gain over ALS: every window of each kind of folds, and all of them.
-    windows: metrics/windows.csv; pooled: kind -> gain over all lists of the kind
+    """Return forest-plot rows of the gain over ALS: every window of each kind, then all pooled.
+
+    windows  metrics/windows.csv; pooled  kind -> gain over all lists of the kind
     """
     rows = []
     for kind, gain in pooled.items():

@@ -1,4 +1,4 @@
-"""The tables of results in metrics/ and data/per_user, computed from judged lists."""
+"""Tables of results in metrics/ and data/per_user, computed from judged lists."""
 
 import json
 from collections.abc import Callable
@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from evaluation import beyond_accuracy
 from evaluation.bootstrap import bootstrap, seed_variance
 from evaluation.judged import Judged
 
@@ -23,19 +24,19 @@ GAIN = ("gain", "gain_low", "gain_high")
 
 
 def to_json(tree: dict) -> str:
-    """Return the text of a JSON file: NaN becomes null, an infinite number is a KeyError."""
+    """Return the text of a JSON file. NaN becomes null; an infinite number raises KeyError."""
     tree = json.loads(json.dumps(tree), parse_constant={"NaN": None}.__getitem__)
     return f"{json.dumps(tree, indent=2)}\n"
 
 
 def read_json(path: str) -> dict:
-    """Read a file that to_json wrote; null becomes NaN."""
+    """Read a file written by to_json. null becomes NaN."""
     text = Path(path).read_text(encoding="utf-8")
     return json.loads(text.replace(": null", ": NaN"))
 
 
 def per_user(judged: Judged, user_ids: pa.ChunkedArray) -> pa.Table:
-    """Return the content of data/per_user/FOLD.parquet, see stages/evaluate.py."""
+    """Return the content of data/per_user/FOLD.parquet; see stages/evaluate.py."""
     columns = {
         "user_id": user_ids.take(judged.user),
         "is_cold": judged.is_cold,
@@ -51,13 +52,13 @@ def per_user(judged: Judged, user_ids: pa.ChunkedArray) -> pa.Table:
 
 
 def halves(judged: Judged, of_lists: Callable) -> np.ndarray:
-    """Return a metric of every list by each half of the models, float64 (n_lists, n_halves)."""
+    """Return a metric of every list for each half of the models, float64 (n_lists, n_halves)."""
     found = [of_lists(hits, judged.n_relevant) for hits in judged.half_hits.values()]
     return np.stack(found, axis=1)
 
 
 def five_metrics(judged: Judged, model: str) -> dict[str, float]:
-    """Return the metrics of a model: means over the lists."""
+    """Return the five metrics of a model as means over the lists."""
     hits, n_relevant = judged.hits[model], judged.n_relevant
     k = hits.shape[1]
     return {
@@ -69,14 +70,24 @@ def five_metrics(judged: Judged, model: str) -> dict[str, float]:
     }
 
 
+def all_metrics(judged: Judged, model: str) -> dict[str, float]:
+    """Return the metrics of ALS or the hybrid, with popularity and diversity if they are known."""
+    k, found = judged.hits[model].shape[1], five_metrics(judged, model)
+    for name in ("popularity", "diversity"):
+        if values := getattr(judged, name):
+            found[f"{name}@{k}"] = beyond_accuracy.mean(values[model])
+    return found
+
+
 def best_baseline(judged: Judged) -> str:
-    """Return the baseline with the largest MAP@k on these lists, which is known in hindsight."""
+    """Return the baseline with the largest MAP@k on these lists (a choice in hindsight)."""
     return max(judged.baselines, key=lambda name: judged.ap(name).mean())
 
 
 def uplift(judged: Judged, base: str, params: EvaluateParams, seed: int) -> dict[str, float]:
-    """Return MAP@k of the hybrid minus that of another model, with the interval of the paired
-    bootstrap; `relative` to the other's MAP@k, 0 where that is 0.
+    """Return MAP@k of the hybrid minus that of another model, with a paired bootstrap interval.
+
+    `relative` is divided by the MAP@k of the other model, or 0 if that is 0.
     """
     better, other = judged.ap("hybrid"), judged.ap(base)
     difference = float(better.mean() - other.mean())
@@ -96,7 +107,7 @@ def seed_sd(judged: Judged) -> float:
 
 
 def candidate_metrics(judged: Judged) -> dict[str, float]:
-    """Return means over the lists: what the candidates contain, and MAP@k of their best order."""
+    """Return candidate metrics: size, recall, and MAP@k of the best order of the candidates."""
     k = judged.hits["als"].shape[1]
     oracle = metrics.oracle_average_precision(judged.n_found, judged.n_relevant, k)
     return {
@@ -119,7 +130,7 @@ def summary(judged: Judged, params: EvaluateParams, seed: int, n_threads: int) -
 
     def compared(group: str) -> dict:
         return {
-            **{name: five_metrics(groups[group], name) for name in ("als", "hybrid")},
+            **{name: all_metrics(groups[group], name) for name in ("als", "hybrid")},
             "uplift": gain[group, "als"],
             "uplift_over_best_baseline": {"name": best, **gain[group, best]},
         }
@@ -144,8 +155,9 @@ def summary(judged: Judged, params: EvaluateParams, seed: int, n_threads: int) -
 
 
 def worse_than(summary: dict) -> list[str]:
-    """Return ALS and the best baseline, without those that the hybrid is not significantly worse
-    than: the interval of its gain over them is below 0. summary: metrics/KIND.json
+    """Return which of ALS and the best baseline are significantly better than the hybrid.
+
+    The interval of the hybrid's gain is then below 0. summary  metrics/KIND.json
     """
     best = summary["uplift_over_best_baseline"]
     gains = {"ALS": summary["uplift"], best["name"]: best}
@@ -153,7 +165,7 @@ def worse_than(summary: dict) -> list[str]:
 
 
 def one_screen(summary: dict, judged: Judged) -> dict[str, float]:
-    """Return the part of metrics/map.json for one kind of folds: MAP@k, and the gain over ALS."""
+    """Return the part of metrics/map.json for one kind of folds: MAP@k and the gain over ALS."""
     key = next(iter(summary["als"]))  # map@k
     return {
         "als": summary["als"][key],
@@ -169,14 +181,14 @@ def one_screen(summary: dict, judged: Judged) -> dict[str, float]:
 def summaries(
     pooled: dict[str, Judged], params: EvaluateParams, shared: SharedParams
 ) -> tuple[dict[str, dict], dict[str, dict]]:
-    """Return, by kind of folds, the content of metrics/KIND.json, and that of metrics/map.json."""
+    """Return the contents of metrics/KIND.json by kind of folds, and of metrics/map.json."""
     draw = (params, shared.seed, shared.n_threads)
     found = {kind: summary(of, *draw) for kind, of in pooled.items()}
     return found, {kind: one_screen(found[kind], of) for kind, of in pooled.items()}
 
 
 def baselines_tree(pooled: dict[str, Judged], settings: pd.DataFrame) -> dict:
-    """Return the content of metrics/baselines.json. settings: data/baselines/settings.csv"""
+    """Return the content of metrics/baselines.json. settings  data/baselines/settings.csv"""
     tree = {
         kind: {name: five_metrics(of, name) for name in of.baselines} for kind, of in pooled.items()
     }
@@ -194,7 +206,7 @@ def baselines_tree(pooled: dict[str, Judged], settings: pd.DataFrame) -> dict:
 def windows_table(
     judged: dict[str, Judged], folds: Folds, params: EvaluateParams, seed: int
 ) -> pd.DataFrame:
-    """Return the content of metrics/windows.csv: a row per judged fold, the oldest first."""
+    """Return the content of metrics/windows.csv: a row per judged fold, oldest first."""
     rows = []
     for fold in reversed(folds.judged):
         of, groups = judged[fold], judged[fold].warm_and_cold()
@@ -210,7 +222,7 @@ def windows_table(
 def columns_of(
     judged: Judged | None, models: list[str], params: EvaluateParams, seed: int
 ) -> dict[str, float]:
-    """Return n_lists, MAP@k of the models, and the gain over ALS; NaN without lists."""
+    """Return n_lists, MAP@k of the models and the gain over ALS, which are NaN without lists."""
     if judged is None:
         return {"n_lists": 0} | dict.fromkeys((*models, *GAIN), np.nan)
     found = uplift(judged, "als", params, seed)
@@ -220,7 +232,7 @@ def columns_of(
 
 
 def by_k(judged: Judged) -> pd.DataFrame:
-    """Return k, and MAP@k of every model."""
+    """Return MAP@k of every model for each k up to the cut-off, with the column k."""
     cuts, n_relevant = range(1, judged.hits["als"].shape[1] + 1), judged.n_relevant
     columns = {
         model: [average_precision(hits[:, :k], n_relevant).mean() for k in cuts]
@@ -230,7 +242,7 @@ def by_k(judged: Judged) -> pd.DataFrame:
 
 
 def by_activity(n_positives: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the slices of users by positives in the history: name -> bool (n_lists,)."""
+    """Return slices of lists by positives in the history: name -> bool (n_lists,)."""
     masks = {"cold users": n_positives == 0}
     for low, high in SLICES:
         name = f"{low}-{high - 1} positives" if high else f"{low}+ positives"
@@ -239,8 +251,9 @@ def by_activity(n_positives: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def slices(judged: Judged) -> pd.DataFrame:
-    """Return slice, n_lists, and MAP@k of every model, by slice of users and of items. In a slice
-    of items only its relevant items count, and only lists that have one.
+    """Return slice, n_lists and MAP@k of every model, for slices of users and of items.
+
+    In a slice of items, only its relevant items count, and only lists that have one.
     """
     masks = by_activity(judged.n_positives)
     parts = {name: (judged.n_relevant * is_in, judged.hits) for name, is_in in masks.items()}

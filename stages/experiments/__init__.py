@@ -1,1 +1,1 @@
-"""Experiments: results of revisions read and compared, settings tried one after the other."""
+"""Experiments: reads and compares results of revisions, and runs trials of settings."""

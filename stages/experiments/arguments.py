@@ -1,4 +1,4 @@
-"""Arguments of the scripts that people run."""
+"""Command-line arguments of scripts that people run."""
 
 import argparse
 from typing import NoReturn
@@ -7,10 +7,10 @@ from core.script import InputError
 
 
 class Arguments(argparse.ArgumentParser):
-    """Python's own parser, but what is wrong ends in one line, as everywhere here."""
+    """argparse's parser, with errors in one line."""
 
     def __init__(self, script: str, docstring: str | None) -> None:
-        """docstring  of the script, of which --help shows the first line; Python -OO has none"""
+        """Make a parser. --help shows the first line of the script's docstring (none with -OO)."""
         super().__init__(prog=script, description=(docstring or "").partition("\n")[0])
 
     def error(self, message: str) -> NoReturn:

@@ -1,7 +1,7 @@
-"""Checks dvc.lock of a revision: it must agree with itself, with params.yaml and with the files.
+"""Checks that dvc.lock of a revision is consistent with itself, with params.yaml and the files.
 
-DVC records each stage by itself. Where a stage was run alone, or parameters or code were edited
-between two stages, entries do not belong together, and no run of the pipeline gives such results.
+DVC records each stage separately. If a stage was run alone, or parameters or code were edited
+between two stages, the entries come from different runs, and no single run gives such results.
 """
 
 from core.params import changes, look_up
@@ -11,7 +11,7 @@ from experiments.revision import Revision
 
 
 def params_of(entry: dict) -> dict[str, object]:
-    """Return the recorded parameters: a dotted key or the name of a section -> value."""
+    """Return the recorded parameters: dotted key or section -> value."""
     return entry.get("params", {}).get("params.yaml", {})
 
 
@@ -21,7 +21,7 @@ def files_of(entry: dict) -> dict[str, str]:
 
 
 def checked_stages(revision: Revision) -> dict[str, dict]:
-    """Return the entry of each stage in dvc.lock; InputError if they do not belong together."""
+    """Return the entry of each stage in dvc.lock. Raises InputError if they are inconsistent."""
     lock = revision.tree("dvc.lock").get("stages", {})
     names = [*revision.tree("dvc.yaml").get("stages", ["evaluate"])]
     if reason := contradiction(revision, names, lock):
@@ -30,7 +30,7 @@ def checked_stages(revision: Revision) -> dict[str, dict]:
 
 
 def contradiction(revision: Revision, names: list[str], lock: dict[str, dict]) -> str | None:
-    """Return the first contradiction, with stage and key or path."""
+    """Return a message about the first inconsistency, with stage and key or path."""
     for name in names:
         if any(other.startswith(f"{name}@") for other in lock) and name not in lock:
             return "made by an earlier version of the pipeline, whose results cannot be compared"
@@ -48,7 +48,7 @@ def contradiction(revision: Revision, names: list[str], lock: dict[str, dict]) -
             if md5 != expected:
                 return f"`{name}` ran with another {path} than `{first}`"
     for path, (expected, name) in seen.items():
-        if path.startswith("data/"):  # read from the cache, whatever is there now
+        if path.startswith("data/"):  # read from the cache, so present files do not matter
             continue
         md5, is_tracked = revision.md5_of(path), path.startswith(("stages/", "metrics/"))
         if md5 != expected and (md5 or is_tracked):

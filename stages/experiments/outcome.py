@@ -1,4 +1,4 @@
-"""The lists of a revision with their metrics, and the parameters, code and data that made them."""
+"""The lists of a revision with their metrics, parameters, code and data."""
 
 import json
 from collections.abc import Callable
@@ -22,24 +22,24 @@ FOLDS = "data/split/folds.json"
 
 @dataclass(frozen=True)
 class Outcome:
-    """The lists of a revision, of one model on the folds of a kind."""
+    """The lists of one model of a revision on the validation or the test folds."""
 
     name: str
     commit: str  # '' for the workspace
     params: dict[str, object]  # dotted key -> value
     code: dict[str, str]  # path -> md5
     data: str  # md5 of the tables
-    # user_id as in the source, n_relevant, ap, ndcg (at k), fold, window; the latest fold first; of
-    # the hybrid halves_ap and halves_ndcg, too, see stages/evaluate.py
+    # user_id as in the source, n_relevant, ap, ndcg (at k), fold, window; latest fold first; for
+    # the hybrid also halves_ap and halves_ndcg, see stages/evaluate.py
     lists: pa.Table
-    has_seeds: bool  # whether the model depends on the seeds of a ranker
+    has_seeds: bool  # whether the model depends on seeds of a ranker
 
     def values(self, column: str) -> np.ndarray:
         """Return a column of the lists."""
         return self.lists[column].to_numpy()
 
     def seed_variance(self, metric: str, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
-        """seed_variance() of ap or ndcg of these lists, float64 (2,); NaN without halves."""
+        """Return seed_variance() of ap or ndcg over these lists, float64 (2,); NaN if unknown."""
         name = f"halves_{metric}"
         if not self.has_seeds or name not in self.lists.column_names:
             return np.full(2, np.nan if self.has_seeds else 0.0)
@@ -48,7 +48,7 @@ class Outcome:
 
     @property
     def user(self) -> np.ndarray:
-        """int32 (n_lists,): a number for each user, the same in all folds."""
+        """A number for each user, the same in all folds, int32 (n_lists,)."""
         return self.lists["user_id"].combine_chunks().dictionary_encode().indices.to_numpy()
 
 
@@ -57,7 +57,7 @@ def lists_of(open_file: Callable[[str], BinaryIO], folder: str, kind: str, model
     of_folds = []
     for fold, window in json.load(open_file(FOLDS)).items():
         if kind_of(fold) == kind:
-            # pyarrow's own threads may still hold a file of Python when the interpreter ends
+            # otherwise threads of pyarrow may still use the file when the interpreter ends
             file = pq.ParquetFile(open_file(f"{folder}/{fold}.parquet"), pre_buffer=False)
             known = [name[3:] for name in file.schema_arrow.names if name.startswith("ap_")]
             if model not in known:

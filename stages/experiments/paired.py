@@ -1,4 +1,4 @@
-"""Compares outcomes list by list: differences of MAP@k and NDCG@k, with their intervals."""
+"""Compares outcomes list by list: differences of MAP@k and NDCG@k with their intervals."""
 
 from core.script import InputError
 
@@ -6,18 +6,27 @@ import numpy as np
 
 from evaluation.bootstrap import bootstrap
 from experiments.outcome import Outcome
+from experiments.revision import WORKSPACE
 
-METRICS = {"map": "ap", "ndcg": "ndcg"}  # its mean -> the metric of one list
+METRICS = {"map": "ap", "ndcg": "ndcg"}  # mean over lists -> metric of one list
 SIGNIFICANT = 0.05
 
 
 def check_same_lists(first: Outcome, other: Outcome) -> None:
-    """InputError where two outcomes are of other data, windows or lists."""
+    """Raise InputError if two outcomes have different data, windows or lists."""
+    if first.data != other.data:
+        keys = changes(first.params, other.params).items()
+        said = [f"{key} {old}, {new}" for key, (old, new) in keys if key.startswith("data.")]
+        apply = "" if other.name == WORKSPACE else f"dvc exp apply {other.name} && "
+        raise InputError(
+            f"the data of {first.name} and {other.name} differ ({'; '.join(said) or 'other files'})"
+            f", so their metrics cannot be compared; to compare on the data of {other.name}, make "
+            f"them the base first: {apply}git commit -a -m 'New data'"
+        )
     old, new = first.lists, other.lists
     is_same = {
         "evaluate.k": first.params["evaluate.k"] == other.params["evaluate.k"],
         "target windows (folds)": old["window"].unique() == new["window"].unique(),
-        "interactions (data, split, or the files)": first.data == other.data,
         "users with a relevant item": old["user_id"].equals(new["user_id"]),
         "relevant items": old["n_relevant"].equals(new["n_relevant"]),
     }
@@ -36,15 +45,15 @@ def difference(
 ) -> dict[str, float]:
     """Return the mean of new minus that of old, with an interval that covers users and seeds.
 
-    new, old  float64 (n_lists,), of the same lists; user (n_lists,): whose list it is
-    seed_sd   standard deviation over seeds of the difference of both means, see bootstrap()
-    Returns difference, ci95_low, ci95_high, p_value, min_detectable: as bootstrap(); wins,
-    ties, losses: lists in which new is above, equal to and below old. Swapped, new and old give the
-    same figures with the other sign, to the last bit.
+    new, old  float64 (n_lists,), for the same lists; user (n_lists,): the user of each list
+    seed_sd   standard deviation of the difference over seeds, see bootstrap()
+    Returns difference; ci95_low, ci95_high, p_value and min_detectable as bootstrap() does; wins,
+    ties and losses: the number of lists with new above, equal to and below old. Swapping new and
+    old only changes the sign, to the last bit.
     """
     delta = new - old
     changed = delta[delta != 0]
-    sign = -1.0 if len(changed) and changed[0] < 0 else 1.0  # the draws depend on the values' order
+    sign = -1.0 if len(changed) and changed[0] < 0 else 1.0  # draws depend on the order of values
     found = bootstrap(sign * delta, user, n_resamples, seed, seed_sd)
     low, high = sorted((sign * found["ci95_low"], sign * found["ci95_high"]))
     return {
@@ -59,8 +68,10 @@ def difference(
 
 
 def holm(p_values: list[float]) -> list[float]:
-    """The p-values of a family of tests, corrected: the smallest times their number, the next times
-    one less, and so on, none below the one before it, none above 1 (Holm 1979).
+    """Return p-values corrected for their number m (Holm 1979).
+
+    The smallest is multiplied by m, the next by m - 1 and so on. Corrected values never decrease
+    and are at most 1.
     """
     order = np.argsort(p_values, kind="stable")
     factors = len(order) - np.arange(len(order))
@@ -72,17 +83,18 @@ def holm(p_values: list[float]) -> list[float]:
 def seed_sd_of(
     first: Outcome, other: Outcome, metric: str, rows: np.ndarray | slice = slice(None)
 ) -> np.ndarray:
-    """Return the roots of seed_variance(), of the difference of the means of ap or ndcg over these
-    lists over seeds of both rankers: float64 (2,), NaN where they are unknown.
+    """Return standard deviations over the seeds of both rankers, float64 (2,), NaN if unknown.
+
+    They are roots of seed_variance() of the difference of mean ap or ndcg over these lists.
     """
     both = first.seed_variance(metric, rows) + other.seed_variance(metric, rows)
     return np.sqrt(np.maximum(both, 0))
 
 
 def against(first: Outcome, others: list[Outcome]) -> list[dict[str, dict[str, float]]]:
-    """Return for each other outcome: `map` and `ndcg` -> its difference() from the first over all
-    lists, with p_holm, which is corrected for the number of the others. Resamples and seed are
-    those of the first.
+    """Return difference() of each other outcome from the first, for `map` and `ndcg`.
+
+    p_holm is corrected for the number of others. Resamples and seed are those of the first.
     """
     draw, found = (first.params["evaluate.n_resamples"], first.params["seed"]), []
     for other in others:
@@ -99,7 +111,7 @@ def against(first: Outcome, others: list[Outcome]) -> list[dict[str, dict[str, f
 
 
 def by_window(first: Outcome, other: Outcome) -> list[dict]:
-    """The difference of MAP@k in each fold, the oldest first."""
+    """Return the difference of MAP@k in each fold, oldest first."""
     of_list, rows = first.values("window"), []
     draw = first.params["evaluate.n_resamples"], first.params["seed"]
     for window in np.unique(of_list):
@@ -113,13 +125,13 @@ def by_window(first: Outcome, other: Outcome) -> list[dict]:
 
 
 def changes(old: dict[str, object], new: dict[str, object]) -> dict[str, list[object]]:
-    """Key -> the old and the new value, None for none, of keys whose values differ."""
+    """Return old and new value, None if missing, of each key whose values differ."""
     pairs = {key: [old.get(key), new.get(key)] for key in sorted(old.keys() | new.keys())}
     return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 
 
 def compare(outcomes: list[Outcome], kind: str, model: str) -> dict:
-    """Every outcome against the first: all that compare.py shows."""
+    """Compare every outcome with the first. Returns everything that compare.py shows."""
     first, *others = outcomes
     k = first.params["evaluate.k"]
 

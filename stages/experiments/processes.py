@@ -1,4 +1,4 @@
-"""Commands of git, DVC and stages, which end when the script that runs them ends."""
+"""Runs git, DVC and stages as processes that end when the calling script ends."""
 
 import ctypes
 import os
@@ -13,7 +13,7 @@ PRCTL = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
 
 def git(*arguments: str) -> str:
-    """Return the output of a git command."""
+    """Run a git command and return its output."""
     result = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
     if result.returncode:
         reason = (result.stderr.strip() or "failed").splitlines()[-1]
@@ -22,12 +22,12 @@ def git(*arguments: str) -> str:
 
 
 def dvc(*arguments: str) -> str:
-    """Return the output of a DVC command."""
+    """Run a DVC command and return its output."""
     return python("-m", "dvc", *arguments)
 
 
 def python(*arguments: str, folder: Path | None = None) -> str:
-    """Return the output of this Python with these arguments; InputError if it fails."""
+    """Run this Python with arguments and return its output. Raises InputError if it fails."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     result = subprocess.run(
         [sys.executable, *arguments],
@@ -47,13 +47,13 @@ def python(*arguments: str, folder: Path | None = None) -> str:
 
 
 def end_with_parent() -> None:
-    """Let this process end when the one that started it is killed; only on Linux."""
+    """Let this process end when its parent is killed. Works only on Linux."""
     if PRCTL:
         PRCTL(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def reason_in(output: str) -> str:
-    """Return the last line of the stage that failed, which precedes DVC's own, or DVC's own."""
+    """Return the last line of the failed stage, which precedes DVC's lines, or DVC's line."""
     lines = [line.strip() for line in output.splitlines() if line.strip()] or ["no output"]
     errors = [number for number, line in enumerate(lines) if line.startswith("ERROR: ")]
     if errors and "failed to run" in lines[errors[0]]:

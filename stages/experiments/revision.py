@@ -1,7 +1,7 @@
 """A revision of the repository: a branch, a commit, an experiment of DVC, or `workspace`.
 
-Files that git tracks are read as they are in the revision. Outs of DVC are read from the cache or a
-remote, by the hashes in the revision's dvc.lock. Files in data/ have no influence.
+Files that git tracks are read from the revision. Outs of DVC are read from the cache or a remote,
+by the hashes in the revision's dvc.lock. Present files in data/ do not matter.
 """
 
 from pathlib import Path
@@ -22,8 +22,9 @@ WORKSPACE = "workspace"
 
 
 def open_repo(name: str) -> Repo:
-    """The repository in a revision, also where it is a subfolder of a git repository: there DVC by
-    itself looks in the top folder.
+    """Open the DVC repository in a revision, even in a subfolder of a git repository.
+
+    By default DVC would look only in the top folder of git.
     """
     try:
         workspace = Repo()
@@ -38,7 +39,7 @@ def open_repo(name: str) -> Repo:
 
 
 class Revision:
-    """Reads files of a revision. InputError where the revision or a file is not available."""
+    """Reads files of a revision. Raises InputError if the revision or a file is not available."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -55,7 +56,7 @@ class Revision:
         return self._repo.fs.join(self._repo.root_dir, path)
 
     def tree(self, path: str) -> dict:
-        """Return the content of a YAML or JSON file that git tracks, {} where there is none."""
+        """Return the content of a YAML or JSON file that git tracks, or {} if there is none."""
         try:
             with self._repo.fs.open(self._path(path), "rb") as file:
                 return parse_yaml(file.read(), f"{self.name}: {path}") or {}
@@ -73,7 +74,7 @@ class Revision:
             ) from None
 
     def md5_of(self, path: str) -> str | None:
-        """The md5 of a file or folder as DVC records it; None where there is none."""
+        """Return the md5 of a file or folder as DVC records it, or None if there is none."""
         fs, path = self._repo.fs, self._path(path)
         if not fs.exists(path):
             return None

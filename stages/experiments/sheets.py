@@ -1,4 +1,4 @@
-"""Tables for people, as aligned text or Markdown."""
+"""Tables as aligned text or Markdown."""
 
 import math
 
@@ -8,7 +8,7 @@ Sheet = tuple[str, list[str], list[list[str]]]  # title, columns, rows
 
 
 def text_of(title: str, columns: list[str], rows: list[list[str]], is_markdown: bool) -> str:
-    """Return a table as text or Markdown; its first column is aligned left, the others right."""
+    """Return a table as text or Markdown. The first column is left-aligned, others to the right."""
     align = {"disable_numparse": True, "colalign": ["left"] + ["right"] * (len(columns) - 1)}
     if is_markdown:
         return f"**{title}**\n\n{tabulate([columns, *rows], 'firstrow', 'pipe', **align)}"
@@ -22,11 +22,11 @@ def signed(value: float) -> str:
 
 
 def interval(test: dict[str, float]) -> str:
-    """Return the interval of paired.difference, whose ends are NaN if there is none."""
+    """Return the text of the interval of paired.difference, whose ends may be NaN."""
     ends = test["ci95_low"], test["ci95_high"]
     return "too few users" if math.isnan(ends[0]) else " to ".join(map(signed, ends))
 
 
 def p_text(p: float) -> str:
-    """Return a p-value, which is NaN if there is none."""
+    """Return the text of a p-value, which may be NaN."""
     return "none" if math.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"

@@ -1,12 +1,12 @@
-"""Trials: settings with their results on the validation folds, kept under a name.
+"""Trials: settings and their results on the validation folds, stored under a name.
 
-A trial of the hybrid is an experiment of DVC. They run one after the other in the workspace, not in
-DVC's queue, which is known to stop early, to lose the logs of failed runs and to exit with 0
+A trial of the hybrid is an experiment of DVC. Trials run one after the other in the workspace. We
+do not use DVC's queue, because it may stop early, lose the logs of failed runs and exit with 0
 after a failure.
 
-A trial of ALS alone has no results of other stages. As an experiment it would show those of other
-parameters, or remove metrics/ from the workspace when it is applied. So it is a folder below
-.dvc/tmp/search, with its params.yaml and the files of stages/als_alone.py.
+A trial of ALS alone has no results of other stages. As an experiment, it would show results of
+other parameters, or remove metrics/ from the workspace when it is applied. Therefore it is a folder
+below .dvc/tmp/search with params.yaml and the outputs of stages/als_alone.py.
 """
 
 import functools
@@ -32,7 +32,7 @@ KIND = "validation"
 
 @dataclass(frozen=True)
 class Trial:
-    """A setting, all parameters with it (dotted key -> value), and the name of its results."""
+    """A setting, all its parameters (dotted key -> value), and the name of its results."""
 
     setting: Setting
     params: Setting
@@ -40,26 +40,28 @@ class Trial:
 
     @property
     def overrides(self) -> list[str]:
-        """KEY=VALUE for `dvc exp run -S`."""
+        """Arguments KEY=VALUE for `dvc exp run -S`."""
         return [override(key, value) for key, value in self.setting.items()]
 
 
-def trials_of(prefix: str, settings: list[Setting], present: Setting) -> list[Trial]:
-    """Return a trial for each setting, named by a hash of all that its results depend on."""
+@functools.cache
+def inputs() -> list[object]:
+    """Return everything except parameters that the results of a trial depend on."""
     code = b"".join(path.read_bytes() for path in sorted(Path("stages").rglob("*.py")))
     split = Revision(WORKSPACE).tree("dvc.lock").get("stages", {}).get("split", {}).get("outs")
-    inputs = [git("rev-parse", "HEAD"), hashlib.sha256(code).hexdigest(), split]
-    trials = []
-    for setting in settings:
-        params = {key: value for key, value in (present | setting).items() if key != "threads"}
-        text = json.dumps([params, *inputs], sort_keys=True)
-        digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-        trials.append(Trial(setting, params, f"{prefix}-{digest}"))
-    return trials
+    return [git("rev-parse", "HEAD"), hashlib.sha256(code).hexdigest(), split]
+
+
+def trial_of(prefix: str, present: Setting, setting: Setting) -> Trial:
+    """Return a trial, named by a hash of its parameters and inputs()."""
+    params = {key: value for key, value in (present | setting).items() if key != "threads"}
+    text = json.dumps([params, *inputs()], sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return Trial(setting, params, f"{prefix}-{digest}")
 
 
 def experiment_outcome(trial: Trial) -> Outcome | None:
-    """Return the results of a trial of the hybrid; None if there are none, or none any more."""
+    """Return the results of a trial of the hybrid, or None if they are not available."""
     if not git("for-each-ref", f"refs/exps/*/*/{trial.name}"):
         return None
     try:
@@ -71,7 +73,10 @@ def experiment_outcome(trial: Trial) -> Outcome | None:
 
 
 def run_experiment(trial: Trial) -> Outcome:
-    """Run the pipeline in the workspace. DVC would leave out a file that git does not know."""
+    """Run the pipeline in the workspace.
+
+    Raises InputError if git does not track a file, because DVC would leave it out.
+    """
     if new := git("ls-files", "--others", "--exclude-standard", "stages"):
         raise InputError(f"experiments would lack {new.splitlines()[0]}; run git add on it first")
     pairs = [word for one in trial.overrides for word in ("--set-param", one)]
@@ -81,7 +86,7 @@ def run_experiment(trial: Trial) -> Outcome:
 
 @functools.cache
 def check_split() -> None:
-    """InputError where data/split does not belong to params.yaml."""
+    """Raise InputError if data/split does not match params.yaml."""
     try:
         dvc("status", "--quiet", "--with-deps", "split")
     except InputError:
@@ -89,7 +94,7 @@ def check_split() -> None:
 
 
 def als_outcome(trial: Trial) -> Outcome | None:
-    """Return the results of a trial of ALS alone; None if it did not run to its end."""
+    """Return the results of a trial of ALS alone, or None if it is not complete."""
     folder = FOLDER / trial.name
     if not (folder / LAST).exists():
         return None
@@ -98,7 +103,7 @@ def als_outcome(trial: Trial) -> Outcome | None:
 
 
 def run_als(trial: Trial) -> Outcome:
-    """Run the script in the trial's folder, where data/ has links to the files of the workspace."""
+    """Run the script in the trial's folder, in which data/ has links to files of the workspace."""
     check_split()
     folder = FOLDER / trial.name
     (folder / "data").mkdir(parents=True, exist_ok=True)

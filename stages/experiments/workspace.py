@@ -1,8 +1,8 @@
 """Keeps the workspace as it is while experiments change it.
 
-`dvc exp run` leaves the parameters, the lock file and the metrics of the last run behind, also of a
-failed one. So they are recorded first, as a commit like that of `git stash`, and restored in the
-end. What a killed search leaves is restored by the next one.
+`dvc exp run` leaves the parameters, the lock file and the metrics of the last run in the workspace,
+even if it failed. Therefore they are recorded at the start, as a commit like that of `git stash`,
+and restored at the end. After a killed search, the next search restores them.
 """
 
 import contextlib
@@ -22,9 +22,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def record() -> None:
-    """Record the branch, the index, and the tracked files as they are in the working tree."""
-    branch = git("rev-parse", "--symbolic-full-name", "HEAD")  # HEAD where there is none
-    git("status")  # refreshes the index, without which `git stash create` may fail
+    """Record the branch, the index and the tracked files of the working tree."""
+    branch = git("rev-parse", "--symbolic-full-name", "HEAD")  # HEAD if there is no branch
+    git("status")  # refreshes the index, otherwise `git stash create` may fail
     files = git("stash", "create") or "HEAD"
     make = ("-c", "user.name=search", "-c", "user.email=search@localhost", "commit-tree")
     index = git(*make, git("write-tree"), "-m", "index")
@@ -33,22 +33,22 @@ def record() -> None:
 
 
 def different(*arguments: str) -> list[str]:
-    """Return the tracked files below this folder that `git diff` finds to be different."""
+    """Return the tracked files below this folder that differ from the index."""
     listed = git("diff", "--name-only", "--relative", "-z", *arguments)
     return [name for name in listed.split("\0") if name]
 
 
 def restore() -> None:
-    """Restore the branch, the index, what experiments change, and all files that had edits."""
+    """Restore the branch, the index, the outputs of experiments, and all edited files."""
     changed = different(BEFORE, "--", *CHANGED, *different(f"{BEFORE}^", BEFORE))
     if changed:
         git("restore", f"--source={BEFORE}", "--worktree", "--", *changed)
     if (branch := git("log", "-1", "--format=%s", BEFORE)) != "HEAD":
-        git("symbolic-ref", "HEAD", branch)  # where DVC was killed, HEAD is detached
+        git("symbolic-ref", "HEAD", branch)  # HEAD is detached if DVC was killed
     git("read-tree", f"{BEFORE}^2")
     git("update-ref", "-d", BEFORE)
     rwlock = Path(".dvc/tmp/rwlock")
-    if rwlock.exists() and not rwlock.stat().st_size:  # DVC was killed while it wrote this file
+    if rwlock.exists() and not rwlock.stat().st_size:  # DVC was killed while writing this file
         rwlock.unlink()
     try:
         dvc("checkout", "--quiet")
@@ -58,7 +58,7 @@ def restore() -> None:
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
-    """Allow one search at a time, and first restore what a killed one has left changed."""
+    """Allow one search at a time. At first, restore the workspace if a search was killed."""
     if not Path(".dvc").is_dir():
         raise InputError("no .dvc here; run from the top folder of the repository")
     LOCK.parent.mkdir(exist_ok=True)
@@ -66,16 +66,16 @@ def alone() -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with the process
         except BlockingIOError:
-            raise InputError("another search runs here already; wait for its end") from None
+            raise InputError("another search is running here; wait for its end") from None
         if git("for-each-ref", BEFORE):
             restore()
-            report("restored what the last search, which was killed, had left changed")
+            report("restored the workspace, because the last search was killed")
         yield
 
 
 @contextlib.contextmanager
 def kept() -> Iterator[None]:
-    """Restore the workspace after the block, which SIGTERM and SIGHUP end as Ctrl-C does."""
+    """Restore the workspace after the block. SIGTERM and SIGHUP act like Ctrl-C."""
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""How much a user watches and likes, overall and recently."""
+"""Number of exposures and positives of a user, overall and recently."""
 
 import numpy as np
 
@@ -7,8 +7,8 @@ from families.context import Context, FamilyOfFold
 
 
 def activity(context: Context) -> FamilyOfFold:
-    """Of the user: log(1 + E), log(1 + P), smoothed rate, overall and recent; windows since the
-    last exposure; active windows.
+    """For the user: log(1 + E), log(1 + P) and smoothed rate, each overall and recent; number of
+    windows since the last exposure; number of windows with exposures. Notation: context.py.
     """
     shown, likes = context.user_counts
     recent = context.n_recent

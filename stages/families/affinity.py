@@ -1,4 +1,4 @@
-"""How a user has taken to the item's author or genres, and to items of its kind."""
+"""Affinity of a user to the item's author or genres, and to items with similar numbers."""
 
 import numpy as np
 
@@ -9,11 +9,12 @@ Distances = dict[str, tuple[np.ndarray, np.ndarray]]  # name -> (n_items,) and m
 
 
 def affinity(context: Context) -> FamilyOfFold:
-    """Of the user and the item's tags (author, genres), each tag weighted by its share t in the
-    item (summing to 1): sum t P(u, tag); the same as a share of P(u), over the tag's share of all
-    positives; smoothed rate of (u, tag) with the user's rate as prior; and of the tags alone:
-    log(1 + P), smoothed rate. Of each number of the item: its difference from the mean over the
-    user's positives, and over the last ones.
+    """For user u and the tags of the item (author, genres), weighted by their shares t in the item:
+
+    sum of t P(u, tag); the same as a share of P(u), divided by the tag's share of all positives;
+    smoothed rate of (u, tag) with the user's rate as prior; for the tags alone, log(1 + P) and
+    smoothed rate. For each number of the item: its difference from the mean over the user's
+    positives, and over the last ones. Notation: context.py.
     """
     shown, likes = (counts.sum(axis=1) for counts in context.item_counts)
     all_positives, all_exposures = likes @ context.tags, shown @ context.tags
@@ -57,8 +58,9 @@ def affinity(context: Context) -> FamilyOfFold:
 
 
 def distances_from_profiles(context: Context) -> Distances:
-    """For each number of the items (NaN where missing), and each of all and last: the number, and
-    its mean over the user's positives or the last ones; NaN where none of them has it.
+    """Return values of the items and means over the users' positives, for each number of the items.
+
+    One entry uses all positives of a user, the other the last ones. NaN means unknown.
     """
     distances = {}
     for name, column in context.items.items():

@@ -1,4 +1,4 @@
-"""What ALS says of a user and an item."""
+"""Score and rank by ALS."""
 
 import numpy as np
 
@@ -7,8 +7,9 @@ from families.context import Context, FamilyOfFold, Rows
 
 
 def als(context: Context) -> FamilyOfFold:
-    """Dot product p_u q_i, its rank among ALS candidates, its z-score within the list, in which
-    an item that ALS does not know counts as 0.
+    """Dot product p_u q_i; its rank among the candidates of ALS; its z-score within the list.
+
+    In z-scores, an item that ALS does not know has the score 0.
     """
 
     def columns(rows: Rows) -> Columns:

@@ -1,4 +1,4 @@
-"""How often users like, share, comment, …, how long they watch, and what they watch on."""
+"""Rates of feedback (like, share, …), watched time, and the place, platform and agent of users."""
 
 from collections.abc import Callable
 
@@ -13,18 +13,20 @@ from families.context import Context, FamilyOfFold, Rows, Users
 ROWS_AT_ONCE = 2_000_000
 USERS_AT_ONCE = 1_000
 
-Totals = dict[str, np.ndarray]  # item, tag, user -> float64 (2, n): over all windows, and recent
-Amount = Callable[[Users], np.ndarray]  # (n_rows,) of their history: numbers, or whether 1
+Totals = dict[str, np.ndarray]  # item, tag, user -> float64 (2, n): all windows, recent windows
+Amount = Callable[[Users], np.ndarray]  # numbers or bools for the rows of the history, (n_rows,)
 
 
 def channels(context: Context) -> FamilyOfFold:
-    """Of the item, its tags (author) and the user, overall and recent: NAME_rate = (C + s c) /
-    (E + s), C = exposures in which the feedback was given, c = the share of all that are such;
-    watched = (T + s t) / (D + s d), T = seconds watched, D = seconds that the items shown last,
-    t, d = their means over all exposures; an item of unknown duration counts in neither. Those of
-    the tags are means over the item's. Of the user: its most frequent place, platform and agent.
+    """For the item, its tags (author) and the user, each overall and recent:
 
-    No column of a channel that the source lacks, so none at all where it has no channels.
+    NAME_rate = (C + s c) / (E + s), where C is the number of exposures with the feedback and c the
+    share of all exposures with it; watched = (T + s t) / (D + s d), where T is the seconds watched,
+    D the durations of the shown items, and t and d their means over all exposures, without items of
+    unknown duration. Values of tags are means over the tags of the item. For the user: the most
+    frequent place, platform and agent.
+
+    Channels that the source lacks have no columns.
     """
     of_items, of_users, served = {}, {}, context.served
     has_tags = np.where(np.diff(context.tags.indptr) > 0, 1.0, np.nan)
@@ -57,7 +59,7 @@ def channels(context: Context) -> FamilyOfFold:
 
 
 def fractions(context: Context) -> dict[str, tuple[Totals, Totals]]:
-    """What is counted, and what it is divided by, for each feedback and the time watched."""
+    """Return numerator and denominator of each rate by name."""
     found = {}
     names = [name for name in FEEDBACK if name in context.channels]
     if names:
@@ -76,24 +78,24 @@ def fractions(context: Context) -> dict[str, tuple[Totals, Totals]]:
 
 
 def totals(context: Context, amount: Amount) -> Totals:
-    """Sums over the rows of the history, and over those of each user served."""
+    """Return sums of an amount by item, tag and served user."""
     fold = Users(context.history, context.users, context.channels)
     sums = sums_of(fold, amount(fold), context.n_recent)
     if new := context.new_users:
         sums["user"] = sums_of(new, amount(new), context.n_recent)["user"]
     sums = {of: np.stack([by.sum(axis=1), by[:, 1]]) for of, by in sums.items()}
-    return sums | {"tag": sums["item"] @ context.tags}  # an item's, in the shares of its tags
+    return sums | {"tag": sums["item"] @ context.tags}  # distributed over the tags of the item
 
 
 def sums_of(users: Users, amount: np.ndarray, n_recent: int) -> dict[str, np.ndarray]:
-    """By item and by user, in the windows before the recent ones and in these: float64 (n, 2)."""
+    """Return sums by item and by user, float64 (n, 2): before the recent windows, and in them."""
     history = users.history
     first_recent = history.n_windows - n_recent
     sums = {"item": np.zeros((history.n_items, 2)), "user": np.zeros((history.n_users, 2))}
     for start in range(0, len(history.item), ROWS_AT_ONCE):
         part = slice(start, start + ROWS_AT_ONCE)
         values = amount[part]
-        rows = np.flatnonzero(values)  # few: most feedback is rare
+        rows = np.flatnonzero(values)  # few rows, because most feedback is rare
         is_recent = history.window[part][rows] >= first_recent
         weight = None if values.dtype == bool else values[rows]
         for of, of_row in (("item", history.item), ("user", history.user)):
@@ -103,8 +105,9 @@ def sums_of(users: Users, amount: np.ndarray, n_recent: int) -> dict[str, np.nda
 
 
 def most_frequent(code: np.ndarray, indptr: np.ndarray) -> np.ndarray:
-    """int16 (n_users,): the code that most of a user's rows have, the lowest of several such, -1
-    where all are UNKNOWN. code  uint8 (n_rows,); indptr  of the history
+    """Return the most frequent code of each user, int16 (n_users,), -1 if all are UNKNOWN.
+
+    Of equally frequent codes, the lowest is returned. code  uint8 (n_rows,); indptr  as in History
     """
     n_users = len(indptr) - 1
     result = np.empty(n_users, dtype=np.int16)

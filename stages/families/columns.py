@@ -8,17 +8,17 @@ Columns = dict[str, np.ndarray | pd.Categorical]  # name -> (n_rows,): float32, 
 
 
 def float32(columns: dict[str, np.ndarray]) -> Columns:
-    """The same columns as float32."""
+    """Convert columns to float32."""
     return {name: np.asarray(values, dtype=np.float32) for name, values in columns.items()}
 
 
 def is_category(values: np.ndarray | pd.Categorical | pd.Series) -> bool:
-    """Whether LightGBM is to take the column as a category: whether its dtype is one."""
+    """Return whether the column is a category for LightGBM, by its dtype."""
     return isinstance(values.dtype, pd.CategoricalDtype)
 
 
 def codes(values: np.ndarray | pd.Categorical | pd.Series) -> np.ndarray:
-    """float32 (n,): numbers as they are, categories as their codes; NaN where missing."""
+    """Return numbers, or codes of categories, as float32 (n,); NaN if missing."""
     if is_category(values):
         numbers = pd.Categorical(values).codes.astype(np.float32)
         return np.where(numbers < 0, np.nan, numbers)
@@ -26,8 +26,9 @@ def codes(values: np.ndarray | pd.Categorical | pd.Series) -> np.ndarray:
 
 
 def z_scores(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """z-scores within each list, since the scale of a score differs from fit to fit; 0 where all
-    are equal. starts  int64 (n_lists,): the first row of each list
+    """Return z-scores within each list, because the scale of scores differs between fits.
+
+    The z-scores of equal scores are 0. starts  int64 (n_lists,): the first row of each list
     """
     size = np.diff(np.append(starts, len(values)))
     mean = np.repeat(np.add.reduceat(values, starts) / size, size)
@@ -36,14 +37,14 @@ def z_scores(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
 
 
 def canonical(matrix: sparse.csr_array) -> sparse.csr_matrix:
-    """CSR with sorted indices, so that elements() can search them."""
+    """Return the matrix as CSR with sorted indices, which elements() needs."""
     matrix = sparse.csr_matrix(matrix)
     matrix.sum_duplicates()
     return matrix
 
 
 def elements(matrix: sparse.csr_matrix, row: np.ndarray, column: np.ndarray) -> np.ndarray:
-    """matrix[row[i], column[i]] for each i: float32 (n,)."""
+    """Return matrix[row[i], column[i]] for each i, float32 (n,)."""
     if not len(row):  # scipy would return a sparse matrix
         return np.zeros(0, dtype=np.float32)
     return np.asarray(matrix[row, column], dtype=np.float32).ravel()

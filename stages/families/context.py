@@ -1,10 +1,12 @@
-"""What a family of features may know of a fold, and the candidate lists it describes.
+"""The context of a fold: everything that families of features may use, and blocks of candidates.
 
-A family is a function (context) -> (rows) -> columns: called once per fold with all that is known
-before the target window, it returns a function that gives the columns of a block of candidates.
-Notation of the formulas: n windows of history; recent = the last `recent_windows` of them; P(x),
-E(x) = number of positives and of exposures of x; r = the share of all exposures that are positive;
-smoothed rate of x = (P(x) + s r) / (E(x) + s), s = `smoothing`.
+A family is a function (context) -> (rows) -> columns. It is called once per fold with everything
+known before the target window, and returns a function from a block of candidates to columns.
+
+Notation of the formulas: n is the number of windows of the history; recent means the last
+`recent_windows` of them; P(x) and E(x) are the numbers of positives and exposures of x; r is the
+share of all exposures that are positive; s is `smoothing`; the smoothed rate of x is (P(x) + s r) /
+(E(x) + s).
 """
 
 from collections.abc import Callable
@@ -30,16 +32,16 @@ from families.levels import levels, lowest_of_levels
 
 
 class FamilyParams(Strict):
-    """The parameters that the families share; families.FeaturesParams adds which are in use."""
+    """Parameters that the families share; families.FeaturesParams adds the families in use."""
 
-    recent_windows: int = Field(ge=1, le=1000)  # windows that count as recent
-    smoothing: float = Field(ge=1e-6, le=1e9)  # exposures' worth of the overall rate in every rate
-    last_items: int = Field(ge=1, le=1000)  # latest positives that make up the short-term profile
+    recent_windows: int = Field(ge=1, le=1000)  # number of last windows that count as recent
+    smoothing: float = Field(ge=1e-6, le=1e9)  # exposures at the overall rate added to each rate
+    last_items: int = Field(ge=1, le=1000)  # latest positives of a user in the short-term profile
 
 
 @dataclass(frozen=True)
 class Rows:
-    """A block of whole candidate lists, with the users and items of the history."""
+    """A block of whole candidate lists. `user` and `item` are those of the history."""
 
     user: np.ndarray  # int32 (n_rows,)
     item: np.ndarray  # int32 (n_rows,)
@@ -49,52 +51,53 @@ class Rows:
 
 
 def rows_of(lists: Candidates, history: History) -> Rows:
-    """The same lists with the own users and items of the history of the users served."""
+    """Convert lists to rows: rows of the tables become `user` and `item` of the history."""
     user, item = history.user_of(lists.user), history.item_of(lists.item)
     return Rows(user, item, lists.starts, lists.rank, lists.score)
 
 
 @dataclass(frozen=True)
 class Users:
-    """Users and what is known of each, in the order of their history."""
+    """Users with their history and metadata, in the order of the history."""
 
-    history: History  # what they have done, with the items and windows of the fold's history
+    history: History  # interactions of these users, with items and windows of the fold's history
     metadata: pd.DataFrame  # one column per feature, float32 or category
-    channels: Channels  # of their history
+    channels: Channels  # feedback of the interactions
 
 
 @dataclass(frozen=True)
 class Context:
-    """What the families may know of a fold: its history, and metadata of the history's users and
-    items in their order. What several families compute from it is cached here.
+    """Everything that families may use: the history of a fold, and metadata of its users and items.
+
+    Quantities that several families need are cached here.
     """
 
     history: History
     users: pd.DataFrame  # one column per feature, float32 or category
-    items: pd.DataFrame  # the same of items
+    items: pd.DataFrame  # the same for items
     tags: sparse.csr_array  # float32 (n_items, n_tags): author or genres, each row sums to 1
     embeddings: np.ndarray  # float32 (n_items, d)
-    channels: Channels  # of the history
+    channels: Channels  # feedback of the history
     params: FamilyParams
     n_threads: int
-    new_users: Users | None = None  # users to serve in place of the history's own
+    new_users: Users | None = None  # users to serve, instead of those of the history
 
     @cached_property
     def served(self) -> Users:
-        """The users that the rows are about: what a column says of a user, it takes from here, and
-        what it says of items, or of all users, from the history.
+        """The served users. User columns are computed from here; columns about items, or about all
+        users, are computed from the history.
         """
         return self.new_users or Users(self.history, self.users, self.channels)
 
     @cached_property
     def rate(self) -> float:
-        """The share of all exposures that are positive; 0 where there are none."""
+        """Share of all exposures that are positive; 0 without exposures."""
         return float(self.history.is_positive.sum() / max(len(self.history.is_positive), 1))
 
     def smoothed(
         self, positives: np.ndarray, exposures: np.ndarray, prior: np.ndarray | float | None = None
     ) -> np.ndarray:
-        """(positives + s prior) / (exposures + s), float32; the prior is r unless given."""
+        """Return (positives + s prior) / (exposures + s), float32. The default prior is r."""
         s = self.params.smoothing
         return ((positives + s * (self.rate if prior is None else prior)) / (exposures + s)).astype(
             np.float32
@@ -102,30 +105,32 @@ class Context:
 
     @property
     def n_recent(self) -> int:
-        """How many windows of the history count as recent."""
+        """Number of windows of the history that count as recent."""
         return min(self.history.n_windows, self.params.recent_windows)
 
     @cached_property
     def item_counts(self) -> tuple[np.ndarray, np.ndarray]:
-        """Exposures, and positives, of each item in each window: int64 (n_items, n_windows)."""
+        """Exposures and positives of each item in each window, int64 (n_items, n_windows)."""
         return counts(self.history, self.history.item, self.history.n_items)
 
     @cached_property
     def user_counts(self) -> tuple[np.ndarray, np.ndarray]:
-        """The same of each user served: int64 (n_users, n_windows)."""
+        """The same for each served user, int64 (n_users, n_windows)."""
         history = self.served.history
         return counts(history, history.user, history.n_users)
 
     @cached_property
     def last_positives(self) -> sparse.csr_array:
-        """1 / (1 + age) for the last positives of each user served, age 0 for the latest one: CSR
-        float32 (n_users, n_items).
+        """Weights of the last positives of each served user, CSR float32 (n_users, n_items).
+
+        A weight is 1 / (1 + age), where the latest positive has age 0.
         """
         return by_recency(self.served.history.positives, self.params.last_items)
 
     def positives_by_level(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """By a column of the users: the lowest value of each of its levels, and how many positives
-        each level has of each item, float64 (n_levels, n_items); the last level is that of NaN.
+        """Return lowest values of the levels of a user column, and positives of levels and items.
+
+        The number of positives is float64 (n_levels, n_items). The last level is NaN.
         """
         values, is_categorical = codes(self.users[name]), is_category(self.users[name])
         lowest = lowest_of_levels(values, is_categorical)
@@ -134,7 +139,7 @@ class Context:
         return lowest, counts.toarray().astype(np.float64)
 
     def since(self, window: int) -> "Context":
-        """The same context, as if the windows from this one on were all of the history."""
+        """Return the context of a history that starts at this window."""
         served = self.served
         return replace(
             self,
@@ -146,8 +151,9 @@ class Context:
 def counts_by_level(
     level: np.ndarray, n_levels: int, positives: sparse.csr_array
 ) -> sparse.csr_array:
-    """How many positives the users of each level have of each item: float32 (n_levels, n_items), of
-    whole numbers, so exact.
+    """Return the positives of the users of each level for each item, float32 (n_levels, n_items).
+
+    Values are exact, because they are whole numbers.
     """
     ones = np.ones(len(level), dtype=np.float32)
     size = (n_levels, len(level))
@@ -155,12 +161,13 @@ def counts_by_level(
 
 
 def counts(history: History, of: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Exposures, and positives, of each of 0..n-1 in each window: int64 (n, n_windows) twice; `of`
-    int32 (n_rows,) belongs to the rows of the history.
+    """Return exposures and positives of each user or item in each window, int64 (n, n_windows).
+
+    of  int32 (n_rows,): the user or item of each row of the history, below n
     """
     found = np.zeros(2 * n * history.n_windows, dtype=np.int64)
     step = max(2_000_000, len(found))
-    for start in range(0, len(of), step):  # in parts that stay in the cache
+    for start in range(0, len(of), step):  # parts fit the CPU cache
         rows = slice(start, start + step)
         cell = of[rows] * np.int64(2 * history.n_windows)
         cell += 2 * history.window[rows] + history.is_positive[rows]
@@ -174,7 +181,7 @@ Family = Callable[[Context], FamilyOfFold]
 
 
 def load_context(history: History, params: FamilyParams) -> Context:
-    """The context of a fold, from the outputs of `ingest` and from params.yaml."""
+    """Return the context of a fold, with metadata from the outputs of `ingest`."""
     return Context(
         history,
         metadata(pq.read_table(tables.USERS), history.users),
@@ -188,8 +195,9 @@ def load_context(history: History, params: FamilyParams) -> Context:
 
 
 def serving(context: Context, users: np.ndarray, table: pa.Table) -> Context:
-    """The same context for these rows of users.parquet (`table`), too: of those that the history
-    does not know it has the metadata alone.
+    """Return the context with more users, rows of users.parquet (`table`), to serve.
+
+    Users without a history have only metadata.
     """
     served = context.history.with_users(users)
     new_users = Users(served, metadata(table, served.users), context.channels)
@@ -197,7 +205,8 @@ def serving(context: Context, users: np.ndarray, table: pa.Table) -> Context:
 
 
 def metadata(table: pa.Table, rows: np.ndarray) -> pd.DataFrame:
-    """The feature columns (all but the first, which is the id) of these rows: float32, or
-    category. Of a row of -1 nothing is known.
+    """Return the feature columns of these rows, float32 or category. The row -1 is unknown.
+
+    The first column of the table is the id, which is not a feature.
     """
     return table.select(table.column_names[1:]).take(pa.array(rows, mask=rows < 0)).to_pandas()

@@ -1,4 +1,4 @@
-"""How an item fares with users of the same age, gender, …"""
+"""Popularity of an item among users of the same age, gender, …"""
 
 import numpy as np
 
@@ -8,9 +8,11 @@ from families.levels import levels
 
 
 def demographics(context: Context) -> FamilyOfFold:
-    """For each column of users.parquet, with g = the user's level of it: log of the item's
-    smoothed share of positives from g over the share of all positives from g. Numbers with many
-    levels are cut into 8 quantiles; a missing level is a level."""
+    """For each column of users.parquet: log of the lift of the item in the user's group g.
+
+    The lift is the item's smoothed share of positives from g, divided by the share of all positives
+    from g. Numbers with many levels are cut into 8 quantiles. Unknown values are a group.
+    """
     lifts = {f"{name}_lift": lift(context, name) for name in context.users}
     return lambda rows: {
         name: by_level[level[rows.user], rows.item].astype(np.float32)
@@ -19,8 +21,9 @@ def demographics(context: Context) -> FamilyOfFold:
 
 
 def lift(context: Context, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """By a column of the users: the level of each user served, int (n_users,), and the lift of each
-    item at each level, float64 (n_levels, n_items).
+    """Return the level of each served user, int (n_users,), and the lift of each item by level.
+
+    The lift is float64 (n_levels, n_items). name  a column of the users
     """
     s = context.params.smoothing
     total = context.item_counts[1].sum(axis=1)

@@ -18,15 +18,13 @@ from tqdm import tqdm
 from families import FeaturesParams, families_of, feature_matrix
 from families.context import Context, load_context, rows_of, serving
 
-ROWS_AT_ONCE = 50_000  # in each thread: what is held in memory grows with this, not with users
+ROWS_AT_ONCE = 50_000  # per thread; memory grows with this, not with the number of users
 
 
 def training_lists(
     fold: str, target: Target, group: str, max_users: int, seed: int
 ) -> tuple[Candidates, np.ndarray]:
-    """The lists of warm or of cold users that a ranker can learn from, and the label of every row,
-    uint8.
-    """
+    """Return the lists of warm or cold users that have a relevant item, and the labels, uint8."""
     kept, labels = [], []
     for lists in candidate_lists.read(fold):
         label = target.strength_of(lists.user, lists.item)
@@ -43,13 +41,16 @@ def training_lists(
 def write(
     path: Path, context: Context, groups: list[str], lists: Candidates, keys: list[np.ndarray]
 ) -> None:
-    """One row group per block of lists; keys are the label and n_relevant of every row."""
+    """Write examples, one row group per block of lists.
+
+    keys  the label and n_relevant of every row
+    """
     families, served = families_of(context, groups), context.served.history
     empty = feature_matrix(families, rows_of(lists.take(slice(0)), served))
     columns = schema(empty.names, empty.categorical)
     blocks = list(candidate_lists.split(lists, ROWS_AT_ONCE))
     first = 0
-    with pq.ParquetWriter(path, columns, compression="none", use_dictionary=False) as file:
+    with pq.ParquetWriter(path, columns, compression="zstd", compression_level=1) as file:
         matrices = side_by_side(
             lambda block: feature_matrix(families, rows_of(block, served)),
             blocks,
@@ -70,17 +71,15 @@ def write_fold(
     candidates: CandidateListParams,
     shared: SharedParams,
 ) -> None:
-    """Write both files of one fold, of at most candidates.label_users lists each."""
-    history, target = load_fold(fold, candidates.new_items)
+    """Write both files of a fold, each with at most candidates.label_users lists."""
+    history, target = load_fold(fold, candidates, shared.seed)
     context = load_context(history, params)
     everyone = serving(context, target.users, pq.read_table(tables.USERS))
     of_group = {"warm": (context, params.groups), "cold": (everyone, params.cold_groups)}
     for group, (known, families) in of_group.items():
         lists, label = training_lists(fold, target, group, candidates.label_users, shared.seed)
         if not len(label) and group == "warm":
-            report(
-                f"{fold}: no list of a warm user holds a relevant item; nothing is trained on it"
-            )
+            report(f"{fold}: no list of a warm user has a relevant item; not used for training")
         n_users = int(lists.user.max(initial=0)) + 1
         n_relevant = np.bincount(target.user, minlength=n_users)[lists.user].astype(np.int32)
         write(folder / file_name(fold, group), known, families, lists, [label, n_relevant])

@@ -1,10 +1,10 @@
-"""Levels of a column of users: its categories, its numbers, or ranges of these."""
+"""Levels of a user column: categories, numbers, or ranges of numbers."""
 
 import numpy as np
 
 
 def lowest_of_levels(values: np.ndarray, is_categorical: bool, most: int = 32) -> np.ndarray:
-    """The lowest value of each level of known values, ascending.
+    """Return the lowest known value of each level, ascending.
 
     Numbers with more than `most` distinct values are cut into 8 quantiles.
     """
@@ -16,8 +16,9 @@ def lowest_of_levels(values: np.ndarray, is_categorical: bool, most: int = 32) -
 
 
 def levels(values: np.ndarray, lowest: np.ndarray, is_categorical: bool) -> np.ndarray:
-    """The level of each value, int (n,), of the levels with these lowest values. One more level is
-    that of NaN, and of a category that is none of them.
+    """Return the level of each value, int (n,), given the lowest value of each level.
+
+    NaN and unknown categories have an additional, last level.
     """
     level = np.maximum(np.searchsorted(lowest, values, side="right") - 1, 0)
     is_known = np.isin(values, lowest) if is_categorical else ~np.isnan(values)

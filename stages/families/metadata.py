@@ -1,4 +1,4 @@
-"""The tables of users and items as they are, one column each."""
+"""Columns of the user and item tables and of the embeddings, without changes."""
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ def item(context: Context) -> FamilyOfFold:
 
 
 def named_rows(prefix: str, frame: pd.DataFrame, rows: np.ndarray) -> Columns:
-    """These rows of a frame as columns PREFIX_NAME, categories as categories."""
+    """Return rows of a frame as columns PREFIX_NAME, keeping categories."""
     return {
         f"{prefix}_{name}": (values.array if is_category(values) else values.to_numpy()).take(rows)
         for name, values in frame.items()
@@ -26,6 +26,6 @@ def named_rows(prefix: str, frame: pd.DataFrame, rows: np.ndarray) -> Columns:
 
 
 def embedding(context: Context) -> FamilyOfFold:
-    """The raw columns of the item's embedding."""
+    """The columns of the item's embedding."""
     columns = {f"embedding_{d:02d}": values for d, values in enumerate(context.embeddings.T)}
     return lambda rows: {name: values[rows.item] for name, values in columns.items()}

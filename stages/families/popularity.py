@@ -1,4 +1,4 @@
-"""How often an item was shown and liked, overall and recently."""
+"""Number of exposures and positives of an item, overall and recently."""
 
 import numpy as np
 
@@ -7,9 +7,12 @@ from families.context import Context, FamilyOfFold
 
 
 def popularity(context: Context) -> FamilyOfFold:
-    """Of the item: log(1 + P), log(1 + E), smoothed rate, overall and recent; trend = log of
-    recent positives per window over positives per window of its life; the same for the last window
-    over the one before; age in windows since its first exposure, 0 for a new item."""
+    """For the item: log(1 + P), log(1 + E) and smoothed rate, each overall and recent; trends; age.
+
+    One trend is the log of recent positives per window divided by positives per window since the
+    first exposure. The other compares the last window with the one before. Age is the number of
+    windows since the first exposure, 0 for a new item. Notation: context.py.
+    """
     shown, likes = context.item_counts
     n_windows, recent = context.history.n_windows, context.n_recent
     exposures, positives = shown.sum(axis=1), likes.sum(axis=1)

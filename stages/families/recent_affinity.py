@@ -1,4 +1,4 @@
-"""How a user has taken of late to the item's author or genres, and when it last saw one of them."""
+"""Recent affinity of a user to the item's author or genres, and the time since the last of them."""
 
 import numpy as np
 from scipy import sparse
@@ -9,9 +9,9 @@ from families.context import Context, FamilyOfFold, Rows
 
 
 def recent_affinity(context: Context) -> FamilyOfFold:
-    """recent_NAME: the columns of `affinity`, as if the recent windows were all of the history, but
-    for the differences from the last positives, which `affinity` has. tag_idle_windows: windows
-    since the user was last exposed to one of the item's tags, 1 for the latest window.
+    """recent_NAME are the columns of `affinity`, computed from the recent windows only, without the
+    differences from the last positives. tag_idle_windows is the number of windows since the user's
+    last exposure to one of the item's tags, 1 for the latest window.
     """
     first_recent = context.history.n_windows - context.n_recent
     history = context.served.history
@@ -35,10 +35,11 @@ def recent_affinity(context: Context) -> FamilyOfFold:
 
 
 def last_windows(windows: sparse.csr_array, tags: sparse.csr_array, rows: Rows) -> np.ndarray:
-    """1 + the window in which the user of each row was last exposed to a tag of the item: int64
-    (n_rows,), 0 where it never was.
+    """Return 1 + the window of the user's last exposure to a tag of the item, int64 (n_rows,).
 
-    windows  CSR (n_users, n_items): 1 + the window of each exposure, of a user in time order
+    It is 0 if there was none.
+
+    windows  CSR (n_users, n_items): 1 + the window of each exposure, in time order for each user
     """
     users, at = np.unique(rows.user, return_inverse=True)
     seen = windows[users]
@@ -46,7 +47,7 @@ def last_windows(windows: sparse.csr_array, tags: sparse.csr_array, rows: Rows) 
     n_tags = np.diff(tags_seen.indptr)
     user = np.repeat(np.repeat(np.arange(len(users)), np.diff(seen.indptr)), n_tags)
     pair = user * tags.shape[1] + tags_seen.indices
-    pair, place = np.unique(pair[::-1], return_index=True)  # the first from the end is the last
+    pair, place = np.unique(pair[::-1], return_index=True)  # the first in reverse order is the last
     window = np.repeat(seen.data, n_tags)[::-1][place]
     latest = sparse.csr_matrix(
         (window, np.divmod(pair, tags.shape[1])), shape=(len(users), tags.shape[1])

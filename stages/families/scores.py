@@ -1,4 +1,4 @@
-"""The scores of the models of features.scores for every candidate."""
+"""Scores of the models of features.scores for every candidate."""
 
 import numpy as np
 
@@ -7,9 +7,10 @@ from families.context import Context, FamilyOfFold, Rows
 
 
 def scores(context: Context) -> FamilyOfFold:
-    """score_NAME_z for each NAME of `features.scores`: the z-score of the model's score within the
-    list, since its scale differs from user to user and from fit to fit. An item that the model does
-    not know counts as one without evidence, 0.
+    """score_NAME_z for each NAME of `features.scores`: z-score of the model's score in the list.
+
+    We use z-scores because the scale differs between users and fits. An item that the model does
+    not know has the score 0, like an item without evidence.
     """
 
     def columns(rows: Rows) -> Columns:

@@ -1,4 +1,4 @@
-"""How similar an item's embedding is to those of the items that the user liked."""
+"""Similarity of an item's embedding to those of the items that the user liked."""
 
 from core.products import normalised
 
@@ -9,9 +9,10 @@ from families.context import Context, FamilyOfFold, Rows
 
 
 def similarity(context: Context) -> FamilyOfFold:
-    """content_all, content_last: cosine of the item's embedding and the mean embedding of the
-    user's positives, and of the last ones, weighted 1, 1/2, 1/3, …; NAME_z: z-score of each within
-    the list. Similarity by co-occurrence is a score: see features.scores.
+    """Cosine of the item's embedding and the mean embedding of the user's positives.
+
+    content_all uses all positives, content_last the last ones, weighted 1, 1/2, 1/3, … NAME_z is
+    the z-score of each within the list. For similarity by co-occurrence, see features.scores.
     """
     items = normalised(context.embeddings)
     positives, last = context.served.history.positives, context.last_positives

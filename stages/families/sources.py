@@ -1,4 +1,4 @@
-"""What the candidate sources say of an item."""
+"""Ranks and scores of the candidate sources."""
 
 import numpy as np
 
@@ -7,8 +7,8 @@ from families.context import Context, FamilyOfFold, Rows
 
 
 def sources(context: Context) -> FamilyOfFold:
-    """Rank and score of each source, missing where it did not retrieve the item; how many retrieved
-    it; the best rank.
+    """Rank and score by each source, unknown if it did not retrieve the item; number of sources
+    that retrieved it; best rank.
     """
 
     def columns(rows: Rows) -> Columns:

@@ -1,1 +1,1 @@
-"""Models that score items for users: candidate sources, baselines and features, a file each."""
+"""Models that score items for users, one per file: candidate sources, baselines and features."""

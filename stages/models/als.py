@@ -29,18 +29,20 @@ class AlsParams(Strict):
     """Parameters of ALS, by the names of the library `implicit`."""
 
     factors: int = Field(ge=1, le=4096)  # width of the factor vectors
-    alpha: float = Field(gt=0, le=1e6)  # confidence of a positive pair; of all others it is 1
+    alpha: float = Field(gt=0, le=1e6)  # confidence of a positive pair; other pairs have 1
     confidence: Literal["plain", "strength"]  # strength: alpha times the strength of the feedback
     regularization: float = Field(ge=0, le=1e9)  # L2 weight
     iterations: int = Field(ge=1, le=1000)  # alternations of users and items
-    half_life: HalfLife  # of the confidence of a positive, windows
+    half_life: HalfLife  # half-life of the confidence of a positive, in windows
 
 
 def weighted(history: History, params: AlsParams, given: Columns | None = None) -> sparse.csr_array:
-    """Return the positives, each with its confidence divided by alpha: CSR float32 (n_users,
-    n_items). It is 1, less for an old positive, times the strength of the feedback (1 to 4).
+    """Return the weight of each positive, CSR float32 (n_users, n_items).
 
-    given  the columns of the history's rows, where no file has them (new users)
+    The confidence in ALS is alpha times this weight. It is 1, or less with a half-life, times the
+    strength of the feedback (1 to 4) if asked for.
+
+    given  columns of new users, who are in no file
     """
     positives = decayed(history, "positives", params.half_life)
     if params.confidence == "plain":
@@ -50,7 +52,7 @@ def weighted(history: History, params: AlsParams, given: Columns | None = None) 
 
 
 def model_of(params: AlsParams, seed: int, n_threads: int) -> "AlternatingLeastSquares":
-    """Return a model of the library that is not fitted yet."""
+    """Return an unfitted model of the library."""
     from implicit.cpu.als import AlternatingLeastSquares  # late: takes 0.3 s
 
     return AlternatingLeastSquares(
@@ -63,8 +65,9 @@ def model_of(params: AlsParams, seed: int, n_threads: int) -> "AlternatingLeastS
 
 @contextlib.contextmanager
 def solvable(params: AlsParams) -> Iterator[None]:
-    """Raise an InputError that names the parameters where the library finds no finite factors: with
-    alpha this much larger than regularization, float32 ALS has no finite solution.
+    """Raise InputError with the parameters if the library finds no finite factors.
+
+    If alpha is too large compared with regularization, float32 ALS has no finite solution.
     """
     from implicit.recommender_base import ModelFitError
 
@@ -79,8 +82,9 @@ def solvable(params: AlsParams) -> Iterator[None]:
 
 
 def exact_user_factors(model: "AlternatingLeastSquares", positives: sparse.csr_array) -> np.ndarray:
-    """Solve each user's equations for the model's item factors: float32 (n_users, factors). A
-    user's factors depend on no other user's positives.
+    """Solve the equations of each user for the model's item factors, float32 (n_users, factors).
+
+    A user's factors do not depend on other users' positives.
     """
     user_items = sparse.csr_matrix(positives)
     factors = model.recalculate_user(np.arange(user_items.shape[0]), user_items)
@@ -92,9 +96,10 @@ def exact_user_factors(model: "AlternatingLeastSquares", positives: sparse.csr_a
 def fit(
     positives: sparse.csr_array, params: AlsParams, seed: int, n_threads: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the factors of users and of items: float32 (n_users, factors) and (n_items, factors),
-    zero for those without a positive. The last step solves the users' equations exactly for the
-    final item factors, so a user with the same positives who is folded in later gets the same ones.
+    """Fit ALS. Returns float32 (n_users, factors) and (n_items, factors), zero without a positive.
+
+    The last step solves the users' equations exactly for the final item factors, so fold_in() gives
+    the same factors to a user with the same positives.
 
     positives  the result of weighted()
     """
@@ -111,8 +116,9 @@ def fold_in(
     seed: int,
     n_threads: int,
 ) -> np.ndarray:
-    """Return the factors of users who were not part of the fit: float32 (n_users, factors), zero
-    for those without a positive.
+    """Return factors of users who were not part of the fit, float32 (n_users, factors).
+
+    Users without a positive have zeros.
 
     positives  as in `fit`, for the same items; item_factors  the result of that fit
     """
@@ -123,11 +129,11 @@ def fold_in(
 
 
 def factors_of(history: History, params: AlsParams, seed: int, n_threads: int) -> Factors:
-    """Return the factors of all users and items of a history."""
+    """Fit ALS on a history and return the factors of all its users and items."""
     factors = fit(weighted(history, params), params, seed, n_threads)
     return Factors(*factors, history.users, history.items)
 
 
 def als(inputs: "Inputs", params: "NoParams") -> "Scores":
-    """Dot product of the factors, which the stage `als` has fitted."""
+    """Score items by the dot product of the factors that the stage `als` fitted."""
     return vector_scores(inputs.factors.user_factors.__getitem__, inputs.factors.item_factors)

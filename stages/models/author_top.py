@@ -1,4 +1,4 @@
-"""What is popular of the user's favourite authors, or genres."""
+"""Popular items of the user's favourite authors or genres."""
 
 from core.lists import largest
 from core.params import Strict
@@ -12,16 +12,17 @@ from models.popular import recent_popularity
 
 
 class AuthorTopParams(Strict):
-    """Favourites are tags of items: authors, or genres."""
+    """Parameters. Favourites are tags of items: authors or genres."""
 
-    favourites: int = Field(ge=1, le=1000)  # of a user, those with most of its positives
-    windows: int = Field(ge=1, le=1000)  # last ones of the history, whose positives order the items
+    favourites: int = Field(ge=1, le=1000)  # number of tags with most positives of the user
+    windows: int = Field(ge=1, le=1000)  # last windows of the history whose positives rank items
 
 
 def author_top(inputs: Inputs, params: AuthorTopParams) -> Scores:
-    """Recent popularity of the items that have one of the user's favourite tags; only items with a
-    positive. A positive counts for each of its tags by the tag's share in the item. Among tags with
-    equally many positives, the one with the lower number comes first.
+    """Score items that have one of the user's favourite tags by their recent popularity.
+
+    Only items with a positive are scored. A positive counts for each of its tags, weighted by the
+    tag's share in the item. Of tags with equally many positives, the lower number comes first.
     """
     served, tags = inputs.served, inputs.tags
     popularity = recent_popularity(inputs.history, params.windows).astype(np.float32)
@@ -33,7 +34,7 @@ def author_top(inputs: Inputs, params: AuthorTopParams) -> Scores:
         user, _, tag = largest(taken, params.favourites)
         ones = np.ones(len(user), dtype=np.float32)
         favourites = sparse.csr_array((ones, (user, tag)), shape=taken.shape)
-        found = sparse.csr_array(favourites @ items_of)  # which items, once each
+        found = sparse.csr_array(favourites @ items_of)  # each item of the favourites once
         found.data = popularity[found.indices]
         return found
 

@@ -1,4 +1,4 @@
-"""Content: how close an item's embedding is to those of the items that the user liked."""
+"""Content: similarity of an item's embedding to those of the items that the user liked."""
 
 from core.products import normalised, vector_scores
 
@@ -8,7 +8,7 @@ from models.model import Inputs, NoParams, Scores
 
 
 def content(inputs: Inputs, params: NoParams) -> Scores:
-    """Cosine of the item's embedding and the mean of the user's normalised positives."""
+    """Score items by the cosine of their embedding and the mean of the user's positives."""
     items = normalised(inputs.embeddings)
 
     def vectors_of(users: np.ndarray) -> np.ndarray:

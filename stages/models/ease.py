@@ -17,28 +17,29 @@ from threadpoolctl import threadpool_limits
 
 from models.model import Inputs, Scores
 
-DENSE_SHARE = 0.1  # BLAS takes about 1/10 of a sparse product's time for an addition
-N_BLOCKS = 8  # of a sparse X'X; more save less and less, up to one half
+DENSE_SHARE = 0.1  # an addition by BLAS takes about 1/10 of the time in a sparse product
+N_BLOCKS = 8  # blocks of a sparse X'X; more blocks hardly save more time
 
 
 class EaseParams(Strict):
-    """A full item-item matrix in closed form: O(n_items^3) time, O(n_items^2) memory."""
+    """Parameters of EASE. It takes O(n_items^3) time and O(n_items^2) memory."""
 
-    of: Literal["positives", "exposures"]  # what it is fitted on, and what users are scored by
+    of: Literal["positives", "exposures"]  # interactions to fit on and to score users by
     l2: float = Field(ge=1e-3, le=1e12)  # ridge weight, lambda in the paper
-    max_items: int = Field(ge=1, le=1_000_000)  # only so many items, those with most interactions
-    half_life: HalfLife  # of an interaction, windows
+    max_items: int = Field(ge=1, le=1_000_000)  # number of items, those with most interactions
+    half_life: HalfLife  # half-life of an interaction, in windows
 
 
 def ease(inputs: Inputs, params: EaseParams) -> Scores:
-    """The user's interactions times the weights of EASE, which knows the max_items items with most
-    interactions.
+    """Score items by the user's interactions times the weights of EASE.
+
+    Only the max_items items with most interactions are scored.
     """
     fitted, served = (
         decayed(of, params.of, params.half_life) for of in (inputs.history, inputs.served)
     )
     items = most_popular(fitted, params.max_items)
-    gram = inputs.once(  # settings that differ in l2 share it
+    gram = inputs.once(  # shared by settings that differ only in l2
         ("X'X", params.of, params.max_items, params.half_life),
         lambda: co_occurrence(fitted[:, items], inputs.n_threads),
     )
@@ -47,20 +48,20 @@ def ease(inputs: Inputs, params: EaseParams) -> Scores:
 
 
 def most_popular(user_item: sparse.csr_array, max_items: int) -> np.ndarray:
-    """Return the items with most entries, ties by index: int64 (<= max_items,), ascending."""
+    """Return the max_items items with most entries, ties by index, int64, ascending."""
     return most_frequent(np.bincount(user_item.indices, minlength=user_item.shape[1]), max_items)
 
 
 def most_frequent(counts: np.ndarray, most: int) -> np.ndarray:
-    """Return the items with the largest counts, ties by index: int64 (<= most,), ascending."""
+    """Return the `most` items with the largest counts, ties by index, int64, ascending."""
     return np.sort(np.argsort(-counts, kind="stable")[:most])
 
 
 def ease_scores(items: np.ndarray, weights: np.ndarray, served: sparse.csr_array) -> Scores:
-    """Return the scores by weights that are fitted already; -inf for items that EASE does not know.
+    """Return a function that scores users by fitted weights; items that EASE lacks get -inf.
 
-    items    int (n,), ascending: the items that EASE knows
-    weights  float64 (n, n): see weights_of_gram
+    items    int (n,), ascending: the items of EASE
+    weights  float64 (n, n), the result of weights_of_gram
     served   CSR (n_users, n_items): the interactions of the users
     """
     n_items, rows_of = served.shape[1], served[:, items]
@@ -79,18 +80,20 @@ def ease_scores(items: np.ndarray, weights: np.ndarray, served: sparse.csr_array
 
 
 def weights_of_gram(gram: np.ndarray, l2: float, n_bits: int) -> np.ndarray:
-    """Return the item-item weights, equation 8 of the paper: P = (X'X + l2 I)^-1, B = -P / diag(P),
-    diag(B) = 0. float64 (n_items, n_items), on a grid, so that sums of them are exact.
+    """Return the item-item weights B, float64 (n_items, n_items).
 
-    gram    X'X, float32 (n_items, n_items); it is overwritten
-    n_bits  of an entry of X, see core.weights.entry_bits
+    Equation 8 of the paper: P = (X'X + l2 I)^-1, B = -P / diag(P), diag(B) = 0. Weights are rounded
+    to a grid, so that sums of them are exact.
+
+    gram    X'X, float32 (n_items, n_items), which is overwritten
+    n_bits  bits of an entry of X, see core.weights.entry_bits
     """
     gram[np.diag_indices_from(gram)] += np.float32(l2)
     try:
         invert(gram)
     except np.linalg.LinAlgError:
         raise InputError(
-            f"params.yaml: an l2 of EASE is {l2}: too low for these {len(gram)} items, whose matrix"
+            f"params.yaml: an l2 of EASE is {l2}: too low, the matrix of these {len(gram)} items"
             " stays singular; raise it"
         ) from None
     weights = gram
@@ -100,9 +103,7 @@ def weights_of_gram(gram: np.ndarray, l2: float, n_bits: int) -> np.ndarray:
 
 
 def _lapack(name: str) -> ctypes._CFuncPtr:
-    """A routine of scipy's LAPACK. Called this way, it runs without Python's lock, so that several
-    matrices can be inverted side by side.
-    """
+    """Return a LAPACK routine that releases the GIL, so that inversions run in parallel."""
     capsule, api = cython_lapack.__pyx_capi__[name], ctypes.pythonapi
     name_of = ctypes.PYFUNCTYPE(ctypes.c_char_p, ctypes.py_object)(("PyCapsule_GetName", api))
     pointer_of = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)
@@ -111,12 +112,13 @@ def _lapack(name: str) -> ctypes._CFuncPtr:
 
 
 def invert(matrix: np.ndarray) -> None:
-    """Invert a symmetric positive definite matrix in place, by its Cholesky factor: float32 (n, n),
-    C order. LinAlgError where it is not positive definite.
+    """Invert a symmetric matrix in place by its Cholesky factor: float32 (n, n), C order.
+
+    Raises LinAlgError if the matrix is not positive definite.
     """
     n, info = ctypes.c_int(len(matrix)), ctypes.c_int(0)
     size, status, triangle = ctypes.byref(n), ctypes.byref(info), ctypes.c_char_p(b"U")
-    for routine in ("spotrf", "spotri"):  # "upper" in the order of Fortran: the lower triangle here
+    for routine in ("spotrf", "spotri"):  # Fortran's upper triangle is the lower one in C order
         _lapack(routine)(triangle, size, matrix.ctypes.data, size, status)
         if info.value:
             raise np.linalg.LinAlgError(f"{routine}: {info.value}")
@@ -129,12 +131,14 @@ def invert(matrix: np.ndarray) -> None:
 
 
 def co_occurrence(user_item: sparse.csr_array, n_threads: int) -> np.ndarray:
-    """Return X'X, float32 (n_items, n_items): exact sums, so the same in any order of additions.
-    float32 holds counts; float64 holds sums of products of weights, which are rounded at the end.
+    """Return X'X, float32 (n_items, n_items), by a sparse or a dense product, whichever is faster.
 
-    The sparse product's time grows with the squares of the users' numbers of entries, the dense
-    one's with the square of the number of items, but each addition takes about 1/200 of the time.
-    Both compute one half only, since X'X is symmetric.
+    Sums are exact, so they do not depend on the order of additions: counts are added in float32,
+    products of weights in float64, which are rounded at the end.
+
+    The time of the sparse product grows with the square of the entries of each user, that of the
+    dense product with the square of the number of items, but a dense addition takes about 1/200 of
+    the time. Both compute only one half, because X'X is symmetric.
     """
     n_users, n_items = user_item.shape
     user_item = user_item.astype(np.float32 if entry_bits(user_item) == 1 else np.float64)
@@ -143,15 +147,16 @@ def co_occurrence(user_item: sparse.csr_array, n_threads: int) -> np.ndarray:
         return sparse_co_occurrence(user_item, n_threads).astype(np.float32, copy=False)
     gram = np.zeros((n_items, n_items), dtype=user_item.dtype)
     with threadpool_limits(n_threads, "blas"):
-        for users in blocks(np.arange(n_users), n_items // 8 + 1):  # few: gram is read in each
+        for users in blocks(np.arange(n_users), n_items // 8 + 1):  # few blocks: each reads gram
             block = user_item[users].toarray()
             gram += block.T @ block
     return gram.astype(np.float32, copy=False)
 
 
 def sparse_co_occurrence(user_item: sparse.csr_array, n_threads: int) -> np.ndarray:
-    """Return X'X by a sparse product, of the matrix's dtype: blocks of rows up to the diagonal,
-    side by side.
+    """Return X'X by a sparse product in the dtype of the matrix.
+
+    Blocks of rows, up to the diagonal, are computed in parallel.
     """
     n_items = user_item.shape[1]
     item_user, by_item = user_item.T.tocsr(), user_item.tocsc()

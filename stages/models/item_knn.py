@@ -1,6 +1,5 @@
-"""Item-item nearest neighbours, by the library implicit."""
+"""Item-item nearest neighbours, fitted by the library implicit."""
 
-import warnings
 from typing import Literal
 
 from core.params import Strict
@@ -12,50 +11,53 @@ from scipy import sparse
 
 from models.model import Inputs, Scores
 
-DENSE_SHARE = 0.1  # of a user's row: a dense product takes about 1/15 of the time for an addition
+DENSE_SHARE = 0.1  # share of a user's row above which a dense product is faster
 
 
 class ItemKnnParams(Strict):
-    """Item-item nearest neighbours over co-occurring interactions."""
+    """Parameters of item-item nearest neighbours."""
 
-    of: Literal["positives", "exposures"]  # which interactions co-occur, and score items
-    neighbours: int = Field(ge=1, le=10_000)  # kept per item
-    weighting: Literal["count", "cosine", "tfidf", "bm25"]  # of users and items before the product
-    last_items: int = Field(ge=2, le=1_000_000)  # of each user; the cost grows with its square
-    half_life: HalfLife  # of an interaction, windows
+    of: Literal["positives", "exposures"]  # interactions to count co-occurrences and score users
+    neighbours: int = Field(ge=1, le=10_000)  # number of neighbours kept per item
+    weighting: Literal["count", "cosine", "tfidf", "bm25"]  # applied before the inner product
+    last_items: int = Field(ge=2, le=1_000_000)  # per user; the cost grows with its square
+    half_life: HalfLife  # half-life of an interaction, in windows
 
 
 def item_knn_similarity(
     user_item: sparse.csr_array, params: ItemKnnParams, n_threads: int
 ) -> sparse.csr_matrix:
-    """Return the most similar items of each item (a column), itself left out: CSR float32 (n_items,
-    n_items), sorted.
+    """Return the most similar other items of each item (a column), CSR float32 (n_items, n_items).
 
     user_item  CSR (n_users, n_items), with the weights of core.weights.decayed
     """
-    from implicit import nearest_neighbours as models  # late: takes 0.3 s
-    from implicit.utils import ParameterWarning
+    from implicit import nearest_neighbours as library  # late: takes 0.3 s
 
-    model_of = {
-        "count": models.ItemItemRecommender,
-        "cosine": models.CosineRecommender,
-        "tfidf": models.TFIDFRecommender,
-        "bm25": models.BM25Recommender,
-    }
-    model = model_of[params.weighting](K=params.neighbours + 1, num_threads=n_threads)
+    weighted = {
+        "count": lambda item_user: item_user,
+        "cosine": library.normalize,
+        "tfidf": lambda item_user: library.normalize(library.tfidf_weight(item_user)),
+        "bm25": lambda item_user: library.bm25_weight(item_user, K1=1.2, B=0.75),
+    }[params.weighting]
     interactions = sparse.csr_matrix(latest(user_item, params.last_items), dtype=np.float64)
-    with warnings.catch_warnings(category=ParameterWarning, action="ignore"):
-        model.fit(interactions, show_progress=False)  # weights in COO, then warns of that
-    similarity = sparse.csr_matrix(model.similarity, dtype=np.float32)
-    similarity.setdiag(0)
-    similarity.eliminate_zeros()
+    interactions = sparse.csr_matrix(weighted(interactions.T).T)
+    k = params.neighbours + 1  # includes the item itself
+    # we do not use the library's models, because they keep three copies of the similarities
+    found = library.all_pairs_knn(interactions, k, show_progress=False, num_threads=n_threads)
+    found.data = found.data.astype(np.float32)
+    is_kept = (found.data != 0) & (found.row != found.col)  # rows with fewer than k end with zeros
+    rows = np.arange(found.shape[0] + 1, dtype=np.int32)
+    indptr = np.searchsorted(found.row[is_kept], rows).astype(np.int32)
+    parts = found.data[is_kept], found.col[is_kept], indptr
+    similarity = sparse.csr_matrix(parts, shape=found.shape)
     similarity.sort_indices()
     return similarity
 
 
 def item_knn(inputs: Inputs, params: ItemKnnParams) -> Scores:
-    """Sum of the similarities between an item and the user's interactions; with a half-life, older
-    ones weigh less.
+    """Score items by the sum of their similarities to the user's interactions.
+
+    With a half-life, older interactions have less weight.
     """
     fitted = decayed(inputs.history, params.of, params.half_life)
     similarity = item_knn_similarity(fitted, params, inputs.n_threads)
@@ -65,7 +67,7 @@ def item_knn(inputs: Inputs, params: ItemKnnParams) -> Scores:
 
     def scores(users: np.ndarray) -> sparse.csr_array:
         of_users = rows[users]
-        of_users.sort_indices()  # then both products add in the same order
+        of_users.sort_indices()  # so that both products add in the same order
         if not is_dense:
             return of_users @ similarity
         columns = np.ascontiguousarray(of_users.toarray().T)

@@ -1,7 +1,7 @@
-"""What a model is: fitted on the history of a fold, it scores items for users.
+"""The interface of a model, which is fitted on the history of a fold and scores items for users.
 
-From its scores alone follow the items that it retrieves and its score of any candidate
-(models/scoring.py), so one function makes a model a candidate source, a baseline and a feature.
+models/scoring.py derives retrieved items and candidate scores from these scores. Therefore a model
+is one function, and can be a candidate source, a baseline and a feature.
 """
 
 from collections.abc import Callable, Hashable
@@ -13,6 +13,7 @@ from typing import TypeVar
 from core.factors import Factors
 from core.history import History
 from core.params import Strict
+from core.products import Products
 
 import numpy as np
 from scipy import sparse
@@ -21,39 +22,39 @@ Value = TypeVar("Value")
 
 
 class Ranking:
-    """One score per item, the same for every user: float (n_items,), -inf for unknown items."""
+    """One score per item for all users: float (n_items,), -inf for unknown items."""
 
     def __init__(self, scores: np.ndarray) -> None:
         self.scores = scores
 
     @cached_property
     def order(self) -> np.ndarray:
-        """The items, best first, ties by item: int32 (n,), without those of -inf."""
+        """Items, best first, ties by item, int32 (n,), without unknown items."""
         items = np.arange(len(self.scores))
         order = np.lexsort((items, -self.scores)).astype(np.int32)
         return order[self.scores[order] > -np.inf]
 
 
-# users int (n,) of `Inputs.served` -> their scores, float32 (n, n_items): dense, where -inf means
-# that the model does not know the item; or CSR, where 0 means that it has no evidence for the item
-Scores = Ranking | Callable[[np.ndarray], np.ndarray | sparse.csr_array]
+# Function from users, int (n,) of `Inputs.served`, to scores (n, n_items): dense float32, with -inf
+# for items that the model does not know; CSR, with 0 for no evidence; or Products of vectors
+Scores = Ranking | Callable[[np.ndarray], np.ndarray | sparse.csr_array | Products]
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a model may be fitted on. All of it is known before the fold's target window."""
+    """The inputs of a model. All of them are known before the fold's target window."""
 
-    history: History  # what models are fitted on; its items include new ones
+    history: History  # interactions to fit on; its items include new ones
     embeddings: np.ndarray  # float32 (n_items, width); a row of NaN for an item without one
     n_threads: int
-    factors: Factors | None = None  # of ALS, for the users served; None if ALS is not in use
+    factors: Factors | None = None  # ALS factors of the served users; None if ALS is not used
     tags: sparse.csr_array | None = None  # CSR (n_items, n_tags), see core/tables.py
-    new_users: History | None = None  # users to score items for in place of the history's own
+    new_users: History | None = None  # users to score items for, instead of those of the history
     _made: dict[Hashable, object] = field(default_factory=dict, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     def once(self, key: Hashable, make: Callable[[], Value]) -> Value:
-        """Return what `make` returns, computed by the first model that asks for this key."""
+        """Return make(), computed only once for each key and shared by all models."""
         with self._lock:
             if key not in self._made:
                 self._made[key] = make()
@@ -61,12 +62,12 @@ class Inputs:
 
     @property
     def served(self) -> History:
-        """The interactions of the users to score items for."""
+        """Interactions of the users to score items for."""
         return self.history if self.new_users is None else self.new_users
 
     @property
     def known(self) -> "Inputs":
-        """The same without the items that are new: what most models are fitted on."""
+        """The same inputs without new items, which most models are fitted on."""
         is_known = self.history.is_known
         return self.once(
             "known",
@@ -83,13 +84,13 @@ class Inputs:
 
 
 class NoParams(Strict):
-    """The parameters of a model that has none."""
+    """Parameters of a model without parameters."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """An entry of the registry: a function that fits the model, the class of its parameters, and
-    whether the model scores items that nobody has seen yet.
+    """An entry of the registry: the function that fits the model, the class of its parameters, and
+    whether the model can score items without an exposure.
     """
 
     fit: Callable[[Inputs, Strict], Scores]

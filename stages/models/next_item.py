@@ -1,4 +1,4 @@
-"""What others liked next: transitions from item to item."""
+"""Next items: transitions between consecutive positives of all users."""
 
 from core.history import History
 from core.params import Strict
@@ -10,21 +10,21 @@ from scipy import sparse
 
 from models.model import Inputs, Scores
 
-MOST_POSITIVES = 500  # latest positives of a user that transitions are counted from
+MOST_POSITIVES = 500  # number of latest positives of a user for counting transitions
 
 
 class NextItemParams(Strict):
-    """Transitions from item to item, by the order of the users' positives."""
+    """Parameters of transitions."""
 
-    last_items: int = Field(ge=1, le=1000)  # of the user, the latest, weighted 1, 1/2, 1/3, …
-    reach: int = Field(ge=1, le=100)  # so many positives after an item count as next, 1, 1/2, …
+    last_items: int = Field(ge=1, le=1000)  # latest positives of a user, weighted 1, 1/2, 1/3, …
+    reach: int = Field(ge=1, le=100)  # number of positives that count as next, weighted 1, 1/2, …
 
 
 def transitions(history: History, reach: int) -> sparse.csr_matrix:
-    """Return how often item j came d <= reach positives after item i, weighted 1 / d, over
-    sqrt(n_i n_j): CSR float32 (n_items, n_items).
+    """Return the weights of transitions from item i to item j, CSR float32 (n_items, n_items).
 
-    n is how often an item stands among the latest MOST_POSITIVES positives of the users.
+    Each time that j comes d <= reach positives after i adds 1 / d. The sum is divided by sqrt(n_i
+    n_j), where n is the number of users with the item among their latest MOST_POSITIVES positives.
     """
     positives = latest(history.positives, MOST_POSITIVES)
     user = np.repeat(np.arange(positives.shape[0]), np.diff(positives.indptr))
@@ -41,7 +41,7 @@ def transitions(history: History, reach: int) -> sparse.csr_matrix:
 
 
 def next_item(inputs: Inputs, params: NextItemParams) -> Scores:
-    """Sum of the transitions from the user's latest positives."""
+    """Score items by the sum of the transitions from the user's latest positives."""
     following = transitions(inputs.history, params.reach)
     last = by_recency(inputs.served.positives, params.last_items)
     return lambda users: last[users] @ following

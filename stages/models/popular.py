@@ -10,14 +10,15 @@ from models.model import Inputs, NoParams, Ranking
 
 
 class RecentPopularParams(Strict):
-    """Popularity in the last windows. Cold users get the same list."""
+    """Parameters of recent popularity, which is also the list of cold users."""
 
     windows: int = Field(ge=1, le=1000)  # last windows of the history that count
 
 
 def popularity(history: History, windows: int | None = None) -> np.ndarray:
-    """Return the number of positives of each item in the last `windows` windows of the history, or
-    in all of it: float32 (n_items,).
+    """Return the number of positives of each item, float32 (n_items,).
+
+    windows  number of last windows of the history to count; None counts all
     """
     item = history.positives.indices
     if windows is not None:
@@ -27,9 +28,7 @@ def popularity(history: History, windows: int | None = None) -> np.ndarray:
 
 
 def recent_scores(recent: np.ndarray, overall: np.ndarray) -> np.ndarray:
-    """Recent positives; ties, and items without any, are ordered by all positives of the history:
-    float64 (n_items,).
-    """
+    """Return scores by recent positives, and for ties by all positives, float64 (n_items,)."""
     overall = overall.astype(np.float64)
     return recent + overall / (overall.max() + 1)
 
@@ -40,10 +39,10 @@ def recent_popularity(history: History, windows: int) -> np.ndarray:
 
 
 def popular(inputs: Inputs, params: NoParams) -> Ranking:
-    """Positives in the whole history."""
+    """Score items by positives in the whole history."""
     return Ranking(popularity(inputs.history))
 
 
 def recent_popular(inputs: Inputs, params: RecentPopularParams) -> Ranking:
-    """Positives in the last windows."""
+    """Score items by positives in the last windows."""
     return Ranking(recent_popularity(inputs.history, params.windows))

@@ -1,8 +1,8 @@
 """The registry of models: MODELS is the only list of their names.
 
-To add a model: write its file, import it here and add a line to MODELS (stages/README.md has an
-example). By its name it can then be a candidate source (candidates.sources), a baseline (baselines)
-and a feature of every candidate (features.scores).
+To add a model, write its file, import it here and add a line to MODELS (stages/README.md has an
+example). Its name can then be used for a candidate source (candidates.sources), a baseline
+(baselines) and a feature (features.scores).
 """
 
 import itertools
@@ -35,7 +35,7 @@ from models.next_item import NextItemParams, next_item
 from models.popular import RecentPopularParams, popular, recent_popular
 from models.scoring import Served, over_all_items
 
-MOST_SETTINGS = 1000  # of a baseline
+MOST_SETTINGS = 1000  # maximum number of settings of a baseline
 MODELS = {
     "als": Model(als),
     "popular": Model(popular),
@@ -47,20 +47,20 @@ MODELS = {
     "author_top": Model(author_top, AuthorTopParams),
 }
 
-# The section `sources`: the parameters of every model that has some
+# The section `sources`: parameters of every model that has parameters
 SourcesParams = create_model(
     "SourcesParams",
     __base__=Strict,
     **{name: (m.params, ...) for name, m in MODELS.items() if m.params is not NoParams},
 )
 
-# A value of features.scores: the name of a model and its parameters
+# A value of features.scores: name and parameters of a model
 ScoreModel = Annotated[
     Union[
         *(
             create_model(f"{name}_scores", __base__=m.params, model=(Literal[name], ...))
             for name, m in MODELS.items()
-            if name != "als"  # a source already
+            if name != "als"  # ALS is always a source
         )
     ],
     Field(discriminator="model"),
@@ -68,7 +68,7 @@ ScoreModel = Annotated[
 
 
 class ScoresParams(RootModel[dict[str, ScoreModel]]):
-    """The section `features.scores`: models that score every candidate, by free names."""
+    """The section `features.scores`: models that score every candidate, under any names."""
 
     @field_validator("root")
     @classmethod
@@ -82,8 +82,9 @@ class ScoresParams(RootModel[dict[str, ScoreModel]]):
 
 
 def every_setting(values: object) -> object:
-    """One dictionary of parameters for each combination of values, where some of them are lists:
-    {"l2": [1, 2], "n": 5} gives those of (1, 5) and (2, 5).
+    """Return the parameters of each combination of values, some of which are lists.
+
+    {"l2": [1, 2], "n": 5} gives {"l2": 1, "n": 5} and {"l2": 2, "n": 5}.
     """
     if not isinstance(values, dict):
         return values
@@ -97,19 +98,17 @@ def every_setting(values: object) -> object:
 
 
 class Baselines(Strict):
-    """The section `baselines`: models by name, each with its parameters. A parameter may be a list
-    of values to try.
-    """
+    """The section `baselines`: models by name with their parameters, which may be lists to try."""
 
     @model_validator(mode="after")
     def _is_not_empty(self) -> "Baselines":
         if not self.model_fields_set:
-            raise ValueError("baselines is empty: must name at least one model")
+            raise ValueError("baselines is empty: must have at least one model")
         return self
 
     @property
     def settings(self) -> dict[str, dict[int, Strict]]:
-        """The settings of each baseline, numbered from 0, in the order of MODELS."""
+        """Settings of each baseline, numbered from 0, in the order of MODELS."""
         names = [name for name in MODELS if name in self.model_fields_set]
         return {name: dict(enumerate(getattr(self, name))) for name in names}
 
@@ -120,7 +119,7 @@ BaselinesParams = create_model(
     **{
         name: (Annotated[list[model.params], BeforeValidator(every_setting)], None)
         for name, model in MODELS.items()
-        if name != "als"  # which is judged beside the baselines
+        if name != "als"  # ALS is evaluated separately
     },
 )
 
@@ -136,7 +135,7 @@ class CandidatesParams(CandidateListParams):
         if self.new_items != "none" and not {*able} & {*self.sources}:
             raise ValueError(
                 f"candidates.new_items is {self.new_items!r}: candidates.sources must have one of"
-                f" {', '.join(able)}, which alone retrieve new items"
+                f" {', '.join(able)}, because no other model retrieves new items"
             )
         return self
 
@@ -144,8 +143,9 @@ class CandidatesParams(CandidateListParams):
 def in_use(
     params: CandidateListParams, of_sources: Strict, scores: ScoresParams
 ) -> dict[str, tuple[str, Strict]]:
-    """Return the model and the parameters of each candidate source and of each name in
-    features.scores. The arguments are those of fit_all.
+    """Return model and parameters of each candidate source and of each name in features.scores.
+
+    The arguments are those of fit_all.
     """
     wanted = {name: (name, getattr(of_sources, name, NoParams())) for name in params.sources}
     for name, own in scores.root.items():
@@ -155,8 +155,9 @@ def in_use(
 
 
 def fit(name: str, params: Strict, inputs: Inputs) -> Scores:
-    """Fit a model of MODELS; return its scores of all items of inputs.history. A model that does
-    not score new items is fitted without them.
+    """Fit a model of MODELS and return its scores for all items of inputs.history.
+
+    A model that cannot score new items is fitted without them.
     """
     model, is_known = MODELS[name], inputs.history.is_known
     if model.scores_new_items or is_known.all():
@@ -170,8 +171,9 @@ def fit_all(
     scores: ScoresParams,
     inputs: Inputs,
 ) -> dict[str, Scores]:
-    """Fit the candidate sources and the models of features.scores side by side, each once; return
-    their scores by name.
+    """Fit candidate sources and models of features.scores in parallel, each once.
+
+    Returns their scores by name.
 
     of_sources  the section `sources`; scores  as in ScoresParams
     """
@@ -186,11 +188,11 @@ def fit_all(
 
 
 def check_ease(params: CandidateListParams, of_sources: Strict, n_items: int) -> None:
-    """InputError where EASE is asked for candidates of a catalogue it is too large for."""
+    """Raise InputError if the catalogue is too large for EASE as a candidate source."""
     if "ease" in params.sources and n_items > of_sources.ease.max_items:
         raise InputError(
             f"params.yaml: candidates.sources has ease, but the history has {n_items} items and "
-            f"sources.ease.max_items is {of_sources.ease.max_items}; take ease out, or raise the "
+            f"sources.ease.max_items is {of_sources.ease.max_items}; remove ease, or raise the "
             "limit (time grows with its cube, memory is 24 bytes x its square)"
         )
 
@@ -198,7 +200,7 @@ def check_ease(params: CandidateListParams, of_sources: Strict, n_items: int) ->
 def served_by(
     inputs: Inputs, params: CandidateListParams, of_sources: Strict, scores: ScoresParams
 ) -> Served:
-    """Fit all models in use; return what the candidate lists of the served users are made of."""
+    """Fit all models in use and return the inputs of candidate_lists()."""
     history = inputs.history
     check_ease(params, of_sources, np.count_nonzero(history.is_known))
     models = fit_all(params, of_sources, scores, inputs)

@@ -1,8 +1,7 @@
-"""What follows from a model's scores: the items that it retrieves for a user, its score of any
-candidate, and the candidate lists of several models.
+"""Retrieves items, scores candidates and makes candidate lists from the scores of models.
 
 We do not use `recommend` of `implicit`: it breaks ties at random, fills short lists with seen items
-at -3.4e38, and its products have last bits that depend on the other users of the batch.
+at -3.4e38, and the last bits of its scores depend on the other users of the batch.
 """
 
 from dataclasses import dataclass, replace
@@ -10,45 +9,45 @@ from functools import partial
 
 from core.candidate_lists import Candidates, Retrieved, concatenate, fallback_lists, merge
 from core.history import History
-from core.lists import largest, side_by_side
-from core.products import blocks
+from core.lists import largest, ordered, shortlist, side_by_side
+from core.products import Products, blocks
 
 import numpy as np
 from scipy import sparse
 
 from models.model import Ranking, Scores
 
-USERS_AT_ONCE = 8192  # what scripts hold in memory grows with this, not with the number of users
-Block = Ranking | np.ndarray | sparse.csr_array  # the scores of a block of users
+USERS_AT_ONCE = 8192  # memory of scripts grows with this, not with the number of users
+MOST_PER_PLACE = 10  # maximum length of a shortlist per item to retrieve
+Block = Ranking | np.ndarray | sparse.csr_array | Products  # the scores of a block of users
 
 
 def parts_of(users: np.ndarray) -> list[np.ndarray]:
-    """Return the users in parts whose lists are made and written one after the other."""
+    """Yield the users in parts whose lists are made and written one after the other."""
     return [users[at : at + USERS_AT_ONCE] for at in range(0, len(users), USERS_AT_ONCE)]
 
 
 @dataclass(frozen=True)
 class Seen:
-    """The items that each of a block of users was exposed to: row int (n,), item int32 (n,)."""
+    """The exposures of a block of users: row in the block int (n,), item int32 (n,)."""
 
     row: np.ndarray
     item: np.ndarray
 
 
 def seen_by(served: History, users: np.ndarray) -> Seen:
-    """Return what the users have seen; a user of -1 has no history and has seen nothing."""
+    """Return the exposures of users; the user -1 has no history."""
     known = np.flatnonzero(users >= 0)
     exposures = served.exposures[users[known]]
     return Seen(np.repeat(known, np.diff(exposures.indptr)), exposures.indices)
 
 
 def over_all_items(scores: Scores, is_known: np.ndarray) -> Scores:
-    """Return the scores over all items from those over the known ones, bool (n_items,). A new item
-    has -inf, so it is not retrieved.
-    """
+    """Extend scores of the known items, bool (n_items,), to all items. New items get -inf."""
     place = np.argsort(np.argsort(~is_known, kind="stable"))  # where each item is, new ones last
 
-    def widened(block: np.ndarray | sparse.csr_array) -> np.ndarray | sparse.csr_array:
+    def widened(block: Block) -> np.ndarray | sparse.csr_array:
+        block = block.toarray() if isinstance(block, Products) else block
         new = np.full((block.shape[0], np.count_nonzero(~is_known)), -np.inf, dtype=block.dtype)
         if sparse.issparse(block):
             return sparse.hstack([block, sparse.csr_array(new)], format="csr")[:, place]
@@ -67,15 +66,19 @@ def block_of(scores: Scores, users: np.ndarray) -> Block:
 def retrieve(
     block: Block, seen: Seen, n_users: int, n: int, alive: np.ndarray | None = None
 ) -> Retrieved:
-    """Return the n unseen items with the largest scores of each user of a block, ties by item.
+    """Return the n unseen items with the largest scores for each user of a block, ties by item.
 
-    alive  bool (n_items,): the only items that may be retrieved; None for all
+    alive  bool (n_items,): the items that may be retrieved; None means all
     """
     if isinstance(block, Ranking):
         return _first_of_ranking(block, seen, n_users, n, alive)
     if sparse.issparse(block) and 4 * block.nnz <= block.shape[0] * block.shape[1]:
         return _best_stored(block, seen, n, alive)
-    scores = block.toarray() if sparse.issparse(block) else block
+    if isinstance(block, Products) and n < block.shape[1]:
+        found = _best_products(block, seen, n, alive)
+        if found is not None:
+            return _padded(n_users, n, *found)
+    scores = block if isinstance(block, np.ndarray) else block.toarray()
     if sparse.issparse(block):
         scores[scores <= 0] = -np.inf
     of_seen = scores[seen.row, seen.item]
@@ -84,14 +87,34 @@ def retrieve(
     if alive is not None:
         item = np.flatnonzero(alive)[item]
     best = scores[row, item]
-    scores[seen.row, seen.item] = of_seen  # the block is read again for scores of candidates
+    scores[seen.row, seen.item] = of_seen  # the block is used again for candidates
     return _padded(n_users, n, row, place, item, best)
+
+
+def _best_products(
+    block: Products, seen: Seen, n: int, alive: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None:
+    """Return row, place, item and score of the best items.
+
+    Exact scores are computed only for items that the estimates do not rule out. Returns None if
+    these are many, for example for a user with a vector of zeros.
+    """
+    estimates, error = block.estimates()
+    estimates[seen.row, seen.item] = -np.inf
+    if alive is not None:
+        estimates[:, ~alive] = -np.inf
+    row, item = shortlist(estimates, n, 2 * error)
+    if len(row) > MOST_PER_PLACE * n * len(estimates):
+        return None
+    score = block.at(row, item)
+    order, place, column = ordered(score, row, np.arange(len(row)), len(estimates), n)
+    return order, place, item[column], score[column]
 
 
 def _first_of_ranking(
     ranking: Ranking, seen: Seen, n_users: int, n: int, alive: np.ndarray | None
 ) -> Retrieved:
-    """The first n of the ranking that each user has not seen."""
+    """Return the first n items of the ranking that each user has not seen."""
     order = ranking.order if alive is None else ranking.order[alive[ranking.order]]
     order = order[: n + np.bincount(seen.row, minlength=1).max()]
     place = np.full(len(ranking.scores), len(order))
@@ -107,7 +130,7 @@ def _first_of_ranking(
 def _best_stored(
     scores: sparse.csr_array, seen: Seen, n: int, alive: np.ndarray | None
 ) -> Retrieved:
-    """The best of the stored scores alone, moved together to the left."""
+    """Return the n items with the largest stored scores, best first."""
     scores.sort_indices()
     row = row_of_entry(scores)
     place = np.arange(scores.nnz) - scores.indptr[row]
@@ -125,7 +148,7 @@ def _best_stored(
 
 
 def row_of_entry(matrix: sparse.csr_array) -> np.ndarray:
-    """Return the row of every stored entry: int32 (nnz,)."""
+    """Return the row of each stored entry, int32 (nnz,)."""
     return np.repeat(np.arange(matrix.shape[0], dtype=np.int32), np.diff(matrix.indptr))
 
 
@@ -139,14 +162,16 @@ def _padded(
 
 
 def scores_at(block: Block, row: np.ndarray, item: np.ndarray) -> np.ndarray:
-    """Return the score of each candidate: float32 (n,); NaN where the model does not know the item.
+    """Return the score of each candidate, float32 (n,), NaN for items that the model lacks.
 
     row, item  int (n,): the user's row in the block, and the item
     """
     if isinstance(block, Ranking):
         found = block.scores[item].astype(np.float32)
     else:
-        of_all = block.toarray() if sparse.issparse(block) else block
+        if isinstance(block, Products):
+            return block.at(row, item)
+        of_all = block if isinstance(block, np.ndarray) else block.toarray()
         found = of_all[row, item]
     found[np.isneginf(found)] = np.nan
     return found
@@ -160,8 +185,9 @@ def top_n(
     n_threads: int,
     alive: np.ndarray | None = None,
 ) -> Retrieved:
-    """Return the n best unseen items of each user; a user of -1, who has no history, gets them from
-    a Ranking only. Blocks of users are worked on side by side. alive: as in `retrieve`.
+    """Return the n best unseen items of each user, computed in parallel blocks of users.
+
+    The user -1 has no history and gets items only from a Ranking. alive  as in `retrieve`
     """
 
     def best_of(rows: np.ndarray) -> Retrieved:
@@ -176,23 +202,23 @@ def top_n(
 
 @dataclass(frozen=True)
 class Served:
-    """What candidate lists are made of."""
+    """The inputs of candidate_lists()."""
 
-    history: History  # the interactions of the users served
-    models: dict[str, Scores]  # the scores of every model in use, by name
-    sources: list[str]  # the models that retrieve candidates for a warm user
-    fallback: Ranking  # the list of a cold user (one without a positive)
+    history: History  # interactions of the served users
+    models: dict[str, Scores]  # scores of every model in use, by name
+    sources: list[str]  # models that retrieve candidates for warm users
+    fallback: Ranking  # list of cold users
     n: int  # candidates per source
-    alive: np.ndarray | None = None  # bool (n_items,): items that may be candidates; None for all
-    # bool (n_items,): items without an exposure in the fold's history; None for none. Each source
-    # retrieves n // 4 more of them, because few are among the best of all items
+    alive: np.ndarray | None = None  # bool (n_items,): items that may be candidates; None: all
+    # bool (n_items,): items without an exposure in the fold's history; None: no such items. Each
+    # source also retrieves n // 4 of them, because few are among the best of all items
     is_new: np.ndarray | None = None
 
 
 def candidate_lists(served: Served, users: np.ndarray, n_threads: int) -> Candidates:
     """Return the candidate lists of users, with the score of every model for every candidate.
 
-    users  int, ascending: as in `served.history.users`
+    users  int, ascending, like served.history.users
     """
     is_warm = served.history.n_positives_of(users) > 0
     parts = [
@@ -211,11 +237,11 @@ def candidate_lists(served: Served, users: np.ndarray, n_threads: int) -> Candid
 
 
 def _block_lists(served: Served, group: str, users: np.ndarray) -> Candidates:
-    """The lists of a block of warm or of cold users."""
+    """Return the lists of a block of warm or cold users."""
     history, sources, n = served.history, served.sources, served.n
     known = history.user_of(users)
     seen = seen_by(history, known)
-    some = np.maximum(known, 0)  # any user in place of one without a history
+    some = np.maximum(known, 0)  # a user without a history is replaced by any other
     blocks_of = {name: block_of(scores, some) for name, scores in served.models.items()}
 
     def found(block: Block) -> np.ndarray:
@@ -241,11 +267,10 @@ def _block_lists(served: Served, group: str, users: np.ndarray) -> Candidates:
 
 
 def filled(found: Retrieved, is_warm: np.ndarray, fallback: Retrieved, k: int) -> Retrieved:
-    """Return lists of k items: what a model retrieved, then the items of `fallback` that are not
-    among them; -1 where there are fewer.
+    """Fill lists of retrieved items up to k items with items of `fallback`; -1 if there are fewer.
 
-    found     of the warm users, item (n_warm, k); is_warm bool (n_users,)
-    fallback  of all users, item (n_users, >= k): the whole list of a cold user
+    found     items of the warm users (n_warm, k); is_warm bool (n_users,)
+    fallback  items for all users (n_users, >= k), which are the whole list of a cold user
     """
     n_users = len(is_warm)
     item = np.concatenate([np.full((n_users, k), -1), fallback.item], axis=1)

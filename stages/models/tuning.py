@@ -1,4 +1,4 @@
-"""Which setting of each baseline is the best."""
+"""Finds the best setting of each baseline."""
 
 import json
 
@@ -6,15 +6,15 @@ from core.params import Strict
 
 import pandas as pd
 
-Settings = dict[str, dict[int, Strict]]  # of each baseline, by number
+Settings = dict[str, dict[int, Strict]]  # baseline -> number of the setting -> parameters
 
 
 def settings_table(
     settings: Settings, total: dict[tuple[str, int], float], n_lists: int
 ) -> pd.DataFrame:
-    """Return the columns of data/baselines/settings.csv: a row per baseline and setting.
+    """Return the columns of data/baselines/settings.csv, a row per baseline and setting.
 
-    total  the sum of AP@k over n_lists lists, by baseline and number of the setting
+    total  sum of AP@k over n_lists lists, by baseline and number of the setting
     """
     best = {name: max(of, key=lambda number: total[name, number]) for name, of in settings.items()}
     rows = [

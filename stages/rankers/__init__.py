@@ -1,1 +1,1 @@
-"""The ranker: training, trained models and the scores they give."""
+"""The ranker: training, trained models and their scores."""

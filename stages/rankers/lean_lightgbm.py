@@ -1,5 +1,6 @@
-"""LightGBM without its scikit-learn interface, which nothing here uses: importing that takes four
-times as long as all the rest of it.
+"""LightGBM without its scikit-learn interface.
+
+We do not use that interface, and importing it takes four times as long as the rest of LightGBM.
 """
 
 import sys
@@ -7,7 +8,7 @@ import sys
 if "sklearn" in sys.modules:
     import lightgbm
 else:
-    sys.modules["sklearn"] = None  # makes its import fail, which LightGBM is prepared for
+    sys.modules["sklearn"] = None  # makes its import fail, which LightGBM handles
     try:
         import lightgbm
     finally:

@@ -1,4 +1,4 @@
-"""Trains the rankers of folds, each on the examples of other folds, those before its own."""
+"""Trains the rankers of each judged fold on the examples of the folds before it."""
 
 from collections.abc import Callable, Iterator
 
@@ -10,7 +10,7 @@ from rankers.lean_lightgbm import lightgbm as lgb
 from rankers.training import RankerParams, dataset, train
 
 Read = Callable[[str, str], Examples]  # (fold, warm or cold) -> the examples
-# fold -> its target window, and the folds that its ranker is trained on, the latest first
+# fold -> its target window, and the folds for training its ranker, latest first
 TrainingFolds = dict[str, tuple[int, list[str]]]
 Save = Callable[[str, str, list[lgb.Booster]], None]  # (fold, warm or cold, its models)
 
@@ -18,8 +18,9 @@ Save = Callable[[str, str, list[lgb.Booster]], None]  # (fold, warm or cold, its
 def training_sets(
     read: Read, group: str, folds: TrainingFolds
 ) -> Iterator[tuple[str, list[Examples]]]:
-    """Yield each fold with the examples of warm or cold users of its training folds that have any.
-    Only those of one fold are held in memory.
+    """Yield each fold with the examples of its training folds for warm or cold users.
+
+    Training folds without examples are left out. Only the examples of one fold are in memory.
     """
     for fold, (_, earlier) in folds.items():
         found = (read(one, group) for one in earlier)
@@ -27,16 +28,16 @@ def training_sets(
 
 
 def check_folds(fold: str, found: list[Examples], n_folds: int, earlier: list[str]) -> None:
-    """Raise InputError if a fold has no training examples; report it if it has few."""
+    """Raise InputError if a fold has no training examples. Print if training folds are missing."""
     if len(earlier) < n_folds:
         report(
-            f"{fold}: trained on {len(earlier)} folds, not on the {n_folds} of "
-            "ranker.train_folds: folds has no more before it"
+            f"{fold}: trained on {len(earlier)} folds instead of ranker.train_folds ({n_folds}),"
+            " because folds has no more before it"
         )
     if not found:
         raise InputError(
             f"no candidate list of {', '.join(earlier)} has a relevant item, so the ranker of "
-            f"{fold} has nothing to learn from; it needs more users, items or positives there"
+            f"{fold} has no training data; it needs more users, items or positives there"
         )
 
 
@@ -48,19 +49,19 @@ def train_group(
     shared: SharedParams,
     save: Save,
 ) -> None:
-    """Train and save the rankers for warm or for cold users of every fold."""
+    """Train and save the rankers of every fold for warm or cold users."""
     for judged, found in training_sets(read, group, folds):
         n_lists = sum(len(one.group) for one in found)
         if group == "warm":
             check_folds(judged, found, params.train_folds, folds[judged][1])
         elif n_lists < max(params.cold_min_lists, 1):
             report(
-                f"{judged}: {n_lists} lists of cold users are fewer than ranker.cold_min_lists, "
-                f"{params.cold_min_lists}: cold users get recent popular items as they are"
+                f"{judged}: {n_lists} lists of cold users are fewer than ranker.cold_min_lists "
+                f"({params.cold_min_lists}): group_popularity ranks their lists"
             )
             continue
         data = dataset(found, params, shared).construct()
-        del found  # LightGBM has a copy in bins
+        del found  # LightGBM has its own binned copy
         key = (folds[judged][0], int(group == "cold"))
         save(judged, group, train(data, params, shared, params.n_seeds, key))
         report(f"{judged}, {group} users: {data.num_data():,} candidates in {n_lists:,} lists")
@@ -69,7 +70,7 @@ def train_group(
 def train_all(
     read: Read, params: RankerParams, folds: TrainingFolds, shared: SharedParams, save: Save
 ) -> None:
-    """Train and save the rankers for warm users, and those for cold users if they have trees."""
+    """Train and save the rankers for warm users, and for cold users unless they have no trees."""
     train_group(read, "warm", params, folds, shared, save)
     if params.cold_n_estimators:
         of_cold = params.model_copy(update={"n_estimators": params.cold_n_estimators})

@@ -1,4 +1,4 @@
-"""Scores of candidates: the same for the users of a fold as for new ones."""
+"""Scores candidates by trained rankers, for users of a fold and for new users."""
 
 from dataclasses import dataclass
 
@@ -8,43 +8,54 @@ from core.history import History
 import numpy as np
 from scipy.linalg import hadamard
 
-from families import feature_matrix
-from families.context import FamilyOfFold, rows_of
+from families import families_of, feature_matrix
+from families.context import Context, FamilyOfFold, rows_of
 from rankers import trained as models
 from rankers.lean_lightgbm import lightgbm as lgb
 
 
 @dataclass(frozen=True)
 class Scorer:
-    """What ranks the lists of warm or of cold users."""
+    """Models and features for ranking the lists of warm or cold users."""
 
-    boosters: list[lgb.Booster]  # none where lists stay as they are
-    families: dict[str, FamilyOfFold]  # the features that the models read
-    served: History  # of the users of the lists
+    boosters: list[lgb.Booster]
+    families: dict[str, FamilyOfFold]  # features of the models; without models, the score
+    served: History  # history of the users of the lists
+
+
+def scorer_of(boosters: list[lgb.Booster], context: Context, groups: list[str]) -> Scorer:
+    """Return models and features for the lists of the context's users.
+
+    Without models, the family group_popularity is the score.
+    """
+    families = families_of(context, groups if boosters else ["group_popularity"])
+    return Scorer(boosters, families, context.served.history)
 
 
 def scores(lists: Candidates, warm: Scorer, cold: Scorer, n_threads: int) -> np.ndarray:
-    """Return each model's score of each row, float64 (n_models, n_rows): 1 / place in the list for
-    cold users if they have no models.
+    """Return the score of each model for each row, float64 (n_models, n_rows).
+
+    If there are no models for cold users, their scores do not differ between models.
     """
-    start = np.repeat(lists.starts, lists.group)
-    place = np.arange(len(lists.user)) - start + 1
-    score = np.tile(1 / place, (len(warm.boosters), 1))
+    score = np.empty((len(warm.boosters), len(lists.user)))
     is_warm = lists.is_retrieved
     for rows, scorer in ((is_warm, warm), (~is_warm, cold)):
-        if rows.any() and scorer.boosters:
-            features = feature_matrix(scorer.families, rows_of(lists.take(rows), scorer.served))
-            score[:, rows] = models.predict(scorer.boosters, features.values, n_threads)
+        if rows.any():
+            found = feature_matrix(scorer.families, rows_of(lists.take(rows), scorer.served)).values
+            if scorer.boosters:
+                found = models.predict(scorer.boosters, found, n_threads).T
+            score[:, rows] = found.T
     return score
 
 
 def ensembles(score: np.ndarray) -> list[np.ndarray]:
-    """The mean score of each row, float64 (n_rows,): over all models, then over each half of them.
-    Rankings differ between halves as much as between ensembles of n_models with other seeds, since
-    any two halves share half of their models, or none (balanced half-samples: McCarthy 1969). One
-    model has no halves.
+    """Return the mean score of each row, float64 (n_rows,), over all models and over each half.
 
-    score  float64 (n_models, n_rows): of each model; up to 8 groups of them are halved
+    Rankings of halves differ as much as rankings of ensembles of n_models with other seeds, because
+    any two halves share half of their models or none (balanced half-samples, McCarthy 1969). A
+    single model has no halves.
+
+    score  float64 (n_models, n_rows); models are halved in up to 8 groups
     """
     n_models = len(score)
     n_groups = 2 ** min(3, n_models.bit_length() - 1)

@@ -1,19 +1,19 @@
-"""Top k lists of any users by trained models, and where such models are."""
+"""Computes top-k lists of any users by trained models, and locates these models."""
 
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from core import factors, params, tables
 from core.candidate_lists import Candidates, split
 from core.factors import Factors
-from core.history import INTERACTIONS, History, load_everything, load_fold
+from core.history import INTERACTIONS, History, load_everything, load_history
 from core.lists import side_by_side
 from core.params import parse_yaml, section
-from core.script import InputError
+from core.script import InputError, report
 from core.top_lists import TopLists, top_k
 
 import numpy as np
@@ -22,26 +22,28 @@ import pyarrow.parquet as pq
 from pyarrow import csv
 from tqdm import tqdm
 
-from families import families_of, feature_matrix, load_params
+from families import feature_matrix, load_params
 from families.context import Context, rows_of
 from models.model import Inputs
 from models.registry import CandidatesParams, ScoresParams, SourcesParams, served_by
-from models.scoring import candidate_lists, parts_of
+from models.scoring import Served, candidate_lists, parts_of
 from rankers import trained
-from rankers.scoring import Scorer, scores
+from rankers.scoring import Scorer, scorer_of, scores
 
 EVERYONE = Path("data/everyone")
 OF_EVERYONE = ("seed", "als", "sources", "candidates", "features.scores", "ranker", "evaluate.k")
-ROWS_AT_ONCE = 50_000  # in each thread: what is held in memory grows with this, not with users
+OF_EVERYONE += ("everyone",)
+ROWS_AT_ONCE = 50_000  # per thread; memory grows with this, not with the number of users
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where trained models are.
+    """The location of trained models.
 
-    factors  the file of ALS; rankers  the folder of the rankers, in that of features.json
-    history  given candidates.new_items, returns the history that they were fitted on
-    command  trains them
+    factors  file of ALS
+    rankers  folder of the rankers; its parent has features.json
+    history  function from candidates.new_items to the history that the models were fitted on
+    command  command that trains the models
     """
 
     factors: Path
@@ -54,7 +56,7 @@ MODELS = {
     "test": Place(
         factors.FOLDER / "test.npz",
         trained.FOLDER / "test",
-        lambda new_items: load_fold("test", new_items)[0],
+        partial(load_history, "test"),
         "dvc repro",
     ),
     "everyone": Place(
@@ -67,7 +69,7 @@ MODELS = {
 
 
 def origin() -> dict[str, object]:
-    """Return what the lists of everyone depend on: parameters, and the md5 of the interactions."""
+    """Return parameters and md5 of the interactions that the lists of everyone depend on."""
     tree = parse_yaml(params.FILE.read_bytes(), str(params.FILE))
     with INTERACTIONS.open("rb") as file:
         digest = hashlib.file_digest(file, "md5").hexdigest()
@@ -75,7 +77,7 @@ def origin() -> dict[str, object]:
 
 
 def check_origin() -> None:
-    """InputError where everyone's models were made with other parameters or interactions."""
+    """Raise InputError if parameters or data changed since everyone's models were fitted."""
     path = EVERYONE / "origin.json"
     if not path.exists():
         raise InputError(f"{EVERYONE}: not found; run {MODELS['everyone'].command}")
@@ -86,20 +88,33 @@ def check_origin() -> None:
 
 
 def check_features(scorer: Scorer, names: list[str], models: Place) -> None:
-    """InputError where the models were trained on other features than params.yaml now makes."""
-    names = [name.replace(" ", "_") for name in names]  # as LightGBM has them
+    """Raise InputError if the models were trained on other features than those of params.yaml."""
+    names = [name.replace(" ", "_") for name in names]  # as LightGBM stores them
     if scorer.boosters and scorer.boosters[0].feature_name() != names:
-        line = "trained on other features than params.yaml now makes"
+        line = "trained on other features than those of params.yaml"
         raise InputError(f"{models.rankers}: {line}; run {models.command}")
 
 
-def top_lists(
-    users: np.ndarray, context: Context, of_als: Factors, models: Place, k: int
-) -> Iterator[TopLists]:
-    """Yield the top k of the users, ascending rows of users.parquet as in context.served, block by
-    block.
+def among(lists_of: Served, allowed: np.ndarray) -> Served:
+    """Return inputs of candidate_lists() that allow only some items, bool (n_items,)."""
+    alive = allowed if lists_of.alive is None else allowed & lists_of.alive
+    is_new = None if lists_of.is_new is None else allowed & lists_of.is_new
+    return replace(lists_of, alive=alive, is_new=is_new)
 
-    of_als  the factors of the context's items and of the users served
+
+def top_lists(
+    users: np.ndarray,
+    context: Context,
+    of_als: Factors,
+    models: Place,
+    k: int,
+    allowed: np.ndarray | None = None,
+) -> Iterator[TopLists]:
+    """Yield the top k of users in blocks.
+
+    users    rows of users.parquet, ascending, as in context.served
+    of_als   factors of the context's items and of the served users
+    allowed  bool (n_items,): the items that may be recommended; None means all
     """
     folder = models.rankers.parent
     features, candidates = load_params(folder), section("candidates", CandidatesParams)
@@ -110,12 +125,14 @@ def top_lists(
         section("features.scores", ScoresParams),
     )
     lists_of = served_by(inputs, candidates, settings, of_scores)
+    if allowed is not None and not allowed.all():
+        lists_of = among(lists_of, allowed)
     groups = {"warm": features.groups, "cold": features.cold_groups}
     nobody = rows_of(candidate_lists(lists_of, users[:0], n_threads), served)
     scorers = []
     for group, names in groups.items():
         boosters = trained.load(models.rankers.name, group, folder)
-        scorers.append(Scorer(boosters, families_of(context, names), served))
+        scorers.append(scorer_of(boosters, context, names))
         check_features(scorers[-1], feature_matrix(scorers[-1].families, nobody).names, models)
 
     def top_of(lists: Candidates) -> TopLists:
@@ -130,9 +147,9 @@ def top_lists(
 
 
 def write(path: Path, form: str, user_ids: pa.Array, tops: Iterator[TopLists]) -> np.ndarray:
-    """Write user_id, item_id, rank and score. Return the number of items of each user, int64.
+    """Write user_id, item_id, rank and score. Returns the number of items of each user, int64.
 
-    form  .parquet or .csv; user_ids  `user` of the lists is a place in them
+    form  .parquet or .csv; user_ids  the id of each `user` of the lists
     """
     item_ids = pq.read_table(tables.ITEMS, columns=["item_id"])["item_id"].combine_chunks()
     user_id = pq.read_schema(tables.USERS).field("user_id").type
@@ -146,3 +163,13 @@ def write(path: Path, form: str, user_ids: pa.Array, tops: Iterator[TopLists]) -
             file.write_table(pa.table(columns, schema=schema))
             np.add.at(n_of_user, top.user, 1)
     return n_of_user
+
+
+def report_short(n_of_user: np.ndarray, k: int) -> None:
+    """Print how many users get fewer than k items. n_of_user  int (n_users,)"""
+    n_short, n_none = np.count_nonzero(n_of_user < k), np.count_nonzero(n_of_user == 0)
+    if n_short:
+        report(
+            f"{n_short:,} users get fewer than {k} items, {n_none:,} of them none: they have seen"
+            " all other items that can be recommended"
+        )

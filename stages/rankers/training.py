@@ -16,25 +16,25 @@ from rankers.lean_lightgbm import lightgbm as lgb
 
 
 class RankerParams(Strict):
-    """Parameters of the ranker, by LightGBM's names where it has one."""
+    """Parameters of the ranker, with LightGBM's names if they exist."""
 
     objective: Literal["lambdarank", "rank_xendcg", "binary"]
-    label: Literal["positive", "graded"]  # relevant or not, or the strength of the feedback
+    label: Literal["positive", "graded"]  # relevant or not; graded: strength of the feedback
     n_estimators: int = Field(ge=1, le=100_000)  # trees
-    cold_n_estimators: int = Field(ge=0, le=100_000)  # for cold users; 0 = none
-    cold_min_lists: int = Field(ge=0, le=10_000_000)  # fewer cold lists train no ranker
+    cold_n_estimators: int = Field(ge=0, le=100_000)  # trees for cold users; 0: no such ranker
+    cold_min_lists: int = Field(ge=0, le=10_000_000)  # minimum number of lists for such a ranker
     learning_rate: float = Field(gt=0, le=10)
-    num_leaves: int = Field(ge=2, le=4096)  # of a tree; each takes memory, whether used or not
+    num_leaves: int = Field(ge=2, le=4096)  # per tree; unused leaves take memory, too
     min_data_in_leaf: int = Field(ge=0, le=10**9)  # rows
-    feature_fraction: float = Field(gt=0, le=1)  # of the features, drawn for each tree
-    bagging_fraction: float = Field(gt=0, le=1)  # of the rows, drawn for each tree
+    feature_fraction: float = Field(gt=0, le=1)  # share of the features, sampled for each tree
+    bagging_fraction: float = Field(gt=0, le=1)  # share of the rows, sampled for each tree
     lambda_l2: float = Field(ge=0, le=1e12)  # L2 regularisation of leaf values
     max_bin: int = Field(ge=2, le=255)  # bins of a feature
     truncation_level: int = Field(ge=1, le=100_000)  # lambdarank: ranks that matter; about k + 3
-    negatives: int = Field(ge=0, le=1_000_000)  # irrelevant ones kept per list, by seed; 0 = all
-    list_weight: float = Field(ge=0, le=2)  # w: rows of a list with n relevant ones weigh n^-w
-    n_seeds: int = Field(ge=1, le=100)  # models whose scores are averaged
-    train_folds: int = Field(ge=1, le=1000)  # folds before a judged one that teach its ranker
+    negatives: int = Field(ge=0, le=1_000_000)  # irrelevant rows per list, sampled by seed; 0: all
+    list_weight: float = Field(ge=0, le=2)  # w: rows of a list with n relevant rows weigh n^-w
+    n_seeds: int = Field(ge=1, le=100)  # number of models whose scores are averaged
+    train_folds: int = Field(ge=1, le=1000)  # folds before a judged fold that train its ranker
 
     @model_validator(mode="after")
     def _graded_needs_ranking(self) -> "RankerParams":
@@ -46,8 +46,9 @@ class RankerParams(Strict):
 def sample_negatives(
     label: np.ndarray, group: np.ndarray, n_negatives: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Whether each row is kept, bool (n_rows,): all relevant rows, and n_negatives irrelevant rows
-    of each list at random (0 = all). group: the sizes of the lists.
+    """Return which rows to keep, bool (n_rows,): relevant rows, and n_negatives others per list.
+
+    Irrelevant rows are sampled at random; 0 keeps all. group  sizes of the lists
     """
     if not n_negatives or group.max(initial=0) <= n_negatives:
         return np.ones(len(label), dtype=bool)
@@ -60,9 +61,11 @@ def sample_negatives(
 
 
 def list_weights(label: np.ndarray, group: np.ndarray, exponent: float) -> np.ndarray:
-    """The weight of each row, float64 (n_rows,), mean 1: proportional to n ** -exponent, with n the
-    number of relevant rows in the row's list. MAP is a mean over users, but a loss is a sum over
-    rows: with exponent 0, a few users with many relevant items decide what is learned.
+    """Return the weight of each row, float64 (n_rows,), with mean 1.
+
+    Weights are proportional to n ** -exponent, where n is the number of relevant rows in the list.
+    MAP is a mean over users, but the loss is a sum over rows: with exponent 0, a few users with
+    many relevant items dominate training.
     """
     rows = list_of_row(group)
     n_relevant = np.bincount(rows, label > 0)
@@ -71,7 +74,7 @@ def list_weights(label: np.ndarray, group: np.ndarray, exponent: float) -> np.nd
 
 
 def dataset(folds: list[Examples], params: RankerParams, shared: SharedParams) -> lgb.Dataset:
-    """The rows of all folds, fold after fold, lists contiguous: each model is trained on a part."""
+    """Return a LightGBM dataset with the rows of all folds. Each model is trained on a part."""
     label = np.concatenate([examples.label for examples in folds])
     return lgb.Dataset(
         [examples.values for examples in folds],
@@ -96,10 +99,11 @@ def train(
     n_models: int,
     key: tuple[int, int],
 ) -> list[lgb.Booster]:
-    """Trains the models 0 … n_models - 1, side by side, each by one thread: a tree has too little
-    work for several. They are the same at any number of threads. Seed, key (the target window of
-    the judged fold, and 1 for cold users, else 0) and number decide all draws of a model, so no two
-    models share one.
+    """Train the models 0 … n_models - 1 in parallel, each by one thread.
+
+    A tree has too little work for several threads. Models are the same at any number of threads.
+    All random draws of a model depend on seed, key and number, so no two models share one. `key` is
+    the target window of the judged fold, and 1 for cold users or 0 for warm users.
     """
     data.construct()
     with ThreadPoolExecutor(shared.n_threads) as threads:
@@ -108,7 +112,7 @@ def train(
 
 
 def train_one(data: lgb.Dataset, params: RankerParams, key: tuple, number: int) -> lgb.Booster:
-    """Trains the model `number`, counted from 0, on a sample of negatives of its own."""
+    """Train the model `number`, counted from 0, on its own sample of negatives."""
     rng = np.random.default_rng((*key, number))
     kept = sample_negatives(data.get_label(), data.get_group(), params.negatives, rng)
     own = data.subset(np.flatnonzero(kept).tolist()).construct()
@@ -122,7 +126,7 @@ def train_one(data: lgb.Dataset, params: RankerParams, key: tuple, number: int) 
         "feature_fraction": params.feature_fraction,
         "lambda_l2": params.lambda_l2,
         "max_bin": params.max_bin,
-        # at least one row, or LightGBM ends
+        # at least one row, otherwise LightGBM fails
         "bagging_fraction": max(params.bagging_fraction, min(1.0, 1.5 / own.num_data())),
         "bagging_freq": 1,
         "lambdarank_truncation_level": params.truncation_level,

@@ -1,16 +1,15 @@
-"""Readers of data sources: one module each, which turns the files of data.path into Tables.
+"""Readers of data sources. Each module turns the files in data.path into Tables.
 
 To add a source, write a module with a function `read(data: ReaderParams) -> Tables`, import it here
 and add a line to READERS. The module may also define:
-  FETCHER      a module with is_asked(data), whether the parameters ask to fetch the files, and
+  FETCHER      a module with is_asked(data), which returns whether to download the files, and
                fetch(data, raw), which may put files into `raw`, the new data/raw
   strength(is_positive, feedback: pa.Table) -> uint8 (n_rows,), as in interactions.parquet,
-               from the columns of feedback in STRENGTH_COLUMNS; without it every positive has 1
-  TIME         the column of the interactions from which `timestamp`, or `week`, is made; it puts
-               the interactions of new users into windows
-  read_given   a function of a path, the parameters, the rule, and users.parquet and items.parquet,
-               which returns the interactions of new users as a table.Log; without it their file is
-               parquet with the columns user_id, item_id and TIME
+               computed from STRENGTH_COLUMNS; without it every positive has strength 1
+  TIME         the interactions' column with `timestamp` or `week`; it assigns the interactions of
+               new users to windows
+  read_given(path, parameters, rule, (users, items)) -> table.Log, the interactions of new users;
+               without it their file is parquet with the columns user_id, item_id and TIME
 """
 
 import sys
@@ -41,15 +40,17 @@ class DataParams(ReaderParams):
 
 
 def read(data: DataParams) -> Tables:
-    """Return the tables of data.source; InputError where a file is missing or invalid, or where one
-    changes before the script ends, since DVC records the files as they are then.
+    """Return the tables of data.source.
+
+    Raises InputError if a file is missing or invalid, or if one changes before the script ends:
+    DVC records the files as they are at the end.
     """
     folder = Path(data.path)
     before = _state_of(folder)
 
     def check() -> None:
         for path, _ in sorted(before ^ _state_of(folder)):
-            raise InputError(f"{path}: has changed while it was read; run it again")
+            raise InputError(f"{path}: changed while it was read; run it again")
 
     if script.checks is not None:
         script.checks.append(check)
@@ -62,6 +63,6 @@ def of_reader(source: str, name: str, default: object = None) -> object:
 
 
 def _state_of(folder: Path) -> set[tuple[Path, tuple[int, int, int]]]:
-    """Return each file in the folder, at any depth, with its size, time of change and inode."""
+    """Return size, time of change and inode of each file in the folder, at any depth."""
     files = [(path, path.stat()) for path in folder.rglob("*") if path.is_file()]
     return {(path, (of.st_size, of.st_mtime_ns, of.st_ino)) for path, of in files}

@@ -1,4 +1,4 @@
-"""Reads the interactions of users to be served, from a file with the source's columns."""
+"""Reads the interactions of new users for serve.py, from a file with the source's columns."""
 
 import json
 from collections.abc import Sequence
@@ -27,13 +27,13 @@ from readers.vk_log import ID_COLUMNS, KINDS, Channels
 
 @dataclass(frozen=True)
 class Given:
-    """The users of a file, and their interactions with items that the history has.
+    """The users of a file and their interactions with known items.
 
     user_ids  distinct, ascending
     known     int32 (n_users,): their rows in users.parquet, -1 for users who are not there
-    columns   rows by user, then by time or in the order of the file: user int32, a place in
-              user_ids; item int32, a row in items.parquet; window int16; is_positive, is_repeat
-              bool; and, if asked for, strength uint8 and the channels: as in data/split
+    columns   sorted by user, then by time or position in the file: user int32, an index into
+              user_ids; item int32, a row of items.parquet; window int16; is_positive, is_repeat
+              bool; if requested, strength uint8 and the channels, as in data/split
     """
 
     user_ids: pa.Array
@@ -44,10 +44,10 @@ class Given:
 def read(
     path: Path, data: DataParams, history: History, *, strength: bool, channels: bool
 ) -> Given:
-    """Return what the file holds; InputError where it is invalid, or has no item of the history.
+    """Read a file of interactions. Prints how many rows are left out and how many are repeated.
 
-    strength, channels  whether these columns are needed
-    Reports what is left out, and what counts once.
+    strength, channels  whether to return these columns
+    Raises InputError if the file is invalid or has no item of the history.
     """
     rule, there = Rule.parse(data.positive), pq.read_schema(CHANNELS)
     channel_names = there.names if channels else []
@@ -91,7 +91,7 @@ def read(
 def _read_file(
     path: Path, rule: Rule, feedback: list[str], time: str | None, metadata: Sequence[pa.Table]
 ) -> Log:
-    """Return the columns to read; InputError where one is absent or of another kind."""
+    """Read the needed columns. Raises InputError if one is missing or has a wrong type."""
     schema = require(path, ID_COLUMNS)
     there = with_numbers(schema, *(table.schema for table in metadata))
     needed = dict.fromkeys([*rule.columns, *feedback])
@@ -113,10 +113,12 @@ def _read_file(
 def windows_of(
     columns: Columns, known: np.ndarray, history: History, seconds: np.ndarray | None
 ) -> np.ndarray:
-    """Return int16 (n_rows,): for a pair of the history the window it has there; for any other the
-    one that its time falls into, or without times the last one. None is later than the history.
+    """Return the window of each row, int16 (n_rows,), at most the last window of the history.
 
-    columns, known  of Given; seconds  int64 (n_rows,), or numbers of weeks
+    A pair of the history keeps its window. Any other row gets the window of its time, or the last
+    window if the file has no times.
+
+    columns, known  as in Given; seconds  int64 (n_rows,), or numbers of weeks
     """
     last = history.n_windows - 1
     window = np.full(len(columns["user"]), last, dtype=np.int16)
@@ -139,12 +141,14 @@ def _rows_in(table: pa.Table, ids: Ids, where: str) -> np.ndarray:
 
 
 def _report_unknown(path: Path, is_known: np.ndarray, is_there: np.ndarray, n_rows: int) -> None:
-    """Report the items left out and how many rows they have. is_known, is_there: bool (n_items,),
-    whether the models know an item, and whether items.parquet has it.
+    """Print how many items and rows are left out.
+
+    is_known, is_there  bool (n_items,): whether the models know an item; whether items.parquet
+    has it
     """
     n_unknown, n_new = np.count_nonzero(~is_known), np.count_nonzero(~is_known & is_there)
     why = (
-        f"{n_new:,} are new since their history (candidates.new_items can add them),"
+        f"{n_new:,} are not in their history (candidates.new_items can add them),"
         f" {n_unknown - n_new:,} are not in {tables.ITEMS} (check item_id)"
     )
     if n_unknown == len(is_known):

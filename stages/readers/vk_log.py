@@ -1,7 +1,7 @@
-"""Reads the log of interactions of VK-LSVD, in the public layout and in the notebook's.
+"""Reads the interactions of VK-LSVD, in the public layout and in the notebook's.
 
-A channel is one of tables.CHANNELS. It is used only if every file has it, because one that
-some files lack cannot be compared over time. Missing feedback counts as not given.
+A channel (tables.CHANNELS) is used only if every file has it, because otherwise it cannot be
+compared over time. Missing feedback counts as no feedback.
 """
 
 import json
@@ -22,7 +22,7 @@ from readers.time_order import TIMESTAMP, in_time_order
 from readers.vk_metadata import Metadata
 
 ID_COLUMNS = ("user_id", "item_id")
-STRENGTH_COLUMNS = ("like", "share", "bookmark")  # each adds 1 to a positive's strength, 4 at most
+STRENGTH_COLUMNS = ("like", "share", "bookmark")  # each adds 1 to the strength of a positive
 NUMBERS = pa.schema([(name, pa.float32()) for name in ("age", "duration")])  # of the metadata
 KINDS: dict[str, Kind] = {
     **dict.fromkeys(FEEDBACK, "feedback"),
@@ -39,13 +39,14 @@ def read_log(
     name: str,
     of_files: np.ndarray,
 ) -> tuple[pa.Table, Ids, Metadata]:
-    """Return the interactions in the files, oldest first, as in interactions.parquet, the ids of
-    items that occur, and the metadata; InputError where there is no row. Reports how many rows lack
-    a value of a column that the rule reads. A column `timestamp`, if every file has it, orders the
-    rows of each file.
+    """Read the interactions of all files, oldest first.
 
-    metadata_of     gives the metadata of users and items that occur
-    name, of_files  one more column, and its value in the rows of each file
+    Returns the columns of interactions.parquet, the ids of the items that occur, and the metadata.
+    Sorts the rows of each file by `timestamp` if every file has it. Prints how many rows lack a
+    value that the rule reads. Raises InputError if there are no rows.
+
+    metadata_of     returns the metadata of the users and items that occur
+    name, of_files  an additional column, and its value for each file
     """
     n_rows = [describe(path)[1] for path in paths]
     if not any(n_rows):
@@ -77,7 +78,7 @@ def read_log(
 
 
 def strength(is_positive: np.ndarray, feedback: pa.Table) -> np.ndarray:
-    """Return uint8 (n_rows,): 0 where not positive, else 1 + how many STRENGTH_COLUMNS it has."""
+    """Return strength, uint8 (n_rows,): 1 + number of true STRENGTH_COLUMNS; 0 if not positive."""
     result = is_positive.astype(np.uint8)
     for name in STRENGTH_COLUMNS:
         if name in feedback.column_names:
@@ -87,7 +88,7 @@ def strength(is_positive: np.ndarray, feedback: pa.Table) -> np.ndarray:
 
 
 def common_columns(paths: Sequence[Path], rule: Rule, wanted: Sequence[str]) -> list[str]:
-    """Return which of the wanted columns all files have; reports those that only some have."""
+    """Return the wanted columns that all files have. Prints those that only some files have."""
     schemas = {path: require(path, ID_COLUMNS) for path in paths}
     there = Counter(name for schema in schemas.values() for name in schema.names)
     for path, schema in schemas.items():
@@ -95,8 +96,8 @@ def common_columns(paths: Sequence[Path], rule: Rule, wanted: Sequence[str]) -> 
         rule.check(with_numbers(feedback, NUMBERS), path)
         if absent := [name for name in wanted if there[name] and name not in schema.names]:
             report(
-                f"{path}: no column {', '.join(absent)}, as other files have; not used in any file,"
-                " as a channel, as strength of feedback or as time"
+                f"{path}: no column {', '.join(absent)}, which other files have; it is not used as"
+                " a channel, as strength or as time in any file"
             )
         for name in {*wanted} & {*schema.names}:
             check_kind(path, schema.field(name), KINDS[name])
@@ -104,22 +105,22 @@ def common_columns(paths: Sequence[Path], rule: Rule, wanted: Sequence[str]) -> 
 
 
 class Channels:
-    """Gathers channels over files: true/false takes a bit for each row, all else a byte."""
+    """Collects channels over files: one bit per row for true/false, one byte for other types."""
 
     def __init__(
         self, names: Sequence[str], known: Mapping[str, Sequence[object]] | None = None
     ) -> None:
-        """known: the values of each setting by code, if no other value may get a code"""
+        """Start without rows. `known` has the values of each setting by code, if they are fixed."""
         self.parts: dict[str, list[pa.Array]] = {name: [] for name in names}
         self.is_closed, self.n_longer = known is not None, 0
-        self.codes = {  # of each setting: value -> code, in the order in which values first occur
+        self.codes = {  # for each setting: value -> code, in order of first occurrence
             name: {value: code for code, value in enumerate(known[name] if known else ())}
             for name in names
             if name in SETTINGS
         }
 
     def add(self, table: pa.Table) -> None:
-        """Add the channels of a file; files come in time order."""
+        """Add the channels of a file. Files must be added in time order."""
         for name, parts in self.parts.items():
             if name in SETTINGS:
                 parts.append(pa.array(self._coded(name, table[name])))
@@ -133,7 +134,7 @@ class Channels:
                 parts.append(pa.array(given != 0))
 
     def _coded(self, name: str, column: pa.ChunkedArray) -> np.ndarray:
-        """Return uint8 (n_rows,): UNKNOWN for null, NaN and all values after the first 255."""
+        """Return codes, uint8 (n_rows,): UNKNOWN for null, NaN and values after the first 255."""
         encoded, code_of = column.combine_chunks().dictionary_encode(), self.codes[name]
         codes = []
         for value in encoded.dictionary.to_pylist():
@@ -145,12 +146,12 @@ class Channels:
         return codes[encoded.indices.fill_null(len(codes) - 1).to_numpy()]
 
     def metadata(self) -> dict[bytes, bytes] | None:
-        """Return the metadata of the columns' schema: see tables.LEVELS."""
+        """Return the schema metadata of the columns; see tables.LEVELS."""
         levels = {name: list(code_of) for name, code_of in self.codes.items()}
         return {LEVELS: json.dumps(levels).encode()} if levels else None
 
     def columns(self) -> dict[str, pa.ChunkedArray]:
-        """Return the columns, as in interactions.parquet; reports what they cannot hold."""
+        """Return the columns of interactions.parquet. Prints how many values were cut off."""
         if self.n_longer:
             report(
                 f"{TIMESPENT} is above {MOST_SECONDS} s in {self.n_longer:,} rows, which count as"

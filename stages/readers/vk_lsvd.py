@@ -1,7 +1,8 @@
 """Reads VK-LSVD in its public layout, whole or one subsample, into the tables of core/tables.py.
 
-The layout is that of vk_lsvd_files.py. Every week with a file is a window, also without rows. A
-`timestamp` in all weeks orders the rows of each. The test part, weeks and embeddings may be absent.
+vk_lsvd_files.py describes the layout. Every week with a file is a window, even without rows. Rows
+of a week are sorted by `timestamp` if all weeks have it. The test part, some weeks and the
+embeddings may be missing.
 """
 
 import json
@@ -26,11 +27,11 @@ from readers.vk_metadata import check_metadata, embeddings_of, read_metadata
 __all__ = ["FETCHER", "STRENGTH_COLUMNS", "TIME", "read", "strength"]
 
 FETCHER = files
-TIME = "week"  # a column that a file of new users may have: the number in the week's file name
+TIME = "week"  # optional column in a file of new users: the number in the name of the week's file
 
 
 def read(data: ReaderParams) -> Tables:
-    """Return the tables of the folder; InputError where a file is missing, broken or invalid."""
+    """Return the tables of the folder. Raises InputError if a file is missing or invalid."""
     rule, folder = Rule.parse(data.positive), Path(data.path)
     users, items, embeddings = (folder / name for name in files.METADATA)
     weeks = find_weeks(folder, data)
@@ -53,14 +54,14 @@ def read(data: ReaderParams) -> Tables:
 
 
 def report_absent(what: str, data: ReaderParams) -> None:
-    """Report what is absent; InputError where it was to be fetched, so a download was cut short."""
+    """Print what is missing. Raises InputError if `download` should have fetched it."""
     if data.download:
-        raise InputError(f"{what}; data.download is true: python stages/download.py fetches it")
+        raise InputError(f"{what}; data.download is true: run python stages/download.py")
     report(what)
 
 
 def find_weeks(folder: Path, data: ReaderParams) -> dict[int, Path]:
-    """Return number -> file of all weeks, oldest first; InputError if there is none."""
+    """Return the file of each week by number, oldest first. Raises InputError without weeks."""
     below = folder / files.weeks_folder(data.subsample)
     found: dict[int, Path] = {}
     for path in (path for part in files.PARTS for path in (below / part).glob(files.ANY_WEEK)):
@@ -79,19 +80,19 @@ def find_weeks(folder: Path, data: ReaderParams) -> dict[int, Path]:
         report_absent(f"{below / files.PARTS[-1]}: no week; the last window is {last.name}", data)
     if absent := sorted({*range(min(weeks), max(weeks))} - {*weeks}):
         numbers = ", ".join(map(str, absent))
-        report(f"{below}: no file of week {numbers}; the weeks around are taken as consecutive")
+        report(f"{below}: week {numbers} is missing; the weeks around it count as consecutive")
     return weeks
 
 
 def read_embeddings(path: Path, ids: Ids, width: int) -> np.ndarray:
-    """Return the embeddings, see embeddings_of, of a file that arrays_of() reads."""
+    """Return embeddings (see embeddings_of) from a file that arrays_of() reads."""
     item_id, embedding = arrays_of(path)
     return embeddings_of(ids, pa.chunked_array([item_id]), embedding, width, path)
 
 
 def arrays_of(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Return the arrays item_id (n,) and embedding (n, width) of a file; nothing is unpickled."""
-    # zip, zlib and numpy have many errors for a broken file
+    """Return the arrays item_id (n,) and embedding (n, width) of a file, without unpickling."""
+    # zip, zlib and numpy raise many errors for a broken file
     with reading(path, "npz", Exception), np.load(path, allow_pickle=False) as loaded:
         item_id, embedding = (np.asarray(loaded[name]) for name in ("item_id", "embedding"))
     is_fit = item_id.dtype.kind in "iuU" and embedding.dtype.kind in "fiu" and embedding.ndim == 2

@@ -1,10 +1,10 @@
-"""The files of VK-LSVD's public layout, and their download from the Hugging Face hub.
+"""Files of VK-LSVD's public layout and their download from the Hugging Face hub.
 
 interactions/ or subsamples/NAME/     train/, validation/ and test/ with week_NN.parquet:
                                       user_id, item_id, feedback columns; rows in time order
 metadata/users_metadata.parquet       user_id, age, gender, geo
 metadata/items_metadata.parquet       item_id, author_id, duration
-metadata/item_embeddings.npz          item_id (n,), embedding (n, width), in an order of its own
+metadata/item_embeddings.npz          item_id (n,), embedding (n, width), in any order
 
 huggingface_hub is imported late, because it reads its environment when it is loaded.
 """
@@ -31,12 +31,12 @@ HUB_DATASET = "deepvk/VK-LSVD"
 
 
 def weeks_folder(subsample: str) -> str:
-    """Return where the folders of PARTS are; "" is the whole data set."""
+    """Return the folder that contains PARTS. "" means the whole data set."""
     return f"{SUBSAMPLES}/{subsample}" if subsample else "interactions"
 
 
 def week_number(name: str) -> int | None:
-    """Return the number in the name of a week's file; None for any other name."""
+    """Return the number in a file name such as week_07.parquet, None for other names."""
     match = re.fullmatch(r"week_([0-9]+)\.parquet", name)
     return int(match[1]) if match else None
 
@@ -47,7 +47,7 @@ def is_asked(data: ReaderParams) -> bool:
 
 
 def fetch(data: ReaderParams, raw: Path) -> None:
-    """Fetch the files that data.path lacks; InputError where hub or network fail."""
+    """Download the files that data.path lacks. Raises InputError if hub or network fail."""
     folder = Path(data.path)
     if is_whole(folder, data.subsample):
         return
@@ -55,30 +55,30 @@ def fetch(data: ReaderParams, raw: Path) -> None:
     from huggingface_hub import constants, errors
     from huggingface_hub.utils import logging
 
-    logging.set_verbosity_error()  # no line for each of its retries, only for the last error
+    logging.set_verbosity_error()  # no lines for retries, only for the last error
     try:
         fetch_absent(folder, data.subsample)
     except (errors.HTTPError, OSError, json.JSONDecodeError) as error:
-        if getattr(error, "errno", None) is not None:  # of the disk
+        if getattr(error, "errno", None) is not None:  # an error of the disk
             error.filename = error.filename or str(folder)
             raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        reason = re.sub(r"\?\S+", "", reason)  # the query of an address may be a signature
+        reason = re.sub(r"\?\S+", "", reason)  # the query of a URL may be a signature
         raise InputError(
             f"{HUB_DATASET} cannot be fetched from {constants.ENDPOINT}: {reason};"
-            " the next run goes on from here"
+            " the next run continues from here"
         ) from None
 
 
 def fetch_absent(folder: Path, subsample: str) -> None:
-    """Fetch the files that the folder lacks, one by one, of one commit of the dataset."""
+    """Download the files that the folder lacks, one by one, all of the same commit."""
     from huggingface_hub import HfApi, hf_hub_download
 
     info = HfApi().dataset_info(HUB_DATASET)
     names = needed([file.rfilename for file in info.siblings], subsample)
     report(f"{HUB_DATASET} is at commit {info.sha}")
     absent = [name for name in names if not (folder / name).exists()]
-    staging = folder / ".download"  # the library leaves files with timestamps in it
+    staging = folder / ".download"  # because the library leaves files with timestamps behind
     try:
         for number, name in enumerate(absent, start=1):
             report(f"fetching {number} of {len(absent)}: {name}")
@@ -92,7 +92,7 @@ def fetch_absent(folder: Path, subsample: str) -> None:
 
 
 def is_whole(folder: Path, subsample: str) -> bool:
-    """Return whether the folder has the metadata and a week of each part; test is fetched last."""
+    """Return whether the folder has the metadata and a week of each part (test comes last)."""
     weeks = folder / weeks_folder(subsample)
     return all((folder / name).exists() for name in METADATA) and all(
         any((weeks / part).glob(ANY_WEEK)) for part in PARTS
@@ -100,7 +100,7 @@ def is_whole(folder: Path, subsample: str) -> bool:
 
 
 def needed(names: Iterable[str], subsample: str) -> list[str]:
-    """Return the files to have, in the order of fetching; InputError for an unknown subsample."""
+    """Return the needed files in order of download. Raises InputError for an unknown subsample."""
     paths = [PurePosixPath(name) for name in sorted(names) if name.count("/") > 1]
     found = [path for path in paths if week_number(path.name) is not None]
     folders = [PurePosixPath(weeks_folder(subsample), part) for part in PARTS]

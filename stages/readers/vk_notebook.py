@@ -6,8 +6,8 @@
     item_embeddings.parquet      item_id, and a column of lists of numbers or columns such as emb_0,
                                  emb_1
 
-If train and test have a column `timestamp`, it orders the rows of each. The embeddings may be in
-item_metadata.parquet instead. Each file may be a folder of part files.
+If train and test have a column `timestamp`, the rows of each file are sorted by it. The embeddings
+may be in item_metadata.parquet instead. Each file may be a folder of part files.
 """
 
 import re
@@ -37,7 +37,7 @@ TIME = TIMESTAMP
 
 
 def read(data: ReaderParams) -> Tables:
-    """Return the tables of the folder; InputError where a file is missing, broken or invalid."""
+    """Return the tables of the folder. Raises InputError if a file is missing or invalid."""
     rule, folder = Rule.parse(data.positive), Path(data.path)
     paths = [folder / name for name in INTERACTIONS]
     for path in paths:
@@ -60,32 +60,34 @@ def read(data: ReaderParams) -> Tables:
 
 
 def report_overlap(log: pa.Table, paths: list[Path]) -> None:
-    """Report how many rows of the test file are earlier than the last row of the train file."""
+    """Print how many rows of the test file are earlier than the last row of the train file."""
     times, is_test = log[TIMESTAMP].to_numpy(), log["is_test"].to_numpy()
     is_earlier = times[is_test] < times[~is_test][-1]
     if n := np.count_nonzero(is_earlier):
         report(
-            f"{paths[1]}: {n:,} of {len(is_earlier):,} rows are earlier than the last of"
-            f" {paths[0].name}; the test file is the last window all the same"
+            f"{paths[1]}: {n:,} of {len(is_earlier):,} rows are earlier than the last row of"
+            f" {paths[0].name}; the test file is still the last window"
         )
 
 
 def find_embeddings(folder: Path) -> tuple[Path, list[str]]:
-    """Return the file and its columns; InputError where no column, or more than one, fits."""
+    """Find the file and columns of the embedding. Raises InputError unless exactly one fits."""
     for path in (folder / EMBEDDINGS, folder / ITEMS):
         if path.exists() and (columns := embedding_columns(require(path, ["item_id"]), path)):
             if path.name != EMBEDDINGS:
                 report(f"{folder / EMBEDDINGS}: no embedding; {columns[0]} of {ITEMS} is used")
             return path, columns
     raise InputError(
-        f"{folder / EMBEDDINGS}: not found or without an embedding, as {ITEMS}; a column of lists"
-        " of numbers, or columns such as emb_0, emb_1, are needed"
+        f"{folder / EMBEDDINGS}: not found or without an embedding, and {ITEMS} has none; one must"
+        " have a column of lists of numbers, or columns such as emb_0, emb_1"
     )
 
 
 def embedding_columns(schema: pa.Schema, path: Path) -> list[str]:
-    """Return `embedding`, or `embeddings`, or else the only column of lists of numbers, or else the
-    columns of numbers whose names differ in a number alone, such as emb_0 and emb_1.
+    """Return the columns of the embedding.
+
+    That is `embedding` or `embeddings`; or else the only column of lists of numbers; or else the
+    columns of numbers whose names differ only in a number, such as emb_0 and emb_1.
     """
     lists = [[field.name] for field in schema if _is_list_of_numbers(field.type)]
     named = [names for names in lists if names[0] in ("embedding", "embeddings")]
@@ -96,7 +98,7 @@ def embedding_columns(schema: pa.Schema, path: Path) -> list[str]:
     choices = named[:1] or lists or [names for names in numbered.values() if len(names) > 1]
     if len(choices) > 1:
         names = ", ".join(columns[0] for columns in choices)
-        raise InputError(f"{path}: {names} could all be the embedding; keep one of them")
+        raise InputError(f"{path}: each of {names} could be the embedding; keep one of them")
     return choices[0] if choices else []
 
 

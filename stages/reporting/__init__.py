@@ -1,1 +1,1 @@
-"""The report: what it says, and the page it is written to."""
+"""The report: its text, tables and pictures, and the HTML page."""

@@ -1,7 +1,6 @@
-"""Diagnostics: what may be wrong with a run, each with a code, a finding and what to do.
+"""Diagnostics: possible problems of a run, each with a code, a finding and what to do.
 
-A check is a function (Facts) -> Outcome with a line in CHECKS. Only D2 and D9 look at the test
-folds.
+A check is a function (Facts) -> Outcome with an entry in CHECKS. Only D2 and D9 use the test folds.
 """
 
 import math
@@ -18,13 +17,13 @@ from scipy.special import chdtrc
 
 from evaluation.item_age import NEW
 
-WINDOWS_P = 0.05  # below, windows differ by more than chance
+WINDOWS_P = 0.05  # p-value below which windows differ by more than chance
 EDGE_GAIN = 0.01  # relative gain of the last step to the edge of a grid
-ALS_SHARE = 0.9  # of the MAP of the best baseline
+ALS_SHARE = 0.9  # share of the best baseline's MAP below which ALS is too weak
 COLD_SHARE = 1 / 3
 FALL = 0.01  # relative fall of the learning curve from its best point
-NEW_SHARE = 0.05  # of the relevant pairs
-SEEDS = 2.0  # standard deviations over seeds that a gain must exceed
+NEW_SHARE = 0.05  # share of the relevant pairs on new items that counts as many
+SEEDS = 2.0  # number of standard deviations over seeds that a gain must exceed
 
 
 @dataclass(frozen=True)
@@ -37,23 +36,23 @@ class Facts:
     windows: pd.DataFrame  # data/split/windows.csv
     learning_curve: pd.DataFrame  # metrics/tables/learning_curve.csv
     item_age: pd.DataFrame  # metrics/tables/item_age.csv
-    energy_share: float  # core.factors.energy_share of the items, the largest of validation
+    energy_share: float  # largest core.factors.energy_share of items in validation folds
     k: int  # cut-off of the metrics
 
     def gain(self, kind: str) -> float:
-        """MAP@k of the hybrid minus that of ALS."""
+        """Return MAP@k of the hybrid minus that of ALS."""
         return self.summary[kind]["uplift"][f"map@{self.k}"]
 
 
 class Outcome(NamedTuple):
-    """What a check saw. is_problem is None where the check cannot run on these data."""
+    """The result of a check. is_problem is None if the check cannot run on these data."""
 
     is_problem: bool | None
     text: str
 
 
 def windows_disagree(facts: Facts) -> Outcome:
-    """Test whether windows differ: Cochran's Q, with standard errors from the intervals."""
+    """Test whether gains differ between windows: Cochran's Q with errors from the intervals."""
     known = facts.gains[facts.gains["gain_high"] > facts.gains["gain_low"]]
     if len(known) < 2:
         return Outcome(None, "fewer than two windows have an interval")
@@ -83,7 +82,7 @@ def underpowered_test(facts: Facts) -> Outcome:
 
 
 def baseline_is_untuned(facts: Facts) -> Outcome:
-    """Test whether a baseline is best at the edge of its grid, and MAP still rises there."""
+    """Test whether a baseline is best at the edge of its grid while MAP still rises there."""
     tried = pd.DataFrame(facts.baselines["tried"])
     if tried.empty:
         return Outcome(None, "no baseline has a list of values in params.yaml")
@@ -102,7 +101,7 @@ def baseline_is_untuned(facts: Facts) -> Outcome:
 
 
 def als_is_untuned(facts: Facts) -> Outcome:
-    """Test whether ALS is too weak for a gain over it to mean much."""
+    """Test whether ALS is so weak that a gain over it means little."""
     maps = {name: of[f"map@{facts.k}"] for name, of in facts.baselines["validation"].items()}
     als = facts.summary["validation"]["als"][f"map@{facts.k}"]
     best, popular = max(maps.values()), maps.get("popular", 0.0)
@@ -114,11 +113,11 @@ def als_is_untuned(facts: Facts) -> Outcome:
 
 
 def windows_share_times(facts: Facts) -> Outcome:
-    """Test whether many interactions have the timestamp of an edge between windows."""
+    """Test whether many interactions have exactly the time at which a window starts."""
     if "n_tied" not in facts.windows:
         return Outcome(None, "the data have no timestamps")
     share = tied_share(facts.windows)
-    text = f"{share:.1%} of the interactions share the timestamp at which a window starts"
+    text = f"{share:.1%} of the interactions have exactly the time at which a window starts"
     return Outcome(share >= MANY_TIED, text)
 
 
@@ -131,7 +130,7 @@ def cold_users_dominate(facts: Facts) -> Outcome:
 
 
 def ranker_overfits(facts: Facts) -> Outcome:
-    """Test whether more trees made MAP on validation worse."""
+    """Test whether more trees lower MAP on validation."""
     curve = facts.learning_curve
     if len(curve) < 3:
         return Outcome(None, "the learning curve has fewer than three points")
@@ -144,7 +143,7 @@ def ranker_overfits(facts: Facts) -> Outcome:
 
 
 def seeds_decide(facts: Facts) -> Outcome:
-    """Test whether other seeds of the ranker move MAP by as much as the gain."""
+    """Test whether other seeds of the ranker change MAP by as much as the gain."""
     gain, deviation = facts.gain("validation"), facts.summary["validation"]["hybrid"]["seed_sd"]
     if not deviation:
         return Outcome(None, "one model has no spread (ranker.n_seeds)")
@@ -156,7 +155,7 @@ def seeds_decide(facts: Facts) -> Outcome:
 
 
 def weeks_are_missing(facts: Facts) -> Outcome:
-    """Test whether the source lacks weeks between its first and its last, or the test part."""
+    """Test whether the source lacks the test part, or weeks between its first and last."""
     if "part" not in facts.windows:
         return Outcome(None, "the data have no weeks")
     weeks, last = facts.windows["start"], facts.windows["part"].iloc[-1]
@@ -186,7 +185,7 @@ def als_collapsed(facts: Facts) -> Outcome:
 
 
 class Check(NamedTuple):
-    """A check with the title of the problem that it looks for, and what to do about it."""
+    """A check with the title of the problem and advice."""
 
     title: str
     run: Callable[[Facts], Outcome]
@@ -197,7 +196,7 @@ CHECKS = {
     "D1": Check(
         "windows disagree",
         windows_disagree,
-        "Judge on more windows (folds: validation_5, …), and look for what changed in between.",
+        "Evaluate on more windows (folds: validation_5, …), and look for what changed in between.",
     ),
     "D2": Check(
         "test is underpowered",
@@ -217,8 +216,8 @@ CHECKS = {
     "D5": Check(
         "windows start within equal timestamps",
         windows_share_times,
-        "The order of the file, not the time, decides the windows of these interactions: read the "
-        "windows as parts of the file, not as periods, or use fewer of them (split.windows).",
+        "The order of the file, not the time, decides the window of these interactions. Use fewer "
+        "windows (split.windows), or read windows as parts of the file, not as periods.",
     ),
     "D6": Check(
         "cold users dominate",
@@ -243,7 +242,7 @@ CHECKS = {
     "D10": Check(
         "new items are out of reach",
         new_items_are_missed,
-        "Recommend items that nobody has seen yet: set candidates.new_items to published or all, "
+        "Recommend items without interactions: set candidates.new_items to published or all, "
         "with content among candidates.sources. If it is set, the ranker puts them too low: it "
         "needs more label folds in which new items are relevant.",
     ),
@@ -256,5 +255,5 @@ CHECKS = {
 
 
 def diagnose(facts: Facts) -> dict[str, Outcome]:
-    """Return the outcome of every check, by code."""
+    """Run all checks and return their outcomes by code."""
     return {code: check.run(facts) for code, check in CHECKS.items()}

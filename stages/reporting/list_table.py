@@ -1,85 +1,74 @@
-"""A row per judged list: AP of every model, and properties of the lists of ALS and the hybrid; and
-slices of them, by activity, by each column of the users, and by popularity of items.
+"""A table with a row per judged list, and results by slice.
+
+A row has the AP of every model and properties of the lists of ALS and the hybrid. Slices are by
+activity, by each column of the users, and by popularity of items.
 """
 
 from core import metrics
+from core.candidate_lists import CandidateListParams
 from core.history import load_fold
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from scipy import sparse
 
 from evaluation.bootstrap import Interval, intervals
 from evaluation.judged import als_lists_and_counts, judge, recommended_lists
 from evaluation.results import by_activity
 
 PER_USER = "data/per_user/{fold}.parquet"
-MOST_LEVELS = 8  # of a column: smaller categories are merged, numbers are cut into quarters
+MOST_LEVELS = 8  # levels of a column; smaller categories are merged, numbers cut into quarters
 
 
 def list_table(
-    fold: str, user_ids: pa.ChunkedArray, item_ids: pa.ChunkedArray, vectors: np.ndarray, k: int
+    fold: str,
+    user_ids: pa.ChunkedArray,
+    item_ids: pa.ChunkedArray,
+    vectors: np.ndarray,
+    candidates: CandidateListParams,
+    k: int,
+    seed: int,
 ) -> pd.DataFrame:
-    """Return the lists of a fold, by user. vectors: see diversity()
+    """Return the lists of a fold by user.
 
     Columns: fold; user, a row of users.parquet; is_cold, n_positives (in the history), n_relevant,
     n_found (relevant items among the candidates); ap_MODEL, ndcg_MODEL; for MODEL als and hybrid:
-    popular_MODEL and tail_MODEL, AP where only the relevant items in the popular tenth of the
-    catalogue, or only the others, count, NaN without one; popularity_MODEL and diversity_MODEL.
+    popular_MODEL and tail_MODEL, the AP for relevant items in the popular tenth of the catalogue,
+    and for all others, NaN without such items; popularity_MODEL and diversity_MODEL.
+
+    vectors  for every row of items.parquet, see judge()
     """
-    history, target = load_fold(fold)
+    history, target = load_fold(fold, candidates, seed)
     als, counts = als_lists_and_counts(fold, target, k)
     lists = {"als": als, "hybrid": recommended_lists(fold, user_ids, item_ids)}
-    judged = judge(history, target, lists, [], counts, k)
-    share = np.zeros(len(item_ids))
-    share[history.items] = np.bincount(history.positives.indices, minlength=history.n_items)
-    share /= history.n_users
+    judged = judge(history, target, lists, [], counts, k, vectors[history.items])
     columns = {"fold": fold, "user": judged.user}
     columns |= {"n_positives": judged.n_positives, "n_found": judged.n_found}
     n_tail = judged.n_relevant - judged.n_popular
-    for name, of in lists.items():
+    for name in lists:
         popular = judged.popular_hits[name]
-        ones = np.ones(len(of.user))  # where an item is in a user's list
-        matrix = sparse.csr_array((ones, (of.user, of.item)), shape=(len(user_ids), len(item_ids)))
-        matrix = matrix[judged.user]
         columns |= {
             f"popular_{name}": _average_precision(popular, judged.n_popular),
             f"tail_{name}": _average_precision(judged.hits[name] & ~popular, n_tail),
-            f"popularity_{name}": popularity(matrix, share),
-            f"diversity_{name}": diversity(matrix, vectors),
+            f"popularity_{name}": judged.popularity[name],
+            f"diversity_{name}": judged.diversity[name],
         }
     of_models = pd.read_parquet(PER_USER.format(fold=fold)).drop(columns="user_id")
     return pd.concat([pd.DataFrame(columns), of_models], axis=1)
 
 
 def _average_precision(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
-    """Return AP@k of every list, NaN where nothing is relevant."""
+    """Return AP@k of every list, NaN for lists without a relevant item."""
     of_any = metrics.average_precision(hits, np.maximum(1, n_relevant))
     return np.where(n_relevant > 0, of_any, np.nan)
-
-
-def popularity(matrix: sparse.csr_array, share: np.ndarray) -> np.ndarray:
-    """Return the mean share of users who liked an item of the list, float64 (n_lists,)."""
-    with np.errstate(invalid="ignore"):
-        return (matrix @ share) / np.diff(matrix.indptr)
-
-
-def diversity(matrix: sparse.csr_array, vectors: np.ndarray) -> np.ndarray:
-    """Return 1 minus the mean cosine of all pairs of items of each list, float64 (n_lists,); NaN if
-    fewer than two items have a vector. vectors: float (n_items, d), rows of length 1 or 0
-    """
-    n = matrix @ (np.abs(vectors).sum(axis=1) > 0)
-    total = matrix @ vectors.astype(np.float64)  # |sum|^2 = n + sum of the cosines of all pairs
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(n > 1, 1 - ((total**2).sum(axis=1) - n) / (n * (n - 1)), np.nan)
 
 
 def slices_of(
     lists: pd.DataFrame, users: pd.DataFrame, n_resamples: int, seed: int, n_threads: int
 ) -> dict[tuple[str, str], Interval]:
-    """Return the paired gain of the hybrid over ALS in each slice: (dimension, level) -> interval.
-    lists: see list_table; users: the features of users.parquet, one row per user
+    """Return the paired gain of the hybrid over ALS by slice: (dimension, level) -> interval.
+
+    lists  the result of list_table; users  the features of users.parquet, one row per user
     """
     gain = (lists["ap_hybrid"] - lists["ap_als"]).to_numpy()
     dimensions = {"positives in the history": by_activity(lists["n_positives"].to_numpy())}
@@ -99,8 +88,9 @@ def slices_of(
 
 
 def levels(values: pd.Series) -> dict[str, np.ndarray]:
-    """Return the levels of a column: name -> bool (n,). Numbers with many values are cut into
-    quarters; of many categories, only the largest have a level.
+    """Return the levels of a column: name -> bool (n,).
+
+    Numbers with many values are cut into quarters. Of many categories, only the largest are levels.
     """
     is_number = pd.api.types.is_numeric_dtype(values)
     is_cut = is_number and values.nunique() > MOST_LEVELS

@@ -1,4 +1,4 @@
-"""The page as one file: markup, pictures as SVG, the style sheet; nothing is loaded, no script."""
+"""The page as one HTML file with SVG pictures and the style sheet, without scripts or links."""
 
 import io
 import re
@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 
 from evaluation.pictures import PALETTE
 
-NOISE = (  # of matplotlib, in a page with a style sheet
+NOISE = (  # markup of matplotlib that a page with a style sheet does not need
     r"<metadata>.*?</metadata>|<style.*?</style>|\n *|font-family: [^;]*; "
     r'| transform="rotate\(-0 [^"]*"'
 )
@@ -20,7 +20,7 @@ STYLE = Path(__file__).with_name("style.css")
 
 
 class Html(str):
-    """Markup. Any other string is text, which is escaped when it is put into markup."""
+    """Markup. Other strings are text, which is escaped when it becomes part of markup."""
 
 
 def tag(name: str, *children: object, **attributes: object) -> Html:
@@ -31,13 +31,16 @@ def tag(name: str, *children: object, **attributes: object) -> Html:
 
 
 def join(*children: object) -> Html:
-    """Return the children one after the other; None is nothing."""
+    """Concatenate the children; None is left out."""
     given = [one for one in children if one is not None]
     return Html("".join(one if isinstance(one, Html) else escape(str(one), False) for one in given))
 
 
 def document(title: str, head: Html, sections: dict[str, Html], foot: str) -> str:
-    """Return the text of the file. head: what is above the contents; sections: by their heading"""
+    """Return the text of the file.
+
+    head  markup above the table of contents; sections  heading -> markup
+    """
     id_of = {heading: heading.lower().replace(" ", "-") for heading in sections}
     links = [tag("a", heading, href=f"#{name}") for heading, name in id_of.items()]
     parts = [
@@ -61,17 +64,17 @@ def paragraph(*children: object) -> Html:
 
 
 def figures(*parts: Html) -> Html:
-    """Return figures side by side, as many as there is room for."""
+    """Return figures side by side, as many as fit."""
     return tag("div", *parts, class_="pictures")
 
 
 def figure(heading: str, axes: Axes, words: str) -> Html:
-    """Return a picture with a heading, which is unique on the page; words: what there is to see."""
+    """Return a picture with a heading, unique on the page. words  description for screen readers"""
     return tag("figure", tag("h3", heading), picture(axes, heading, words))
 
 
 def picture(axes: Axes, title: str, words: str) -> Html:
-    """Return these axes as SVG whose colours follow the style sheet and whose ids the title."""
+    """Return axes as SVG with the colours of the style sheet and ids derived from the title."""
     matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": title})
     file = io.StringIO()
     with warnings.catch_warnings():
@@ -89,7 +92,7 @@ def picture(axes: Axes, title: str, words: str) -> Html:
 
 
 def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[object]]) -> Html:
-    """Return a table that scrolls sideways where it is too wide."""
+    """Return a table that scrolls sideways if it is too wide."""
     names = tag("tr", *(tag("th", name, scope="col") for name in head))
     cells = [[tag("th", row[0], scope="row"), *(tag("td", of) for of in row[1:])] for row in rows]
     body = [tag("tr", *row) for row in cells]

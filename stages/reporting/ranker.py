@@ -1,4 +1,4 @@
-"""How the ranker orders the candidates of some users of a judged fold: ranks and contributions."""
+"""Ranks and feature contributions of the ranker for some users of a judged fold."""
 
 from dataclasses import dataclass
 
@@ -14,12 +14,12 @@ from families.context import load_context, rows_of
 from rankers import trained
 from rankers.lean_lightgbm import lightgbm as lgb
 
-CONTENDERS = 10  # best candidates of each list whose contributions are averaged
+CONTENDERS = 10  # number of best candidates of each list whose contributions are averaged
 
 
 @dataclass(frozen=True)
 class RankedLists(Lists):
-    """Lists of warm users, with the models of the ranker that order them."""
+    """Candidate lists of warm users, and the models that rank them."""
 
     user: np.ndarray  # int32 (n_rows,): rows of users.parquet
     item: np.ndarray  # int32 (n_rows,): rows of items.parquet
@@ -30,8 +30,9 @@ class RankedLists(Lists):
     n_threads: int
 
     def contributions(self, rows: np.ndarray) -> pd.DataFrame:
-        """Return what each feature adds to the score of these rows, a column per feature: SHAP
-        values by LightGBM (Lundberg et al. 2020), as slow as 100 predictions.
+        """Return the contribution of each feature to the score of these rows, a column per feature.
+
+        These are SHAP values by LightGBM (Lundberg et al. 2020), as slow as 100 predictions.
         """
         values = np.ascontiguousarray(self.values[rows])
         of_shap = {"pred_contrib": True, "num_threads": self.n_threads}
@@ -40,7 +41,7 @@ class RankedLists(Lists):
 
 
 def ranked_lists(fold: str, history: History, users: np.ndarray, n_threads: int) -> RankedLists:
-    """Return the lists of these rows of users.parquet, who are warm."""
+    """Rank the candidates of these warm users. users: rows of users.parquet"""
     blocks = [block.take(np.isin(block.user, users)) for block in candidate_lists.read(fold)]
     lists = candidate_lists.concatenate(blocks)
     params, models = load_params(trained.FOLDER), trained.load(fold, "warm")
@@ -60,7 +61,7 @@ def ranked_lists(fold: str, history: History, users: np.ndarray, n_threads: int)
 
 
 def ranks(score: np.ndarray, lists: Lists) -> np.ndarray:
-    """Return int64 (n_rows,): the rank of a row in its list, 1 is best; ties keep their order."""
+    """Return the rank of each row in its list, int64 (n_rows,), 1 is best; ties keep the order."""
     order = np.lexsort((-score, lists.list_of_row))
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order)) - np.repeat(lists.starts, lists.group) + 1
@@ -68,9 +69,10 @@ def ranks(score: np.ndarray, lists: Lists) -> np.ndarray:
 
 
 def family_contributions(lists: RankedLists, users: np.ndarray) -> pd.Series:
-    """Return the mean |contribution| of each family to the scores of the CONTENDERS best candidates
-    of each user, the largest first. The mean over a list's contenders is subtracted first, because
-    what is equal for all items of a user moves none of them.
+    """Return the mean |contribution| of each family to scores of the best candidates, sorted.
+
+    The best candidates are CONTENDERS items of each user. The mean over the best candidates of a
+    list is subtracted first, because a contribution that is equal for all items changes no rank.
     """
     rows = np.flatnonzero(np.isin(lists.user, users) & (lists.rank["hybrid"] <= CONTENDERS))
     added = lists.contributions(rows).T.groupby(lists.family_of, sort=False).sum().T

@@ -1,5 +1,6 @@
-"""The sections of the report: results in, markup out."""
+"""Sections of the report: functions from results to markup."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
@@ -12,21 +13,22 @@ from reporting.diagnostics import CHECKS, Outcome
 from reporting.page import Html, figure, figures, join, paragraph, table, tag
 from reporting.ranker import CONTENDERS
 
-N_FEATURES = 15  # shown
+N_FEATURES = 15  # number of features shown
 KINDS = ("validation", "test")
 Summaries = Mapping[str, dict]  # kind -> metrics/KIND.json
-Gains = Mapping[str, Mapping[str, Interval]]  # kind -> model or measure -> the hybrid minus it
+Gains = Mapping[str, Mapping[str, Interval]]  # kind -> model or measure -> gain of the hybrid
 
 
 def gain_of(summary: dict, key: str, base: str = "uplift") -> Interval:
-    """Return the gain of one kind of folds from metrics/KIND.json."""
+    """Return the pooled gain of one kind of folds from metrics/KIND.json."""
     of = summary[base]
     return Interval(of[key], of["ci95_low"], of["ci95_high"], summary["n_lists"])
 
 
 def headline(gain: Interval, worse: Sequence[str] = ()) -> str:
-    """Return the verdict on test in a few words, or that on validation where the hybrid is
-    significantly worse there. worse: than what, see results.worse_than
+    """Return the verdict on test, or on validation if the hybrid is significantly worse there.
+
+    worse  the result of results.worse_than
     """
     if worse:
         return f"The hybrid is worse than {' and '.join(worse)} on the validation windows"
@@ -34,7 +36,7 @@ def headline(gain: Interval, worse: Sequence[str] = ()) -> str:
         return "The hybrid beats ALS on the test windows"
     if gain.high < 0:
         return "The hybrid is worse than ALS on the test windows"
-    return "On the test windows, the hybrid and ALS cannot be told apart"
+    return "On the test windows, the hybrid does not differ significantly from ALS"
 
 
 def tile(kind: str, summary: dict, n_windows: int, k: int) -> Html:
@@ -59,13 +61,13 @@ def tile(kind: str, summary: dict, n_windows: int, k: int) -> Html:
 def head(
     data: str, summary: Summaries, n_windows: dict[str, int], outcomes: dict[str, Outcome], k: int
 ) -> Html:
-    """Return the first screen. data: what the data are, in a few words; n_windows: by kind"""
+    """Return the first screen. data  a short description of the data; n_windows  by kind"""
     flags = [
         tag("li", tag("a", tag("b", code), f" {CHECKS[code].title}", href=f"#{code}"))
         for code, one in outcomes.items()
         if one.is_problem
     ]
-    what = f"{data} · candidates of several models, ordered by a ranker (the hybrid), against ALS"
+    what = f"{data} · candidates of several models, ranked by LightGBM (the hybrid), against ALS"
     tiles = (tile(kind, summary[kind], n_windows[kind], k) for kind in reversed(KINDS))
     title = headline(gain_of(summary["test"], f"map@{k}"), worse_than(summary["validation"]))
     return join(
@@ -75,7 +77,7 @@ def head(
         tag(
             "p",
             "Gains are in MAP, with 95 % intervals of a bootstrap over users. Settings were chosen "
-            "on validation, so its gain is optimistic. Test is looked at last.",
+            "on validation, so its gain is optimistic. Look at test last.",
             class_="note",
         ),
         paragraph(f"Diagnostics: {len(flags)} of {len(outcomes)} checks found a problem."),
@@ -95,39 +97,55 @@ def gains(windows: pd.DataFrame, summary: Summaries, k: int) -> Html:
     return forest_figure("Gain of the hybrid over ALS", pictures.gain_rows(windows, pooled), k)
 
 
-def models(maps: Mapping[str, Mapping[str, float]], differences: Gains, k: int) -> Html:
-    """Return MAP@k of every model (maps: kind -> model -> MAP@k), and the paired gains."""
-    rows = []
+def number(value: float) -> str:
+    """Return a number with three decimals, or an empty text for NaN."""
+    return "" if math.isnan(value) else f"{value:.3f}"
+
+
+def models(
+    maps: Mapping[str, Mapping[str, float]], differences: Gains, summary: Summaries, k: int
+) -> Html:
+    """Return a table with MAP@k, paired gains, and popularity and diversity of ALS and the hybrid.
+
+    maps  kind -> model -> MAP@k
+    """
+    looks, rows = [f"popularity@{k}", f"diversity@{k}"], []
     for name in sorted(maps["validation"], key=maps["validation"].get, reverse=True):
         row = [name]
         for kind in KINDS:
             gain = differences[kind].get(name)
             row += [f"{maps[kind][name]:.4f}", interval_text(gain) if gain else ""]
+        for key in looks:
+            of_kinds = [number(summary[kind].get(name, {}).get(key, math.nan)) for kind in KINDS]
+            row.append(" / ".join(filter(None, of_kinds)))
         rows.append(row)
-    caption = f"MAP@{k}, and the paired gain of the hybrid over each model with its 95 % interval"
-    return table(caption, ["model", "validation", "gain", "test", "gain"], rows)
+    caption = (
+        f"MAP@{k}, and the paired gain of the hybrid over each model with its 95 % interval; "
+        "popularity and diversity: validation / test"
+    )
+    return table(caption, ["model", "validation", "gain", "test", "gain", *looks], rows)
 
 
 def lines_figure(heading: str, frame: pd.DataFrame) -> Html:
-    """Return a line for each column of the frame after the first, which has at least one row."""
+    """Return a plot with a line for each column after the first; the frame must have a row."""
     ends = frame.iloc[[0, -1]].T.itertuples()
     words = "; ".join(f"{name}: {first:.4g} to {last:.4g}" for name, first, last in ends)
     return figure(heading, pictures.lines(frame), words)
 
 
 def by_k(curves: Mapping[str, pd.DataFrame]) -> Html:
-    """Return MAP at every cut-off."""
+    """Return plots of MAP at every cut-off."""
     return join(
         paragraph(
             "AP@k divides by min(k, relevant items), so a curve can fall as k grows: at k = 1, one "
-            "hit is all there is to find."
+            "hit is the maximum."
         ),
         figures(*(lines_figure(f"MAP@k by k, {kind}", curve) for kind, curve in curves.items())),
     )
 
 
 def slices(found: Mapping[tuple[str, str], Interval], k: int) -> Html:
-    """Return the gain by slice, a picture for each dimension. found: see slices_of"""
+    """Return the gain by slice, a picture for each dimension. found  the result of slices_of"""
     rows: dict[str, list[Row]] = {}
     for (dimension, level), gain in found.items():
         kind = "hybrid" if gain.low > 0 else "als" if gain.high < 0 else "baseline"
@@ -137,14 +155,14 @@ def slices(found: Mapping[tuple[str, str], Interval], k: int) -> Html:
             "Gain over ALS on the validation lists, with the number of lists of each level. A "
             "diamond: the interval is above 0; a circle: below 0; a square: it includes 0. For "
             "items, only the relevant items of the group count. About one slice in twenty is wrong "
-            f"by chance, and there are {len(found)}: read them as hints, not as results."
+            f"by chance, and there are {len(found)}: use them as hints, not as results."
         ),
         figures(*(forest_figure(f"By {name}", of, k) for name, of in rows.items())),
     )
 
 
 def item_age(ages: pd.DataFrame) -> Html:
-    """Return MAP and recall by the age of the item. ages: metrics/tables/item_age.csv"""
+    """Return MAP and recall by age of the item. ages  metrics/tables/item_age.csv"""
     rows = []
     for one in ages[(ages["fold"] == "all") & (ages["n_lists"] > 0)].to_dict("records"):
         of = [one[f"{of}_{model}"] for of in ("map", "recall") for model in ("als", "hybrid")]
@@ -160,22 +178,24 @@ def item_age(ages: pd.DataFrame) -> Html:
 
 
 def bars_figure(heading: str, values: pd.Series, label: str) -> Html:
-    """Return a bar for each value, the first on top."""
+    """Return a plot with a bar for each value, first on top."""
     words = "; ".join(f"{name}: {value:.3f}" for name, value in values.items())
     return figure(heading, pictures.bars(values, label), words)
 
 
 def ranker(gain: pd.DataFrame, added: pd.Series, curve: pd.DataFrame) -> Html:
-    """Return what the ranker uses. gain, curve: metrics/tables/feature_gain.csv and
-    learning_curve.csv, which may have no row; added: see family_contributions
+    """Return contributions of families, gain of features and the learning curve.
+
+    gain, curve  metrics/tables/feature_gain.csv and learning_curve.csv, which may be empty
+    added        the result of family_contributions
     """
     top = gain.head(N_FEATURES).set_index("feature")["gain"]
     return join(
         paragraph(
-            "The models of the fold validation. A contribution is what a family of features adds "
-            f"to the scores of a user's {CONTENDERS} best candidates, minus its mean over them. "
-            "Gain is by how much the splits on a feature reduced the loss in training. The "
-            "learning curve is of one model; if it falls, there are too many trees."
+            "These are the models of the fold validation. A contribution is what a family of "
+            f"features adds to the scores of a user's {CONTENDERS} best candidates, minus its mean "
+            "over them. Gain is the reduction of the training loss by splits on a feature. The "
+            "learning curve shows one model. If MAP falls at its end, n_estimators is too high."
         ),
         figures(
             bars_figure("Contribution to the score, by family", added, "mean |contribution|"),
@@ -186,7 +206,7 @@ def ranker(gain: pd.DataFrame, added: pd.Series, curve: pd.DataFrame) -> Html:
 
 
 def windows(table_: pd.DataFrame, kinds: Sequence[str]) -> Html:
-    """Return the windows of the data. kinds: what each window is used for."""
+    """Return plots and a table of the windows. kinds  what each window is used for"""
     colour = {"history": "history", "label": "baseline", "validation": "als", "test": "hybrid"}
     letters = {at: kind[0].upper() for at, kind in enumerate(kinds) if kind != "history"}
     drawn = []
@@ -200,38 +220,35 @@ def windows(table_: pd.DataFrame, kinds: Sequence[str]) -> Html:
         drawn.append(figure(f"{name[2:].capitalize()} by window", axes, words))
     return join(
         paragraph(
-            "T: a test window; V: validation; L: its positives only train rankers. The others are "
-            "history. A model that is judged on a window knows every window before it, and nothing "
-            "of that window or later."
+            "T: a test window; V: a validation window; L: a label window, which only trains "
+            "rankers. The others are only history. A model that is evaluated on a window uses only "
+            "data from before that window."
         ),
         figures(*drawn),
     )
 
 
-def beyond_accuracy(
-    lists: Mapping[str, pd.DataFrame], differences: Gains, summary: Summaries, k: int
-) -> Html:
-    """Return popularity, diversity and coverage of the lists. lists: kind -> list_table()"""
+def beyond_accuracy(differences: Gains, summary: Summaries, k: int) -> Html:
+    """Return popularity, diversity and coverage of the lists."""
     rows = []
-    for kind, of in lists.items():
-        for measure in [one for one in ("popularity", "diversity") if one in differences[kind]]:
-            means = [f"{of[f'{measure}_{model}'].mean():.3f}" for model in ("als", "hybrid")]
-            rows.append([measure, kind, *means, interval_text(differences[kind][measure])])
-        coverage = [f"{summary[kind][name][f'coverage@{k}']:.3f}" for name in ("als", "hybrid")]
-        rows.append([f"coverage@{k}", kind, *coverage, ""])
+    for kind in KINDS:
+        for measure in ("popularity", "diversity", "coverage"):
+            key, gain = f"{measure}@{k}", differences[kind].get(measure)
+            means = [number(summary[kind][name][key]) for name in ("als", "hybrid")]
+            rows.append([key, kind, *means, interval_text(gain) if gain else ""])
     return join(
         paragraph(
-            "Popularity: the share of the history's users who liked an item of the list, on "
-            "average. Diversity: 1 minus the mean cosine of the embeddings of all pairs of items "
-            "in a list; 0 means that all items are alike. Coverage: the share of all items that "
-            "are in at least one list."
+            "Popularity: the mean percentile of the items of a list, by positives in the history; "
+            "1 is the most popular item. Diversity: 1 minus the mean cosine of the embeddings of "
+            "all pairs of items in a list; 0 means that all items are alike. Coverage: the share "
+            "of all items that are in at least one list."
         ),
         table(f"The top {k}", ["", "folds", "ALS", "hybrid", "hybrid minus ALS"], rows),
     )
 
 
 def diagnostics(outcomes: Mapping[str, Outcome]) -> Html:
-    """Return the problems that were found, and a line for every other check."""
+    """Return the problems found, and a line for every other check."""
     found, others = [], []
     for code, (is_problem, text) in outcomes.items():
         check, said = CHECKS[code], f"{text[0].upper()}{text[1:]}."

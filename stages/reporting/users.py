@@ -1,6 +1,4 @@
-"""Sample users of a judged fold: what they liked last, what ALS and the hybrid recommend, and why
-items moved.
-"""
+"""Sample users of a judged fold: their last positives, both lists, and why items moved."""
 
 from collections.abc import Callable
 
@@ -14,15 +12,19 @@ from reporting.page import Html, join, paragraph, tag
 from reporting.ranker import RankedLists
 
 N_SAMPLES, N_LAST, N_REASONS = 6, 5, 3
-N_SHOWN = 10  # items of each list
-FEWEST_PLACES = 3  # a move within the top k that is worth a reason
-TitleOf = Callable[[int], str]  # of a row of items.parquet
+N_SHOWN = 10  # number of items of each list
+FEWEST_PLACES = 3  # smallest move within the top k for which reasons are shown
+TitleOf = Callable[[int], str]  # row of items.parquet -> title
 
 
 def sample_rows(gain: np.ndarray, seed: int) -> np.ndarray:
-    """Return rows, int64, ascending by gain: sort the lists by gain (ties by seed), cut them into
-    N_SAMPLES equal parts, take the middle of each. Lists without gain or loss are left out, unless
-    fewer than N_SAMPLES are left. gain: float64 (n_lists,), n_lists >= 1
+    """Return the rows of sample lists, int64, ascending by gain.
+
+    Lists are sorted by gain (ties by seed) and cut into N_SAMPLES equal parts; the middle list of
+    each part is a sample. Lists without gain or loss are left out, unless fewer than N_SAMPLES
+    lists would remain.
+
+    gain  float64 (n_lists,), n_lists >= 1
     """
     order = np.lexsort((np.random.default_rng(seed).random(len(gain)), gain))
     if np.count_nonzero(gain) >= N_SAMPLES:
@@ -32,7 +34,7 @@ def sample_rows(gain: np.ndarray, seed: int) -> np.ndarray:
 
 
 def introduction(gain: np.ndarray, k: int) -> Html:
-    """Return how the sample users were drawn. gain: of all lists they were drawn from."""
+    """Return a text on how the sample users were drawn. gain  of all lists"""
     return join(
         paragraph(
             f"Of the {len(gain):,} lists of warm users in the fold validation, the hybrid has a "
@@ -44,8 +46,8 @@ def introduction(gain: np.ndarray, k: int) -> Html:
             "p",
             "✓ on a shaded line: relevant in the window. On the right: the rank by the other model "
             f"(▲ the hybrid moved the item up, ▼ down). Below an item that moved {FEWEST_PLACES} "
-            "places or more: the features that contributed most to its score in the hybrid's list, "
-            "or most against it in the list of ALS, compared with the mean of the items shown.",
+            "places or more: the features that raised its score most (in the hybrid's list) or "
+            "lowered it most (in the list of ALS), compared with the mean of the items shown.",
             class_="note",
         ),
     )
@@ -60,7 +62,7 @@ def sample(
     user_id: str,
     k: int,
 ) -> Html:
-    """Return both lists of a user side by side. row: of reporting.list_table"""
+    """Return both lists of a user side by side. row  a row of reporting.list_table"""
     liked = history.positives[history.user_of(np.array([row.user]))].indices[::-1][:N_LAST]
     parts = (
         tag("h3", f"User {user_id}"),
@@ -76,7 +78,7 @@ def sample(
 
 
 def both_lists(user: int, target: Target, lists: RankedLists, title_of: TitleOf) -> list[Html]:
-    """Return the top of a user's lists, of ALS and of the hybrid."""
+    """Return the top of the lists of ALS and of the hybrid for a user."""
     rows = np.flatnonzero(lists.user == user)
     rank = pd.DataFrame({name: of[rows] for name, of in lists.rank.items()}, rows)
     rank = rank[((rank >= 1) & (rank <= N_SHOWN)).any(axis=1)]
@@ -96,8 +98,12 @@ def both_lists(user: int, target: Target, lists: RankedLists, title_of: TitleOf)
 
 
 def reasons(added: pd.Series, own: int, other: int, sign: int) -> pd.Series:
-    """Return the N_REASONS largest contributions to an item's score (added: of every feature) with
-    this sign; none if the other model ranks the item less than FEWEST_PLACES lower (0: nowhere).
+    """Return the N_REASONS largest contributions with this sign to the score of an item.
+
+    There are none if the other model ranks the item less than FEWEST_PLACES lower.
+
+    added       contribution of every feature
+    own, other  ranks by this model and by the other one; 0 means not retrieved
     """
     if other and other - own < FEWEST_PLACES:
         return added[:0]
@@ -106,7 +112,7 @@ def reasons(added: pd.Series, own: int, other: int, sign: int) -> pd.Series:
 
 
 def _line(rank: tuple, of: str, title: str, is_hit: bool, added: pd.Series) -> Html:
-    """Return an item in the list of ALS or of the hybrid. rank: its als and hybrid rank"""
+    """Return the markup of an item in the list of ALS or the hybrid. rank  by als and by hybrid"""
     own, other = (rank.als, rank.hybrid) if of == "als" else (rank.hybrid, rank.als)
     arrow = "=" if own == other else "▲" if not rank.als or rank.hybrid < rank.als else "▼"
     found = reasons(added, own, other, -1 if of == "als" else 1)

@@ -2,12 +2,12 @@
 
 usage: python stages/spark/als.py
 in:    in spark.folder: logs; metrics/spark/receipts/windows.json
-out:   in spark.folder: als/FOLD.factors/item_factors.npy, float32 (n_items, factors), the items of
-       the history in ascending order, zero for those without a positive
+out:   in spark.folder: als/FOLD.factors/item_factors.npy, float32 (n_items, factors), for the items
+       of the history in ascending order, zero for items without a positive
        metrics/spark/receipts/als.json
 
-Users have no factors of their own here: who needs them solves the users' equations for the items'
-factors, which is ALS's last half-step (fold_in of engine/als.py).
+User factors are not stored. Later stages compute them by the last half-step of ALS (fold_in of
+engine/als.py).
 """
 
 import sys

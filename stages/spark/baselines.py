@@ -1,14 +1,14 @@
-"""The hits of the baselines that the hybrid has to beat, in the judged folds.
+"""Computes the hits of the baselines in the judged folds.
 
 usage: python stages/spark/baselines.py
 in:    in spark.folder: logs, item_side/FOLD.items; metrics/spark/receipts/windows.json,
        metrics/spark/receipts/item_side.json
-out:   in spark.folder: baselines/FOLD for each judged FOLD, a row a user served, for every setting
-       of the section `baselines`: see schema_of in engine/judging.py
+out:   in spark.folder: baselines/FOLD for each judged FOLD, a row per served user, for every
+       setting of the section `baselines`: see schema_of in engine/judging.py
        metrics/spark/receipts/baselines.json
 
-`evaluate` takes of each baseline the setting that is best on the validation folds. Settings that
-Spark lacks are left out, and a line says which.
+`evaluate` uses the setting of each baseline that is best on the validation folds. Settings that
+the pipeline on Spark lacks are left out and printed.
 """
 
 import sys
@@ -29,14 +29,14 @@ from spark.engine.judging import Contending, names_of, schema_of
 from spark.engine.lists import in_window
 from spark.engine.models import settings_in_use
 from spark.engine.session import session
-from spark.params import SparkParams, refuse_new_items
+from spark.params import SparkParams, refuse_what_only_local_has
 
 
 def main() -> None:
     params, shared, settings = section("spark", SparkParams), shared_params(), settings_in_use()
     k = section("evaluate", EvaluateParams).k
     candidates = section("candidates", CandidateListParams)
-    refuse_new_items(candidates)
+    refuse_what_only_local_has(candidates)
     fallback = section("sources.recent_popular", RecentPopularParams)
     with session(params, "baselines") as spark:
         sets = DataSets(spark, params.folder)

@@ -1,15 +1,16 @@
-"""Retrieves the candidates of each fold's users, and scores each by every model in use.
+"""Retrieves candidates for the users of each fold and scores them by every model in use.
 
 usage: python stages/spark/candidates.py
 in:    in spark.folder: logs, als/FOLD.factors, item_side/FOLD.items;
        metrics/spark/receipts/windows.json, metrics/spark/receipts/als.json,
        metrics/spark/receipts/item_side.json
-out:   in spark.folder: candidates/FOLD, a row a user: user int; n_relevant, n_found int, relevant
-       items and those in the list; is_retrieved boolean, whether a source was asked; and lists, a
-       struct of arrays, best first: item int, SOURCE_rank smallint, MODEL_score float
+out:   in spark.folder: candidates/FOLD, a row per user: user int; n_relevant and n_found int, the
+       numbers of relevant items and of those in the list; is_retrieved boolean, False for cold
+       users; lists, a struct of arrays, best first: item int, SOURCE_rank smallint, MODEL_score
+       float
        metrics/spark/receipts/candidates.json
 
-Order, ranks, scores and users are those of stages/candidates.py.
+Users, order, ranks and scores are the same as in stages/candidates.py.
 """
 
 import sys

@@ -1,17 +1,15 @@
-"""Judges the recommendations of all judged folds against ALS alone, the baselines and the ceiling
-of the candidate lists; folds of a kind (validation, test) are pooled.
+"""Evaluates the hybrid, ALS and the baselines on all judged folds, pooled by kind.
 
 usage: python stages/spark/evaluate.py
 in:    in spark.folder: users, judged/FOLD, baselines/FOLD, item_side/FOLD.items for each judged
        FOLD; metrics/spark/receipts/STAGE.json of these
 out:   metrics/spark/map.json, metrics/spark/validation.json, metrics/spark/test.json,
-       metrics/spark/baselines.json, metrics/spark/windows.csv: as stages/evaluate.py has them in
-       metrics/
+       metrics/spark/baselines.json, metrics/spark/windows.csv: as written by stages/evaluate.py
        in spark.folder: per_user/FOLD/FOLD.parquet: as data/per_user/FOLD.parquet
        metrics/spark/receipts/evaluate.json
 
-The driver takes one row a list: the hits of the lists, not the lists. The code of the local
-pipeline computes everything from these rows.
+The driver collects one row per list with its hits. The local code computes everything from these
+rows.
 """
 
 import sys

@@ -1,15 +1,14 @@
-"""Computes the training examples of each fold: the features and labels of candidate lists that hold
-a relevant item, of a sample of users, and takes them to one machine.
+"""Computes the training examples of each fold and collects them on the driver.
 
 usage: python stages/spark/features.py
 in:    in spark.folder: logs, candidates/FOLD, item_side/FOLD.items;
        metrics/spark/receipts/STAGE.json of these
-out:   in spark.folder: features/FOLD/warm.parquet, features/FOLD/cold.parquet, as
-       stages/features.py has them; of every fold but test
+out:   in spark.folder: features/FOLD/warm.parquet, features/FOLD/cold.parquet, as in
+       stages/features.py, for every fold except test
        metrics/spark/receipts/features.json
 
-At most candidates.label_users lists of warm users, and as many of cold ones: that bounds what the
-driver takes, and what LightGBM learns from.
+There are at most candidates.label_users lists of warm users, and as many of cold users. This limits
+the memory of the driver and of LightGBM.
 """
 
 import sys

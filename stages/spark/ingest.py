@@ -1,8 +1,9 @@
-"""Turns the data set that data.source names into tables of one form, by Spark SQL.
+"""Converts the data set of data.source to tables by Spark SQL.
 
 usage: python stages/spark/ingest.py
-in:    the files in spark.input, or data.path where that is ''; data/raw, as `download` fetches it
-out:   in spark.folder: interactions, users, items, and schema/schema.json; the columns stand in
+in:    the files in spark.input, or in data.path if spark.input is ''. `download` writes those of
+       MovieLens to data/raw
+out:   in spark.folder: interactions, users, items, and schema/schema.json; the columns are in
        spark/raw/tables.py
        metrics/spark/receipts/ingest.json
 """

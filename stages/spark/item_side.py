@@ -1,9 +1,9 @@
-"""Adds up what each fold knows of items: counts, levels, neighbours, weights of EASE.
+"""Sums up what each fold needs about items: counts, levels, neighbours, weights of EASE.
 
 usage: python stages/spark/item_side.py
 in:    in spark.folder: logs, items, schema; metrics/spark/receipts/windows.json,
        metrics/spark/receipts/ingest.json
-out:   in spark.folder: item_side/FOLD.items, the files of which stand in engine/item_side.py
+out:   in spark.folder: item_side/FOLD.items, whose files are listed in engine/item_side.py
        metrics/spark/receipts/item_side.json
 """
 

@@ -9,13 +9,14 @@ from pydantic import Field
 MEMORY = r"^[1-9][0-9]*[mgt]$"
 
 
-def refuse_new_items(candidates: CandidateListParams) -> None:
-    """InputError where candidates.new_items adds items."""
-    if candidates.new_items != "none":
-        raise InputError(
-            f"params.yaml: candidates.new_items is {candidates.new_items}: must be none: only the"
-            " local pipeline recommends new items"
-        )
+def refuse_what_only_local_has(candidates: CandidateListParams) -> None:
+    """Raise InputError for values of candidates.new_items and judged_users that Spark lacks."""
+    for key, allowed in (("new_items", "none"), ("judged_users", 0)):
+        if (value := getattr(candidates, key)) != allowed:
+            raise InputError(
+                f"params.yaml: candidates.{key} is {value}: must be {allowed}: only the local"
+                " pipeline has this parameter"
+            )
 
 
 class SparkAlsParams(Strict):
@@ -26,16 +27,16 @@ class SparkAlsParams(Strict):
 
 
 class SparkParams(Strict):
-    """Where and how Spark works."""
+    """The section `spark`."""
 
     master: str = Field(min_length=1)  # such as local[*], spark://host:7077, yarn
     driver_memory: str = Field(pattern=MEMORY)
     executor_memory: str = Field(pattern=MEMORY)
-    max_result: str = Field(pattern=MEMORY)  # the most that the driver collects of one table
+    max_result: str = Field(pattern=MEMORY)  # maximum size of a table that the driver collects
     partitions: int = Field(ge=1, le=100_000)  # of a shuffle, and blocks of ALS
-    folder: str = Field(min_length=1)  # of all tables; may be a URL
+    folder: str = Field(min_length=1)  # folder or URL of all tables
     checkpoints: str = Field(min_length=1)  # may be a URL
-    input: str  # folder of the raw files, may be a URL; '' = data.path
-    users_at_once: int = Field(ge=1, le=1_000_000)  # in a block
-    settings: dict[str, str]  # further ones, by Spark's names
+    input: str  # folder or URL of the raw files; '': data.path
+    users_at_once: int = Field(ge=1, le=1_000_000)  # users of a block
+    settings: dict[str, str]  # further settings of Spark by name
     als: SparkAlsParams

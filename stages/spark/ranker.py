@@ -1,9 +1,9 @@
-"""Trains the LightGBM rankers of the judged folds on this machine, on the sample of `features`.
+"""Trains the LightGBM rankers of the judged folds on the driver, on the examples of `features`.
 
 usage: python stages/spark/ranker.py
 in:    in spark.folder: features/FOLD; metrics/spark/receipts/features.json,
        metrics/spark/receipts/windows.json
-out:   in spark.folder: ranker: FOLD/SEED.txt and FOLD/cold/SEED.txt, as stages/ranker.py has them
+out:   in spark.folder: ranker: FOLD/SEED.txt and FOLD/cold/SEED.txt, as in stages/ranker.py
        metrics/spark/receipts/ranker.json
 """
 

@@ -1,11 +1,11 @@
-"""Ranks the candidates of the judged folds, and judges every user's top k.
+"""Ranks the candidates of the judged folds and computes the hits of every user's top k.
 
 usage: python stages/spark/recommend.py
 in:    in spark.folder: logs, users, items, candidates/FOLD, item_side/FOLD.items, ranker;
        metrics/spark/receipts/STAGE.json of these
 out:   in spark.folder, for each judged FOLD: recommendations/FOLD: user_id, item_id as in the
        source; rank smallint, 1 is best; score float
-       judged/FOLD, a row a user served, for als and hybrid: see schema_of in engine/judging.py
+       judged/FOLD, a row per served user, for als and hybrid: see schema_of in engine/judging.py
        metrics/spark/receipts/recommend.json
 """
 
@@ -21,7 +21,10 @@ from core.params import section, shared_params
 from core.script import report, run_script
 from core.top_lists import EvaluateParams, check_length
 
+import numpy as np
+
 from families import FeaturesParams
+from rankers.scoring import ensembles
 from spark.engine.blocks import map_blocks
 from spark.engine.data_sets import DataSets, folds_in
 from spark.engine.item_side import ship
@@ -46,7 +49,8 @@ def main() -> None:
             described = Described(ship(sets, fold), features)
             ranking = Ranking(described, spark.sparkContext.broadcast(texts), k)
             rows = with_lists(logs, sets.read("candidates", f"candidates/{fold}"))
-            schema = f"{schema_of(MODELS, len(texts['warm']))}, hybrid_score array<float>"
+            n_halves = len(ensembles(np.zeros((len(texts["warm"]), 0)))) - 1
+            schema = f"{schema_of(MODELS, n_halves, MODELS)}, hybrid_score array<float>"
             sets.write(f"judged/{fold}", map_blocks(rows, ranking, schema))
             found = recommended(sets.read_made(f"judged/{fold}"), users, items)
             made = sets.write(f"recommendations/{fold}", found)

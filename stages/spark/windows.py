@@ -2,14 +2,14 @@
 
 usage: python stages/spark/windows.py
 in:    in spark.folder: interactions, users, schema; metrics/spark/receipts/ingest.json
-out:   in spark.folder: logs, a row a user, by user: user int; NAME, each feature of the user as in
-         users; item array<int>, window array<smallint>, is_positive array<boolean>, strength
-         array<tinyint>: its interactions in time order
-       windows, a row a window: the columns of data/split/windows.csv
+out:   in spark.folder: logs, a row per user, by user: user int; NAME, each feature of the user as
+         in users; item array<int>, window array<smallint>, is_positive array<boolean>, strength
+         array<tinyint>: the user's interactions in time order
+       windows, a row per window: the columns of data/split/windows.csv
        metrics/spark/receipts/windows.json
 
-A row holds all that a user has done: so everything that is computed user by user later, of any
-fold, is one pass over blocks of rows, without a shuffle.
+A row contains all interactions of a user. Therefore later stages process users of any fold in one
+pass over blocks of rows, without a shuffle.
 """
 
 import sys
@@ -37,13 +37,11 @@ def main() -> None:
         sets = DataSets(spark, params.folder)
         interactions, schema = sets.read("ingest", "interactions"), Schema.read(sets)
         rows, n_windows = with_windows(interactions, n_parts, schema.n_weeks)
-        folds_of(shared.folds, n_windows)  # refuses folds that need more windows
+        folds_of(shared.folds, n_windows)  # raises if folds need more windows
         counts = summary(rows, n_windows, schema.first_week if schema.n_weeks else None)
         sets.write("windows", counts)
         if not sets.read_made("windows").agg(F.sum("n_positives")).first()[0]:
-            raise InputError(
-                "data.positive: no interaction is positive; nothing can be learned or judged"
-            )
+            raise InputError("data.positive: no interaction is positive; check the rule")
         sets.write("logs", logs_of(rows, sets.read("ingest", "users"), list(schema.users)))
         sets.save("windows")
 

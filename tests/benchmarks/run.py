@@ -5,8 +5,8 @@ adds, and its memory is that of its largest process.
 
 usage: python tests/benchmarks/run.py [growth] [large]   (both without an argument); Linux only
 
-growth  wall time and peak memory of every stage of `dvc repro` for 1, 2 and 4 times a base size,
-        with seven folds and five models
+growth  processor time and peak memory of every stage of `dvc repro` for a base size, and for twice
+        the users, the items and the rows, each alone, with seven folds and five models
 large   wall time and peak memory of every stage of `dvc repro` for the size of the subsample
         up0.001_ip0.001, with the family `channels`, seven folds and five models
 """
@@ -33,8 +33,8 @@ import simulator  # noqa: E402
 from clone import Clone, make  # noqa: E402
 
 UP_0001 = {"users": 10_000, "items": 19_600, "rows": 47_000_000, "weeks": 27}
-BASE = {"users": 2_500, "items": 4_000, "rows": 1_000_000, "weeks": 12}
-TIMES = (1, 2, 4)  # users and rows of BASE; the catalogue stays
+BASE = {"users": 10_000, "items": 15_000, "rows": 1_000_000, "weeks": 12}
+DOUBLED = ("users", "items", "rows")
 SIMULATED = {"data.source": "vk-lsvd", "data.positive": "timespent > 5"}
 LARGE = {"candidates.sources": ["als", "item_knn", "recent_popular", "content"]}  # no EASE
 FEWER = {  # as a first look at so much data should be: one validation window, fewer models
@@ -44,7 +44,10 @@ FEWER = {  # as a first look at so much data should be: one validation window, f
 
 
 def measured(clone: Clone, *stages: str) -> pd.DataFrame:
-    """Run stages, or all of them: stage, seconds (wall), peak_mb (10^6 bytes), a row for each."""
+    """Run stages, or all of them. Returns a row for each.
+
+    Columns: stage, seconds (wall), cpu_seconds, peak_mb (10^6 bytes).
+    """
     rows = []
     for stage in stages or clone.yaml("dvc.yaml")["stages"]:
         start = time.perf_counter()
@@ -53,8 +56,9 @@ def measured(clone: Clone, *stages: str) -> pd.DataFrame:
         _, status, usage = os.wait4(dvc.pid, 0)
         if status:
             raise RuntimeError(f"{stage} failed in {clone.folder}")
-        rows.append((stage, time.perf_counter() - start, usage.ru_maxrss * 1024 / 1e6))
-    return pd.DataFrame(rows, columns=["stage", "seconds", "peak_mb"])
+        cpu_s = usage.ru_utime + usage.ru_stime
+        rows.append((stage, time.perf_counter() - start, cpu_s, usage.ru_maxrss * 1024 / 1e6))
+    return pd.DataFrame(rows, columns=["stage", "seconds", "cpu_seconds", "peak_mb"])
 
 
 def show(title: str, frame: pd.DataFrame, digits: int = 2) -> None:
@@ -64,18 +68,20 @@ def show(title: str, frame: pd.DataFrame, digits: int = 2) -> None:
 
 def run_growth() -> None:
     """Run the pipeline at each size."""
-    seconds, memory = {}, {}
-    for times in TIMES:
+    runs = {}
+    for name in ("base", *DOUBLED):
         with tempfile.TemporaryDirectory() as folder:
-            size = BASE | {name: times * BASE[name] for name in ("users", "rows")}
-            frame = measured(simulated(Path(folder), size, FEWER))
-        of_stage = frame.set_index("stage")
-        seconds[f"{times} x"], memory[f"{times} x"] = of_stage["seconds"], of_stage["peak_mb"]
-    for title, table in (("Seconds", seconds), ("Peak memory, MB", memory)):
-        frame = pd.DataFrame(table)
-        for less, more in zip(TIMES, TIMES[1:], strict=False):
-            frame[f"{more} / {less}"] = frame[f"{more} x"] / frame[f"{less} x"]
-        show(f"{title}, of every stage", frame.reset_index())
+            size = BASE | ({} if name == "base" else {name: 2 * BASE[name]})
+            runs[name] = measured(simulated(Path(folder), size, LARGE | FEWER)).set_index("stage")
+    for title, column in (("Processor seconds", "cpu_seconds"), ("Peak memory, MB", "peak_mb")):
+        frame = pd.DataFrame({name: of[column] for name, of in runs.items()})
+        frame.loc["all"] = frame.sum() if column == "cpu_seconds" else frame.max()
+        for name in DOUBLED:
+            frame[f"2 x {name}"] = frame.pop(name) / frame["base"]
+        show(
+            f"{title} of every stage, and how many times as much with twice the data",
+            frame.reset_index(),
+        )
 
 
 def run_large() -> None:
@@ -86,7 +92,7 @@ def run_large() -> None:
         clone.set_params({"features.groups": [*groups, "channels"]})
         frame = measured(clone)
     table = frame.set_index("stage")
-    table.loc["all"] = [table["seconds"].sum(), table["peak_mb"].max()]
+    table.loc["all"] = [*table[["seconds", "cpu_seconds"]].sum(), table["peak_mb"].max()]
     show("47 million interactions", table.reset_index())
 
 

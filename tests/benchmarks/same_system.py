@@ -1,4 +1,4 @@
-"""How often `compare.py` calls the same system significantly different from itself (an A/A test).
+"""Measures how often `compare.py` finds a difference between equal systems (an A/A test).
 
 usage: python tests/benchmarks/same_system.py [N]     (after dvc repro; N = 60 systems)
 out:   on stdout: the share of pairs of systems that are called different at 5 %; the standard
@@ -21,6 +21,7 @@ TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "stages"))
 
 from core import examples, folds, metrics  # noqa: E402
+from core.candidate_lists import CandidateListParams  # noqa: E402
 from core.examples import Examples  # noqa: E402
 from core.folds import Folds  # noqa: E402
 from core.history import load_fold  # noqa: E402
@@ -43,8 +44,10 @@ read = cache(examples.read)
 
 @cache
 def judged_users(fold: str) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of users.parquet of the fold's lists, and the relevant items of each: int (n_lists,)."""
-    return np.unique(load_fold(fold)[1].user, return_counts=True)
+    """Return the users of the fold's lists and their numbers of relevant items, int (n_lists,)."""
+    candidates = section("candidates", CandidateListParams)
+    _, target = load_fold(fold, candidates, shared_params().seed)
+    return np.unique(target.user, return_counts=True)
 
 
 def hits_of(judged: Examples, score: np.ndarray, users: np.ndarray, k: int) -> np.ndarray:
@@ -62,8 +65,9 @@ def system(
     evaluate: EvaluateParams,
     select: Callable[[Examples], Examples] = lambda found: found,
 ) -> Outcome:
-    """Return the lists of the validation folds, by rankers with the seed of `shared`; `select` may
-    leave out features.
+    """Return the lists of the validation folds by rankers with the seed of `shared`.
+
+    select  function that may leave out features
     """
     windows = {of: at for of, at in folds.load().windows.items() if kind_of(of) != "test"}
     known, boosters = Folds(windows), {}
@@ -82,9 +86,11 @@ def system(
         hits = np.zeros((n_halves, len(users), evaluate.k), dtype=bool)
         for group in ("warm", "cold"):
             of = selected(fold, group)
-            score = np.zeros((params.n_seeds, len(of.user)))  # without models the order stays
             if models := boosters.get((fold, group)):
                 score = predict(models, of.values, shared.n_threads)
+            else:  # as rankers.scoring does it
+                own = of.values[:, of.names.index("group_popularity")]
+                score = np.tile(own, (params.n_seeds, 1))
             for row, one in enumerate(ensembles(score)):
                 hits[row] |= hits_of(of, one, users, evaluate.k)
         columns = {"user_id": users, "n_relevant": n_relevant}

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "stages"))
 
 from core import folds
 from core.examples import Examples
-from core.history import load_fold
+from core.history import load_history
 from core.params import section, shared_params
 from core.top_lists import EvaluateParams
 
@@ -72,7 +72,7 @@ def main() -> None:
         user, fold = systems[0].values("user_id"), systems[0].values("fold")
         is_warm = np.concatenate(
             [
-                load_fold(name)[0].n_positives_of(user[fold == name]) > 0
+                load_history(name).n_positives_of(user[fold == name]) > 0
                 for name in folds.load().of_kind("validation")
             ]
         )

@@ -1,4 +1,4 @@
-"""The same bytes in every output, however and wherever the pipeline runs."""
+"""Every output has the same bytes in any environment and folder."""
 
 import shutil
 import sys
@@ -14,7 +14,7 @@ N_STAGES = 11
 
 
 def in_a_worktree(clone: Clone, folder: Path) -> Clone:
-    """The same, in a worktree of git that shares the cache of its repository."""
+    """Return a git worktree that shares the cache of its repository."""
     main = clone.copy(folder)
     main.run("git", "worktree", "add", "--quiet", "--detach", str(folder / "tree"))
     tree = replace(clone, folder=folder / "tree")
@@ -24,7 +24,7 @@ def in_a_worktree(clone: Clone, folder: Path) -> Clone:
 
 
 def in_a_subfolder(clone: Clone, folder: Path) -> Clone:
-    """Of another repository, both with names that are hard to handle."""
+    """Return a subfolder of another repository, both with difficult names."""
     outer = replace(clone, folder=folder / "Другой  repo; $HOME & 'co'")
     inner = replace(clone, folder=outer.folder / "nested" / "Łódź — 推荐 (1)")
     for name in clone.run("git", "ls-files", "-z").stdout.split("\0")[:-1]:
@@ -38,9 +38,7 @@ def in_a_subfolder(clone: Clone, folder: Path) -> Clone:
 
 @dataclass(frozen=True)
 class Setting:
-    """Where and how a run differs from that of the shared clone, which has one thread, and the
-    environment of the tests.
-    """
+    """Differences of a run from the run of the shared clone, which uses one thread."""
 
     place: Callable[[Clone, Path], Clone]
     threads: int
@@ -74,13 +72,13 @@ SETTINGS = {
 
 
 def results(clone: Clone) -> dict[str, bytes]:
-    """Every file that the stages of dvc.yaml made, and dvc.lock, which has the hashes of all."""
+    """Return all outputs of the stages, and dvc.lock, which has their hashes."""
     outs = [out["path"] for of in clone.yaml("dvc.lock")["stages"].values() for out in of["outs"]]
     return clone.content("dvc.lock", *outs)
 
 
 def results_of(setting: Setting, clone: Clone, folder: Path) -> dict[str, bytes]:
-    """Of a run in which every stage runs."""
+    """Run all stages and return their results."""
     folder.mkdir()
     one = replace(setting.place(clone, folder), variables=setting.variables)
     one.set_params({"threads": setting.threads})

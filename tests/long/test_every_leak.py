@@ -26,7 +26,7 @@ def run(source: str, log: Log, folder: Path, *, is_judged: bool) -> Outs:
 
 @pytest.fixture(scope="module")
 def as_it_is(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Log, Outs]]:
-    """The log of a source, and what the stages make of it."""
+    """Return the log of a source and the outputs of the stages."""
 
     @functools.cache
     def made(source: str) -> tuple[Log, Outs]:

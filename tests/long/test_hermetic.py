@@ -1,7 +1,6 @@
-"""Every stage makes the same bytes in a folder that holds only what it declares.
+"""Every stage gives the same bytes in a folder with only the files that it declares.
 
-Its params.yaml has the declared keys. What the strict reading needs beside them has other values:
-the other keys of a section of which only some are declared, and `seed`, `threads` and `folds`.
+Its params.yaml has the declared keys. Other keys that the strict parser needs have other values.
 """
 
 import copy
@@ -31,6 +30,7 @@ OTHER = {  # values of params.yaml in the clone are none of these
     "candidates.sources": ["als", "popular"],
     "candidates.per_source": 11,
     "candidates.label_users": 3,
+    "candidates.judged_users": 5,
     "candidates.alive_windows": 2,
     "features.scores": {},
     "evaluate.n_resamples": 123,
@@ -38,7 +38,7 @@ OTHER = {  # values of params.yaml in the clone are none of these
 
 
 def params_of(folds: list[str], declared: dict[str, object]) -> dict:
-    """Return params.yaml for a stage; declared: dotted keys and values, as dvc.lock has them."""
+    """Return params.yaml for a stage. declared  dotted keys and values from dvc.lock"""
     number = 1 + sum(fold.startswith("label") for fold in folds)
     others, tree = {**OTHER, "folds": [*folds, f"label_{number}"]}, {}
     partly = {key.partition(".")[0] for key in declared} - declared.keys()
@@ -55,12 +55,12 @@ def params_of(folds: list[str], declared: dict[str, object]) -> dict:
 
 
 def run_alone(clone: Clone, entry: dict, folder: Path) -> str:
-    """Run a stage by hand in an empty folder; return the error, or the paths of files that differ.
+    """Run a stage by hand in an empty folder. Returns the error, or the paths that differ.
 
-    entry  of the stage in dvc.lock
+    entry  the stage's entry in dvc.lock
     """
     box = Clone(folder, clone.data, {"PYTHONDONTWRITEBYTECODE": "1"})
-    for path in {dep["path"] for dep in entry["deps"]}:
+    for path in sorted({dep["path"] for dep in entry["deps"]}):  # a folder, then a file in it
         source, target = clone.folder / path, folder / path
         if not source.resolve().is_relative_to(clone.folder.resolve()):
             continue  # what lies outside stays where it is
@@ -80,7 +80,7 @@ def run_alone(clone: Clone, entry: dict, folder: Path) -> str:
 
 
 def locked(clone: Clone, name: str) -> dict:
-    """The entry of a stage in the lock files."""
+    """Return the entry of a stage in the lock files."""
     locks = ("dvc.lock", "stages/extra/dvc.lock", "stages/everyone/dvc.lock")
     entries = {k: v for lock in locks for k, v in clone.yaml(lock)["stages"].items()}
     return copy.deepcopy(entries[name])

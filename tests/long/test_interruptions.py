@@ -1,5 +1,4 @@
-"""Whatever ends a run, the next `dvc repro` gives the bytes of an undisturbed one.
-
+"""After any interruption, the next `dvc repro` gives the bytes of an undisturbed run.
 The faults come at points that are the same in every run, see faults/sitecustomize.py. One follows
 on the other in the same clone, where DVC has nothing of these outputs in its cache, so that each
 stage has to do its work again; the end is compared with the clone that was never disturbed. After
@@ -28,7 +27,7 @@ Content = dict[str, bytes]
 
 @dataclass(frozen=True)
 class Fault:
-    """What comes when; the docstring of faults/sitecustomize.py tells the values."""
+    """A fault and its time; faults/sitecustomize.py explains the values."""
 
     script: str
     point: str
@@ -41,8 +40,8 @@ class Fault:
 
 @dataclass(frozen=True)
 class Work:
-    """A stage as a process: the function in which most of its work is, the first of its outputs to
-    become whole, and a size in bytes that some file of its exceeds.
+    """A stage: the function with most of its work, its first complete output, and a size in bytes
+    that one of its files exceeds.
     """
 
     script: str
@@ -77,8 +76,9 @@ SIGNALS = [  # DVC leaves an interrupt of its own to the stage, so that the run 
 
 
 def faults_of(works: list[Work], signals: Iterator[tuple[str, str]]) -> list[Fault]:
-    """At the start of each stage, in the middle, while it writes, and where it has written: there
-    at last, since DVC takes what it finds then for the result.
+    """Return faults at the start of each stage, in the middle, while writing, and after writing.
+
+    The last fault is after writing, because DVC then takes the outputs for results.
     """
     found = []
     for number, work in enumerate(works):
@@ -99,13 +99,13 @@ FAULTS = {last: faults_of(works, ALL_SIGNALS) for last, works in WORK.items()}
 
 
 def with_fault(clone: Clone, fault: Fault, mark: Path) -> Clone:
-    """The clone with an environment in which the fault comes; the file `mark` says that it has."""
+    """Return the clone with an environment that causes the fault, which then writes `mark`."""
     variables = {"PYTHONPATH": str(HOOK), "FAULT": json.dumps({**asdict(fault), "mark": str(mark)})}
     return replace(clone, variables=variables)
 
 
 def started(clone: Clone, *arguments: str) -> subprocess.Popen:
-    """DVC in a process group of its own; what it says goes to a file."""
+    """Start DVC in its own process group, with output to a file."""
     with (clone.folder.parent / "output.txt").open("w") as output:
         return subprocess.Popen(
             [sys.executable, "-m", "dvc", *arguments],
@@ -130,7 +130,7 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
 
 
 def disturb(clone: Clone, fault: Fault, *arguments: str) -> int:
-    """Runs DVC until the fault has come and everything has ended; its exit code."""
+    """Run DVC until the fault has happened and all processes have ended. Returns its exit code."""
     mark = clone.folder.parent / "mark"
     mark.unlink(missing_ok=True)
     code = started(with_fault(clone, fault, mark), *arguments).wait(LONGEST_S)
@@ -140,7 +140,7 @@ def disturb(clone: Clone, fault: Fault, *arguments: str) -> int:
 
 
 def whole_files(clone: Clone) -> Content:
-    """Every file of the outputs but what is not finished, which has a name for it."""
+    """Return all files of the outputs except unfinished ones, which have temporary names."""
     return {
         path: content
         for path, content in clone.content("data", "metrics").items()
@@ -153,7 +153,7 @@ def unfinished(clone: Clone) -> list[Path]:
 
 
 def forget(clone: Clone, *paths: str) -> None:
-    """Removes outputs, and what DVC has of them in its cache, so that it must run their stages."""
+    """Remove outputs and their copies in DVC's cache, so that their stages must run."""
     cache = clone.folder / ".dvc/cache"
     shutil.rmtree(cache / "runs")
     for md5 in {hashlib.md5(of).hexdigest() for of in clone.content(*paths).values()}:
@@ -174,7 +174,7 @@ FORGOTTEN = {  # outputs of the stages of WORK
 
 @pytest.mark.parametrize("last", WORK)
 def test_a_disturbed_run_is_repaired_by_the_next(last: str, clone: Clone, copied: Clone) -> None:
-    """The stage, DVC, and both, killed, terminated and interrupted; files that may not grow."""
+    """The stage, DVC or both are killed, terminated or interrupted, or files cannot grow."""
     expected = whole_files(clone)
     forget(copied, *FORGOTTEN[last])
     for fault in FAULTS[last]:
@@ -207,7 +207,7 @@ mount -o remount,size=1g .
 
 
 def can_mount() -> bool:
-    """Whether this user may make a small disk in memory, which nobody else sees."""
+    """Return whether this user can mount a small private disk in memory."""
     try:
         command = ["unshare", "-rm", "mount", "-t", "tmpfs", "none", "/mnt"]
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
@@ -217,7 +217,7 @@ def can_mount() -> bool:
 
 @pytest.mark.skipif(not can_mount(), reason="no small disk can be mounted here")
 def test_a_disk_that_is_full_again_and_again(clone: Clone, copied: Clone, tmp_path: Path) -> None:
-    """Each time a little larger; what DVC could not write to the end is restored."""
+    """The disk is a little larger each time. Files that DVC could not complete are restored."""
     forget(copied, *FORGOTTEN["ranker"], *FORGOTTEN["report"])
     disk, results = tmp_path / "disk", tmp_path / "results"
     disk.mkdir()

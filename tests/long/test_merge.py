@@ -1,4 +1,4 @@
-"""Two branches with other parameters are merged as metrics/README.md says."""
+"""Two branches with different parameters are merged as metrics/README.md explains."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def run_and_commit(clone: Clone, params: dict[str, object]) -> None:
 
 @pytest.fixture(scope="module")
 def branches(clone: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """With a commit of each side, and the one checked out that is to take in the other."""
+    """Return a clone with a commit on each branch, on the branch that receives the merge."""
     both = clone.copy(tmp_path_factory.mktemp("branches"))
     both.run("git", "checkout", "--quiet", "-b", "theirs")
     run_and_commit(both, THEIRS)
@@ -30,7 +30,7 @@ def branches(clone: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
 
 @pytest.fixture(scope="module")
 def expected(clone: Clone, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """Of a run with the parameters of both."""
+    """Return the results of a run with the parameters of both branches."""
     one = clone.copy(tmp_path_factory.mktemp("expected"))
     run_and_commit(one, OURS | THEIRS)
     return one.content(*RESULTS)

@@ -1,4 +1,4 @@
-"""The faults of mutants.txt, which is also where their form is told."""
+"""Reads the faults of mutants.txt, which explains their format."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ LIST = Path(__file__).with_name("mutants.txt")
 
 
 class Mutant(NamedTuple):
-    """A file below stages/ with one text replaced, and the test files that should notice it."""
+    """A fault: a text to replace in a file below stages/, and the test files that should fail."""
 
     path: str
     old: str
@@ -17,12 +17,12 @@ class Mutant(NamedTuple):
     tests: tuple[str, ...]
 
     def apply(self, code: str) -> str:
-        """The code with the fault."""
+        """Return the code with the fault."""
         return code.replace(self.old, self.new)
 
 
 def read_mutants() -> list[Mutant]:
-    """All of them, in the order of the list."""
+    """Read all faults in the order of the list."""
     _, *parts = re.split("^# ", LIST.read_text(encoding="utf-8"), flags=re.MULTILINE)
     found = []
     for part in parts:

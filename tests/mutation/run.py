@@ -1,5 +1,5 @@
-"""Shows whether the tests notice faults: applies those of mutants.txt one after the other to a copy
-of the code, and runs the test files that should fail.
+"""Applies the faults of mutants.txt one by one to a copy of the code, and runs the tests that
+should fail.
 
 usage: python tests/mutation/run.py [FILE …]    FILE below stages/; all of them without
 out:   a line for each fault on stdout, then the counts; exit 1 where one survived
@@ -23,7 +23,7 @@ LIBRARIES += ["lightgbm", "implicit.nearest_neighbours", "implicit.cpu.als", "hy
 
 
 def copy_of_code(folder: Path) -> None:
-    """What the unit tests need of the repository."""
+    """Copy the files of the repository that unit tests need."""
     for name in NEEDED:
         if (TOP / name).is_dir():
             ignored = shutil.ignore_patterns("__pycache__")
@@ -33,10 +33,10 @@ def copy_of_code(folder: Path) -> None:
 
 
 def run_tests(folder: Path, tests: tuple[str, ...]) -> None:
-    """Ends the process with the exit code of pytest."""
+    """Run pytest and end the process with its exit code."""
     import pytest
 
-    sys.dont_write_bytecode = True  # a fault can be as long as what it replaces, and as old
+    sys.dont_write_bytecode = True  # a fault may have the size and time of the original file
     os.chdir(folder)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
@@ -46,7 +46,7 @@ def run_tests(folder: Path, tests: tuple[str, ...]) -> None:
 
 
 def fails(folder: Path, tests: tuple[str, ...]) -> bool:
-    """Whether one of the test files fails in the copy; RuntimeError where they cannot be run."""
+    """Return whether a test file fails in the copy. Raises RuntimeError if tests cannot run."""
     process = multiprocessing.get_context("forkserver").Process(
         target=run_tests, args=(folder, tests)
     )
@@ -62,7 +62,7 @@ def fails(folder: Path, tests: tuple[str, ...]) -> bool:
 
 
 def is_killed(folder: Path, mutant: Mutant) -> bool:
-    """Whether the tests notice the fault; the copy is as before afterwards."""
+    """Return whether the tests notice the fault. The copy is restored afterwards."""
     path = folder / "stages" / mutant.path
     code = path.read_text(encoding="utf-8")
     path.write_text(mutant.apply(code), encoding="utf-8")

@@ -1,1 +1,1 @@
-"""What the scripts on Spark share: the session, data sets, blocks of users, the item side."""
+"""Shared code of the scripts on Spark: session, data sets, blocks of users, item side."""

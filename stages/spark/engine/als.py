@@ -1,4 +1,4 @@
-"""ALS of Spark on the history of a fold, and the factors of a block's users."""
+"""Spark's ALS on the history of a fold, and the factors of a block of users."""
 
 from core.factors import Factors
 
@@ -14,19 +14,20 @@ from spark.engine.blocks import Block, block_of, map_blocks
 from spark.engine.item_side import ItemSide
 from spark.params import SparkAlsParams, SparkParams
 
-CHECKPOINT_INTERVAL = 5  # iterations; or the plan of the next one grows with all before it
+CHECKPOINT_INTERVAL = 5  # iterations; without checkpoints the query plan grows with each one
 
 
 def known_items(logs: DataFrame, window: int) -> np.ndarray:
-    """Return the items shown before the window: int32, ascending."""
+    """Return the items with an exposure before the window, int32, ascending."""
     before = F.filter(F.arrays_zip("item", "window"), lambda event: event["window"] < window)
     items = logs.select(F.explode(before).alias("event")).select("event.item").distinct()
     return np.sort(items.toArrow()["item"].to_numpy()).astype(np.int32)
 
 
 def ratings_of(logs: DataFrame, window: int, items: np.ndarray, als: AlsParams) -> DataFrame:
-    """Return user, item int, rating float: the positives of the history, each with its confidence
-    over alpha; `item` is a position in `items`.
+    """Return user int, item int and rating float of the positives before the window.
+
+    `item` is a position in `items`. `rating` is the confidence divided by alpha.
     """
 
     def ratings(rows: pa.Table) -> pa.Table:
@@ -40,7 +41,7 @@ def ratings_of(logs: DataFrame, window: int, items: np.ndarray, als: AlsParams) 
 
 
 def fit(logs: DataFrame, window: int, als: AlsParams, params: SparkParams, seed: int) -> np.ndarray:
-    """Return the factors of the items of the history: float32 (n_items, factors)."""
+    """Fit ALS and return the factors of the items of the history, float32 (n_items, factors)."""
     items = known_items(logs, window)
     model = ALS(
         rank=als.factors,
@@ -55,7 +56,7 @@ def fit(logs: DataFrame, window: int, als: AlsParams, params: SparkParams, seed:
         userCol="user",
         itemCol="item",
         ratingCol="rating",
-    ).fit(ratings_of(logs, window, items, als).checkpoint())  # ALS asks for them several times
+    ).fit(ratings_of(logs, window, items, als).checkpoint())  # ALS reads the ratings several times
     found = model.itemFactors.toArrow()
     factors = np.zeros((len(items), als.factors), dtype=np.float32)
     values = found["features"].combine_chunks().flatten().to_numpy()
@@ -64,12 +65,15 @@ def fit(logs: DataFrame, window: int, als: AlsParams, params: SparkParams, seed:
 
 
 def fold_in(ratings: sparse.csr_array, item_factors: np.ndarray, own: SparkAlsParams) -> np.ndarray:
-    """Return the factors of users for given factors of items: float32 (n_users, factors), zero for
-    those without a rating. It is the last half-step of Spark's ALS, which solves for each user u
+    """Return user factors for given item factors, float32 (n_users, factors), zero without ratings.
+
+    This is the last half-step of Spark's ALS, which solves for each user u
 
         (Y'Y + sum_i alpha r_ui y_i y_i' + regularization n_u I) x_u = sum_i (1 + alpha r_ui) y_i
 
-    ratings  CSR (n_users, n_items), n_u of a user
+    where n_u is the number of ratings of the user.
+
+    ratings  CSR (n_users, n_items)
     """
     items = item_factors.astype(np.float64)
     gram, identity = items.T @ items, np.eye(items.shape[1])
@@ -85,7 +89,7 @@ def fold_in(ratings: sparse.csr_array, item_factors: np.ndarray, own: SparkAlsPa
 
 
 def factors_of(block: Block, side: ItemSide, als: AlsParams, own: SparkAlsParams) -> Factors:
-    """Return the factors of the items, and of the users of the block's history, folded in."""
+    """Return the factors of the items, and of the block's users by fold_in."""
     history, of_items = block.history, side.item_factors
     of_users = fold_in(weighted(history, als, block.columns), of_items, own)
     return Factors(of_users, of_items, history.users, history.items)

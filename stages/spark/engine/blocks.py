@@ -1,7 +1,7 @@
-"""Blocks of users: rows of `logs` as the history and the target of a fold, on the executors.
+"""Blocks of users: rows of `logs` as history and target of a fold, on the executors.
 
-The code of the local pipeline works on a block as on a fold with these users alone. What is known
-of items from all users comes from the item side.
+The local code processes a block like a fold with only these users. Statistics of items over all
+users come from the item side.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -16,18 +16,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 
-Levels = dict[str, list[str] | None]  # of each feature of users: its levels, None for a number
-LOG = ("item", "window", "is_positive", "strength")  # lists, a user's interactions in time order
+Levels = dict[str, list[str] | None]  # user feature -> its levels, None for a number
+LOG = ("item", "window", "is_positive", "strength")  # a user's interactions in time order
 
 
 @dataclass(frozen=True)
 class Block:
-    """Users and what they did, before the target window and in it.
+    """Users with their interactions before and in the target window.
 
-    rows      the rows of `logs`, and what is joined to them, ascending by user
+    rows      rows of `logs`, with joined columns, ascending by user
     users     int32 (n_rows,)
-    columns   of all their interactions, as in data/split/interactions.parquet
-    history   of those who have one; target  of those with an interaction in the window
+    columns   columns of all interactions, as in data/split/interactions.parquet
+    history   history of the users who have one
+    target    target of the users with an interaction in the window
     """
 
     rows: pa.Table
@@ -37,7 +38,7 @@ class Block:
     target: Target
 
     def metadata(self, users: np.ndarray, levels: Levels) -> pd.DataFrame:
-        """Return the features of these users, in their order: float32, or category."""
+        """Return the features of these users, float32 or category."""
         at = pa.array(np.searchsorted(self.users, users))
         return pd.DataFrame(
             {name: _feature(self.rows[name].take(at), of) for name, of in levels.items()}
@@ -52,9 +53,9 @@ def _feature(column: pa.ChunkedArray, levels: list[str] | None) -> np.ndarray | 
 
 
 def block_of(rows: pa.Table, window: int, items: np.ndarray) -> Block:
-    """Return the block of these rows, of a fold with this target window.
+    """Return the block of these rows for a fold with this target window.
 
-    items  int32, ascending: those in the fold's history, or more
+    items  int32, ascending: all items of the fold's history, or more
     """
     rows = rows.combine_chunks().sort_by("user")
     users = rows["user"].to_numpy().astype(np.int32)
@@ -75,14 +76,14 @@ def block_of(rows: pa.Table, window: int, items: np.ndarray) -> Block:
 
 
 def flat(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
-    """Return the values of a column of lists, one list after the other."""
+    """Return the concatenated values of a column of lists."""
     return pc.list_flatten(column).to_numpy(zero_copy_only=False)
 
 
 def lists_of(users: np.ndarray, user: np.ndarray, values: np.ndarray) -> pa.ListArray:
-    """Return a list for each of the users, ascending: the values of its rows, in their order.
+    """Return a list of values for each user.
 
-    user  (n_rows,): of each value, some of the users, by user
+    users  ascending; user  (n_rows,): the user of each value, sorted; users may have no values
     """
     sizes = np.bincount(np.searchsorted(users, user), minlength=len(users))
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
@@ -90,16 +91,16 @@ def lists_of(users: np.ndarray, user: np.ndarray, values: np.ndarray) -> pa.List
 
 
 def tables(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Yield the batches that have rows as tables."""
+    """Yield nonempty batches as tables."""
     for batch in batches:
         if batch.num_rows:
             yield pa.Table.from_batches([batch])
 
 
 def map_blocks(rows: DataFrame, function: Callable[[pa.Table], pa.Table], schema: str) -> DataFrame:
-    """Return the tables that the function makes of blocks of at most users_at_once rows.
+    """Apply a function to blocks of at most users_at_once rows and return the resulting rows.
 
-    schema  of these tables, as Spark writes it
+    schema  of the result, in Spark's notation
     """
     return rows.mapInArrow(partial(_each, function), schema)
 

@@ -1,4 +1,4 @@
-"""Builds the item side of a fold on the driver, from sums that Spark has added up."""
+"""Builds the item side of a fold on the driver from Spark's sums."""
 
 import json
 from collections.abc import Callable, Collection
@@ -35,7 +35,7 @@ from spark.raw.tables import Schema
 
 @dataclass(frozen=True)
 class Catalogue:
-    """All items, in the order of their row numbers, and what the columns are."""
+    """All items, by row number, and the schema of their columns."""
 
     table: pa.Table
     schema: Schema
@@ -59,7 +59,7 @@ class Catalogue:
 def save_csr(
     folder: Path, name: str, data: np.ndarray, indices: np.ndarray, sizes: np.ndarray
 ) -> None:
-    """Write the parts of a CSR matrix; sizes  the number of entries of each row."""
+    """Write the arrays of a CSR matrix. sizes  number of entries of each row"""
     indptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     for part, values in zip(CSR, (data, indices, indptr), strict=True):
         np.save(folder / f"{name}_{part}.npy", values)
@@ -68,7 +68,7 @@ def save_csr(
 def build(
     logs: DataFrame, window: int, catalogue: Catalogue, models: Collection[Model]
 ) -> Callable[[Path], None]:
-    """Return what writes the item side of the fold with this target window into a folder."""
+    """Return a function that writes the item side of a fold into a folder."""
     items, schema = known_items(logs, window), catalogue.schema
     fitted = {name_of(model): model for model in models if model[0] in FITTED}
     pairs = list(dict.fromkeys(pairs_of(params) for _, params in fitted.values()))
@@ -82,7 +82,7 @@ def build(
         if one.most_items
     }
     for most in sorted({len(of) for of in known.values() if len(of) < len(items)}):
-        report(f"EASE knows the {most:,} most popular of {len(items):,} items (max_items)")
+        report(f"EASE uses the {most:,} most popular of {len(items):,} items (max_items)")
     knn: Knn = {}
     for name, (kind, params) in fitted.items():
         if kind == "item_knn":
@@ -117,7 +117,7 @@ def build(
 
 
 def sizes_of(asked: Asked) -> dict[str, tuple[int, int]]:
-    """Return the shapes of the sums of the first pass."""
+    """Return the shape of each matrix that the first pass over the log sums, by name."""
     n_items = len(asked.items)
     sizes = dict.fromkeys(("shown", "liked"), (n_items, asked.window))
     sizes |= {f"level_{name}": (len(of) + 1, n_items) for name, of in asked.lowest.items()}
@@ -125,7 +125,7 @@ def sizes_of(asked: Asked) -> dict[str, tuple[int, int]]:
 
 
 def matrices(rows: DataFrame, sizes: dict[str, tuple[int, int]]) -> dict[str, np.ndarray]:
-    """Return the sums of these names, dense."""
+    """Return the sums as dense matrices by name."""
     table = rows.toArrow()
     return {
         name: matrix_of(table.filter(pc.field("name") == name), size).toarray()

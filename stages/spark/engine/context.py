@@ -1,5 +1,7 @@
-"""What the families of features may know of a block of users: its own history, and of items what
-the item side has from all users.
+"""The context of a block of users for the families of features.
+
+User columns are computed from the history of the block, item columns from the item side, which has
+sums over all users.
 """
 
 from dataclasses import dataclass, replace
@@ -16,7 +18,7 @@ from spark.engine.item_side import ItemSide
 
 
 def check_families(params: FeaturesParams) -> None:
-    """InputError where the family channels is asked for, whose columns no table here has."""
+    """Raise InputError for the family `channels`, which the pipeline on Spark lacks."""
     for key in ("groups", "cold_groups"):
         if "channels" in getattr(params, key):
             raise InputError(
@@ -26,9 +28,9 @@ def check_families(params: FeaturesParams) -> None:
 
 @dataclass(frozen=True)
 class BlockContext(Context):
-    """The context of a block. The item side has what is known of items.
+    """The context of a block, with statistics of items from the item side.
 
-    first_window  the counts of earlier windows are taken as none
+    first_window  counts of earlier windows are set to 0
     """
 
     side: ItemSide | None = None
@@ -53,7 +55,7 @@ class BlockContext(Context):
 
 
 def context_of(block: Block, side: ItemSide, features: FeaturesParams) -> BlockContext:
-    """Return the context of the block for all its users, with a history or without."""
+    """Return the context of the block for all its users, including those without a history."""
     served, levels = block.history.with_users(block.target.users), side.fold["users"]
     return BlockContext(
         history=block.history,

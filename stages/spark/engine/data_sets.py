@@ -1,9 +1,9 @@
 """Tables of Spark as parquet data sets below spark.folder, each with a receipt.
 
-The receipt says how many rows there are and sums up their hashes. DVC tracks the receipts, small
-files below metrics/spark/receipts, in place of the tables, which may stand where DVC cannot reach.
-The same receipt stands in the data set itself as _receipt.json, written last: without it the data
-set is not whole, and with another it is not the one that the earlier stage has made.
+A receipt has the number of rows and the sum of their hashes. DVC tracks the receipts, which are
+small files below metrics/spark/receipts, instead of the tables, which may be out of DVC's reach.
+The data set itself contains the same receipt as _receipt.json, which is written last. A data set
+without it is incomplete, and one with another receipt is not the output of the earlier stage.
 """
 
 import hashlib
@@ -20,13 +20,13 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 RECEIPTS = "metrics/spark/receipts/{stage}.json"
-RECEIPT = "_receipt.json"  # Spark's readers pass over names that start with an underscore
+RECEIPT = "_receipt.json"  # Spark's readers ignore names that start with an underscore
 
 Receipt = dict[str, int | str]  # rows and digest of a data set
 
 
 class Files:
-    """Files and folders anywhere that Hadoop reaches: here, s3a://, hdfs://."""
+    """Files and folders that Hadoop can access: local, s3a://, hdfs://."""
 
     def __init__(self, spark: SparkSession) -> None:
         self._context = spark.sparkContext
@@ -41,7 +41,7 @@ class Files:
         return system.exists(hadoop)
 
     def names(self, folder: str) -> list[str]:
-        """Return the names in a folder, ascending; none where there is no such folder."""
+        """Return the sorted names in a folder, or none if there is no such folder."""
         hadoop, system = self._at(folder)
         if not system.exists(hadoop):
             return []
@@ -52,7 +52,7 @@ class Files:
         system.delete(hadoop, True)
 
     def move(self, source: str, target: str) -> None:
-        """Rename a folder, and delete what was there."""
+        """Rename a folder. An existing target is deleted."""
         self.delete(target)
         hadoop, system = self._at(source)
         target, _ = self._at(target)
@@ -79,7 +79,7 @@ class Files:
         return target
 
     def put(self, source: Path, target: str) -> None:
-        """Copy a folder of this machine there."""
+        """Copy a folder from this machine."""
         hadoop, system = self._at(target)
         system.mkdirs(hadoop.getParent())
         local = self._jvm.org.apache.hadoop.fs.Path(source.resolve().as_uri())
@@ -89,7 +89,7 @@ class Files:
 class DataSets:
     """Reads and writes the data sets of a stage.
 
-    made  receipts of what this stage has written, for save()
+    made  receipts of the data sets that this stage wrote, for save()
     """
 
     def __init__(self, spark: SparkSession, folder: str) -> None:
@@ -100,7 +100,7 @@ class DataSets:
         return f"{self.folder}/{name}"
 
     def write(self, name: str, rows: DataFrame) -> Receipt:
-        """Write a table whole or not at all."""
+        """Write a table completely or not at all."""
         parent, _, own = name.rpartition("/")
         temporary = self.path(f"{parent}/.{own}.tmp" if parent else f".{own}.tmp")
         rows.write.mode("overwrite").parquet(temporary)
@@ -108,7 +108,7 @@ class DataSets:
         return self._finish(name, temporary, digest_of(written))
 
     def write_folder(self, name: str, fill: Callable[[Path], None]) -> Receipt:
-        """Write a folder of files, which `fill` makes on this machine."""
+        """Write a folder of files that `fill` makes on this machine."""
         with tempfile.TemporaryDirectory() as parent:
             folder = Path(parent) / "folder"
             folder.mkdir()
@@ -133,43 +133,46 @@ class DataSets:
         return receipt
 
     def save(self, stage: str) -> None:
-        """Write the receipts of all that was written, for DVC."""
+        """Write the receipts of all data sets of this stage, for DVC."""
         with whole(Path(RECEIPTS.format(stage=stage))) as path:
             path.write_text(
                 json.dumps(self.made, indent=1, sort_keys=True) + "\n", encoding="utf-8"
             )
 
     def check(self, stage: str, name: str) -> Receipt:
-        """Return the receipt of a data set; InputError unless the stage's last run has made it."""
+        """Return the receipt of a data set.
+
+        Raises InputError if the data set is not the output of the stage's last run.
+        """
         path = Path(RECEIPTS.format(stage=stage))
-        hint = f"run dvc repro -f -s {stage} of stages/spark/dvc.yaml, and what comes after it"
+        hint = f"run dvc repro -f -s {stage} of stages/spark/dvc.yaml and the stages after it"
         if not path.exists():
             raise InputError(f"{path}: not found; {hint}")
         known = json.loads(path.read_text(encoding="utf-8")).get(name)
         there = f"{self.path(name)}/{RECEIPT}"
         if not self.files.exists(there):
-            raise InputError(f"{self.path(name)}: not found, or not whole; {hint}")
+            raise InputError(f"{self.path(name)}: not found or incomplete; {hint}")
         if json.loads(self.files.read_utf8(there)) != known:
-            raise InputError(f"{self.path(name)}: not what {path} says; {hint}")
+            raise InputError(f"{self.path(name)}: does not match {path}; {hint}")
         return known
 
     def read(self, stage: str, name: str) -> DataFrame:
-        """Return a table that a stage has written."""
+        """Read a table that an earlier stage wrote."""
         self.check(stage, name)
         return self.read_made(name)
 
     def read_made(self, name: str) -> DataFrame:
-        """Return a table that this stage has written."""
+        """Read a table that this stage wrote."""
         return self.spark.read.parquet(self.path(name))
 
 
 def folds_in(sets: DataSets, shared: SharedParams) -> Folds:
-    """Return the folds of params.yaml, with their target windows."""
+    """Return the folds of params.yaml with their target windows."""
     return folds_of(shared.folds, sets.check("windows", "windows")["rows"])
 
 
 def digest_of(rows: DataFrame) -> Receipt:
-    """Return the number of rows and the sum of their hashes, which no order changes."""
+    """Return the number of rows and the sum of their hashes, which does not depend on order."""
     total = F.sum(F.xxhash64(*rows.columns).cast("decimal(38,0)"))
     n_rows, digest = rows.agg(F.count("*"), total).first()
     return {"rows": n_rows, "digest": f"{int(digest or 0) % 2**64:016x}"}

@@ -1,18 +1,18 @@
-"""What a fold knows of items, from all its users: files that every executor reads.
+"""The item side of a fold: files with statistics of items over all users, for every executor.
 
-ITEM_SIDE/FOLD.items, the positions of all arrays being those of `items`:
-    items int32 (n_items,): rows of `items` that the history has, ascending
+ITEM_SIDE/FOLD.items; arrays have the order of `items`:
+    items int32 (n_items,): rows of the table items that are in the history, ascending
     shown, liked int32 (n_items, n_windows): exposures and positives in each window
-    level_NAME, lowest_NAME: positives by level of a feature of the users, float64 (n_levels,
-        n_items), and the lowest value of each level
+    level_NAME, lowest_NAME: positives by level of a user feature, float64 (n_levels, n_items), and
+        the lowest value of each level
     MODEL_indptr, MODEL_indices, MODEL_data: the neighbours of each item, for every item_knn
-    MODEL_items, MODEL_weights: the items that EASE knows, the max_items most popular ones, and
+    MODEL_items, MODEL_weights: the items of EASE, which are the max_items most popular ones, and
         their weights, float64 (n, n), for every ease
     embeddings float32 (n_items, width); tags_indptr, tags_indices, tags_data
-    features.parquet; fold.json: window, levels of the users' and the items' features, n_tags
+    features.parquet; fold.json: window, levels of user and item features, n_tags
 ALS/FOLD.factors: item_factors float32 (n_items, factors)
 
-They are read by memory mapping: the workers of a machine share one copy.
+Files are memory-mapped, so the workers of a machine share one copy.
 """
 
 import json
@@ -23,6 +23,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from core.params import Strict
+from core.products import normalised
 
 import numpy as np
 import pandas as pd
@@ -38,14 +39,14 @@ CSR = ("data", "indices", "indptr")
 
 
 def name_of(model: tuple[str, Strict]) -> str:
-    """Return the name of a fitted model: its own and those of all its parameters."""
+    """Return the name of a fitted model, which contains its parameters."""
     name, params = model
     return "_".join(map(str, [name, *params.model_dump().values()]))
 
 
 @dataclass(frozen=True)
 class ItemSide:
-    """The files of a fold, each read when it is first used."""
+    """The files of a fold. Each file is read on first use."""
 
     folder: Path
     factors: Path | None
@@ -68,11 +69,11 @@ class ItemSide:
 
     @cached_property
     def item_counts(self) -> tuple[np.ndarray, np.ndarray]:
-        """As Context.item_counts."""
+        """Return the same as Context.item_counts."""
         return self.array("shown").astype(np.int64), self.array("liked").astype(np.int64)
 
     def alive(self, windows: int) -> np.ndarray | None:
-        """As History.alive."""
+        """Return the same as History.alive."""
         return self.item_counts[0][:, -windows:].any(axis=1) if windows else None
 
     @cached_property
@@ -82,6 +83,11 @@ class ItemSide:
     @cached_property
     def embeddings(self) -> np.ndarray:
         return self.array("embeddings")
+
+    @cached_property
+    def vectors(self) -> np.ndarray:
+        """Embeddings scaled to length 1."""
+        return normalised(self.embeddings)
 
     @cached_property
     def tags(self) -> sparse.csr_array:
@@ -101,24 +107,24 @@ class ItemSide:
         return sparse.csr_array(parts, shape=(len(self.items), width))
 
     def neighbours(self, model: tuple[str, Strict]) -> sparse.csr_array:
-        """As models.item_knn.item_knn_similarity."""
+        """Return the same as models.item_knn.item_knn_similarity."""
         return self._csr(name_of(model), len(self.items))
 
     def ease(self, model: tuple[str, Strict]) -> tuple[np.ndarray, np.ndarray]:
-        """The items that EASE knows, int64 ascending, and their weights, float64."""
+        """Return the items of EASE, int64, ascending, and their weights, float64."""
         name = name_of(model)
         return np.asarray(self.array(f"{name}_items")), np.asarray(self.array(f"{name}_weights"))
 
 
 @dataclass(frozen=True)
 class Shipped:
-    """The names by which Spark has given the folders of a fold to the driver and every executor."""
+    """Names under which Spark distributed the folders of a fold to driver and executors."""
 
     items: str
     factors: str | None
 
     def open(self) -> ItemSide:
-        """Return the item side, from the files of this machine."""
+        """Return the item side from the files on this machine."""
         return _opened(self)
 
 
@@ -129,9 +135,9 @@ def _opened(files: Shipped) -> ItemSide:
 
 
 def ship(sets: DataSets, fold: str, has_factors: bool = False) -> Shipped:
-    """Give every executor the item side of the fold, and the items' factors if they are asked for.
+    """Distribute the item side of the fold, and item factors if requested, to all executors.
 
-    As archives: a cluster takes no folders from the driver's machine.
+    We send archives, because a cluster accepts no folders from the driver's machine.
     """
     return Shipped(
         _ship(sets, "item_side", ITEM_SIDE.format(fold=fold)),
@@ -141,7 +147,7 @@ def ship(sets: DataSets, fold: str, has_factors: bool = False) -> Shipped:
 
 def _ship(sets: DataSets, stage: str, name: str) -> str:
     digest = sets.check(stage, name)["digest"]
-    own = f"{Path(name).name}.{digest[:12]}"  # a name is given once in a session
+    own = f"{Path(name).name}.{digest[:12]}"  # a session allows a name only once
     archive = Path(SparkFiles.getRootDirectory()) / "shipped" / f"{own}.zip"
     if not archive.exists():
         archive.parent.mkdir(exist_ok=True)

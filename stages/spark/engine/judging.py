@@ -1,4 +1,4 @@
-"""The hits of a block's lists, as rows of a data set, and a fold's rows as judged lists."""
+"""Hits of lists as rows of a data set, and judged lists from these rows."""
 
 import json
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
-from evaluation.judged import Judged, head, judge
+from evaluation.judged import Judged, judge
 from models.popular import RecentPopularParams
 from models.scoring import filled, top_n
 from models.tuning import Settings, settings_table
@@ -25,17 +25,21 @@ MODELS = ("als", "hybrid")
 NUMBERS = ("window", "n_positives", "n_relevant", "n_known", "n_popular")
 NUMBERS += ("n_candidates", "n_found", "n_found_by_als")
 HITS = ("hits", "popular_hits", "half_hits")
+LOOKS = ("popularity", "diversity")
 
 
-def schema_of(models: Iterable[str], n_halves: int = 0) -> str:
-    """Return the columns of judged_rows, in their order: a row a user served. Of users with a
-    relevant item (is_judged), else null: NUMBERS, and hits_MODEL, popular_hits_MODEL and
-    half_hits_NUMBER with k entries, as in evaluation.judged.Judged. items_MODEL: its top k.
+def schema_of(models: Iterable[str], n_halves: int = 0, looks_of: Iterable[str] = ()) -> str:
+    """Return the columns of judged_rows, which have a row per served user.
+
+    items_MODEL is the top k. All other columns are as in evaluation.judged.Judged, and null for
+    users without a relevant item (is_judged): NUMBERS; hits_MODEL, popular_hits_MODEL and
+    half_hits_NUMBER with k entries; popularity_MODEL and diversity_MODEL for the models `looks_of`.
     """
     columns = ["user int", "is_judged boolean", *(f"{name} int" for name in NUMBERS)]
     for what in ("hits", "popular_hits"):
         columns += [f"`{what}_{name}` array<boolean>" for name in models]
     columns += [f"half_hits_{number} array<boolean>" for number in range(n_halves)]
+    columns += [f"`{what}_{name}` double" for what in LOOKS for name in looks_of]
     return ", ".join([*columns, *(f"`items_{name}` array<int>" for name in models)])
 
 
@@ -46,17 +50,19 @@ def judged_rows(
     halves: list[TopLists],
     counts: np.ndarray,
     k: int,
+    vectors: np.ndarray | None = None,
 ) -> pa.Table:
-    """Return the rows of the block's users served, ascending."""
-    served = block.target.users
-    is_popular = head(side.item_counts[1].sum(axis=1))
-    of = judge(block.history, block.target, models, halves, counts, k, is_popular)
+    """Return the rows of the served users of the block, ascending."""
+    served, positives = block.target.users, side.item_counts[1].sum(axis=1)
+    of = judge(block.history, block.target, models, halves, counts, k, vectors, positives)
     is_judged = np.isin(served, of.user)
-    row = pa.array(np.cumsum(is_judged) - 1, mask=~is_judged)  # of the judged
+    row = pa.array(np.cumsum(is_judged) - 1, mask=~is_judged)  # rows of judged users
     columns = {name: pa.array(getattr(of, name)).cast(pa.int32()) for name in NUMBERS}
     for what in HITS:
         for name, hits in getattr(of, what).items():
             columns[f"{what}_{name}"] = lists_of(of.user, np.repeat(of.user, k), hits.ravel())
+    for what in LOOKS:
+        columns |= {f"{what}_{name}": pa.array(v) for name, v in getattr(of, what).items()}
     lists = {
         f"items_{name}": lists_of(served, top.user, top.item.astype(np.int32))
         for name, top in models.items()
@@ -67,7 +73,7 @@ def judged_rows(
 
 @dataclass(frozen=True)
 class Contending:
-    """Rows of logs -> judged_rows, of every setting of every baseline."""
+    """Function from rows of logs to judged_rows of every setting of every baseline."""
 
     files: Shipped
     settings: Settings
@@ -95,12 +101,12 @@ class Contending:
 
 
 def names_of(settings: Settings) -> list[str]:
-    """Return MODEL NUMBER of every setting, the names of the columns."""
+    """Return the column name `MODEL NUMBER` of every setting."""
     return [f"{name} {number}" for name, of in settings.items() for number in of]
 
 
 def coverage(rows: DataFrame, models: Iterable[str], n_items: int) -> dict[str, dict]:
-    """Return Judged.coverage of a fold, from the rows of its users: counted by Spark."""
+    """Return Judged.coverage of a fold, counted by Spark from the rows of its users."""
     lists = F.create_map(*[part for m in models for part in (F.lit(m), F.col(f"`items_{m}`"))])
     shown = rows.select("is_judged", "n_positives", F.explode(lists).alias("model", "items"))
     shown = shown.select("is_judged", "n_positives", "model", F.explode("items").alias("item"))
@@ -120,8 +126,9 @@ def coverage(rows: DataFrame, models: Iterable[str], n_items: int) -> dict[str, 
 
 
 def collected(sets: DataSets, fold: str, settings: Settings) -> tuple[Judged, pa.ChunkedArray]:
-    """Return the lists of a fold, of als, the hybrid and every setting of the baselines, by user,
-    and the user_id of each.
+    """Return the judged lists of a fold by user, and their user_id.
+
+    They have the hits of als, the hybrid and every setting of the baselines.
     """
     ranked = sets.read("recommend", f"judged/{fold}")
     contenders = sets.read("baselines", f"baselines/{fold}")
@@ -141,14 +148,16 @@ def collected(sets: DataSets, fold: str, settings: Settings) -> tuple[Judged, pa
         }
         for what in HITS
     }
+    looks = {what: {of: rows[f"{what}_{of}"].to_numpy() for of in MODELS} for what in LOOKS}
     shown = coverage(ranked, MODELS, n_items), coverage(contenders, names_of(settings), n_items)
     of_all = {group: of | shown[1][group] for group, of in shown[0].items()}
     user = rows["user"].to_numpy()
-    return Judged(user=user, **numbers, **hits, coverage=of_all, n_items=n_items), rows["user_id"]
+    judged = Judged(user=user, **numbers, **hits, **looks, coverage=of_all, n_items=n_items)
+    return judged, rows["user_id"]
 
 
 def tried(judged: list[Judged], settings: Settings) -> pd.DataFrame:
-    """Return settings_table over the lists of these folds, with every setting of the baselines."""
+    """Return the settings_table of the baselines: all settings with MAP over these folds' lists."""
     total = {
         (name, number): sum(float(of.ap(f"{name} {number}").sum()) for of in judged)
         for name, by_number in settings.items()
@@ -158,7 +167,7 @@ def tried(judged: list[Judged], settings: Settings) -> pd.DataFrame:
 
 
 def with_best(judged: Judged, best: dict[str, int]) -> Judged:
-    """Return the same lists with one setting of each baseline, by the baseline's name."""
+    """Return the lists with the best setting of each baseline, under the baseline's name."""
     names = {name: name for name in MODELS} | {name: f"{name} {n}" for name, n in best.items()}
 
     def chosen(of: dict) -> dict:

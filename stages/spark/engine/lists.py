@@ -1,4 +1,4 @@
-"""The candidate lists of blocks of users, and their data set: a row a user."""
+"""Candidate lists of blocks of users, and their data set with a row per user."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,8 +36,10 @@ def of_users(rows: DataFrame, users: np.ndarray) -> DataFrame:
 
 
 def training_users(rows: DataFrame, files: Shipped, most: int, seed: int) -> DataFrame:
-    """Return the rows of users with a relevant item in the fold's target window: at most so many
-    warm and so many cold ones, drawn as core.history.training_users draws them.
+    """Return the rows of users with a relevant item in the fold's target window.
+
+    There are at most `most` warm and `most` cold users, the same sample as in
+    core.history.training_users.
     """
     found = map_blocks(rows, partial(_relevant, files), "user int, is_cold boolean").toArrow()
     user, is_cold = (found[name].to_numpy() for name in ("user", "is_cold"))
@@ -55,7 +57,7 @@ def _relevant(files: Shipped, rows: pa.Table) -> pa.Table:
 
 @dataclass(frozen=True)
 class Retrieval:
-    """Rows of logs -> the candidate lists of their users."""
+    """Function from rows of logs to the candidate lists of their users."""
 
     files: Shipped
     is_judged: bool
@@ -81,7 +83,7 @@ class Retrieval:
 
 
 def schema_of_lists(sources: list[str], models: Mapping[str, Model]) -> str:
-    """Return the columns of the data set of candidates: a row a user."""
+    """Return the columns of the data set of candidates, which has a row per user."""
     ranks = [f"{name}_rank: array<smallint>" for name in sources]
     scores = [f"{name}_score: array<float>" for name in models]
     lists = ", ".join(["item: array<int>", *ranks, *scores])
@@ -90,7 +92,7 @@ def schema_of_lists(sources: list[str], models: Mapping[str, Model]) -> str:
 
 
 def table_of(lists: Candidates, users: np.ndarray, target: Target) -> pa.Table:
-    """Return the rows of these users, ascending, some of whom may have no list."""
+    """Return the rows of these users, ascending. Users may have no list."""
     row = np.searchsorted(users, lists.user)
     relevant = np.searchsorted(users, target.user[np.isin(target.user, users)])
     is_found = target.strength_of(lists.user, lists.item) > 0
@@ -114,7 +116,7 @@ def table_of(lists: Candidates, users: np.ndarray, target: Target) -> pa.Table:
 
 
 def lists_in(rows: pa.Table) -> Candidates:
-    """Return the lists in rows that have the columns of table_of()."""
+    """Return the lists in rows with the columns of table_of()."""
     fields = rows["lists"].combine_chunks()
     sizes = pc.list_value_length(fields.field("item")).to_numpy()
     columns = {field.name: flat(fields.field(field.name)) for field in fields.type}

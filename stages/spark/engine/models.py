@@ -1,4 +1,4 @@
-"""The models that Spark has, and their scores for the users of a block."""
+"""The models of the pipeline on Spark, and their scores for the users of a block."""
 
 from core.factors import Factors
 from core.history import History
@@ -14,18 +14,18 @@ from models.popular import recent_scores
 from models.registry import BaselinesParams, CandidatesParams, ScoresParams, SourcesParams
 from models.tuning import Settings
 from spark.engine.item_side import ItemSide
-from spark.params import refuse_new_items
+from spark.params import refuse_what_only_local_has
 
-FITTED = ("item_knn", "ease")  # on what all users have done, see totals.py
+FITTED = ("item_knn", "ease")  # fitted on sums over all users, see totals.py
 MODELS = ("als", *FITTED, "recent_popular", "popular", "content")
 
-Model = tuple[str, Strict]  # its name and its parameters
+Model = tuple[str, Strict]  # name and parameters
 
 
 def lacking(model: Model) -> str | None:
-    """Return what Spark lacks of a model, None if it has all of it.
+    """Return what the pipeline on Spark lacks of a model, or None if it has everything.
 
-    tfidf and bm25 weigh users, which cannot be done after the sum over users.
+    tfidf and bm25 weight users, which is impossible after summing over users.
     """
     name, params = model
     if name not in MODELS:
@@ -38,11 +38,12 @@ def lacking(model: Model) -> str | None:
 
 
 def models_in_use() -> dict[str, Model]:
-    """Return the models of candidates.sources and features.scores by name; InputError where Spark
-    lacks one.
+    """Return the models of candidates.sources and features.scores by name.
+
+    Raises InputError if the pipeline on Spark lacks one.
     """
     candidates, scores = section("candidates", CandidatesParams), ScoresParams
-    refuse_new_items(candidates)
+    refuse_what_only_local_has(candidates)
     found = registry.in_use(
         candidates, section("sources", SourcesParams), section("features.scores", scores)
     )
@@ -54,7 +55,7 @@ def models_in_use() -> dict[str, Model]:
 
 
 def settings_in_use() -> Settings:
-    """Return the settings of the baselines that Spark has; report which are left out."""
+    """Return the settings of the available baselines. Prints which settings are left out."""
     every = section("baselines", BaselinesParams).settings
     kept = {
         name: {number: one for number, one in of.items() if not lacking((name, one))}
@@ -71,7 +72,7 @@ def settings_in_use() -> Settings:
 def scores_of(
     model: Model, side: ItemSide, history: History, factors: Factors | None = None
 ) -> Scores:
-    """Return the scores of a model for the users of a block, by what is fitted on the item side.
+    """Return the scores of a model for the users of a block, using the item side.
 
     history  of the block; factors  of its users and of the items, for als
     """
@@ -82,7 +83,7 @@ def scores_of(
     if name == "recent_popular":
         recent = liked[:, -params.windows :].sum(axis=1).astype(np.float32)
         return Ranking(recent_scores(recent, liked.sum(axis=1)))
-    if name not in FITTED:  # als and content
+    if name not in FITTED:  # als, content
         return registry.MODELS[name].fit(Inputs(history, side.embeddings, 1, factors), params)
     rows = getattr(history, params.of)
     if name == "ease":

@@ -1,4 +1,4 @@
-"""The features of candidate lists, as training examples and for the trained models."""
+"""Features of candidate lists, for training examples and for ranking."""
 
 import json
 from collections.abc import Callable
@@ -24,20 +24,20 @@ from families import FeaturesParams, families_of, feature_matrix
 from families.context import rows_of
 from rankers import trained
 from rankers.lean_lightgbm import lightgbm as lgb
-from rankers.scoring import Scorer, ensembles, scores
+from rankers.scoring import ensembles, scorer_of, scores
 from spark.engine.blocks import Block, block_of, lists_of, map_blocks
 from spark.engine.context import BlockContext, context_of
 from spark.engine.item_side import Shipped
 from spark.engine.judging import judged_rows
 from spark.engine.lists import lists_in, of_users
 
-TYPES = dict(zip(KEYS, ("int", "int", "tinyint", "int"), strict=True))  # as Spark writes them
-Texts = dict[str, tuple[str, ...]]  # the models for warm and for cold users, as LightGBM's text
+TYPES = dict(zip(KEYS, ("int", "int", "tinyint", "int"), strict=True))  # types in Spark's notation
+Texts = dict[str, tuple[str, ...]]  # models for warm and cold users as LightGBM text
 
 
 @dataclass(frozen=True)
 class Described:
-    """What is needed to compute the features of candidate lists."""
+    """Everything needed to compute the features of candidate lists."""
 
     files: Shipped
     features: FeaturesParams
@@ -56,7 +56,7 @@ def with_lists(logs: DataFrame, lists: DataFrame) -> DataFrame:
 
 @dataclass(frozen=True)
 class Examples:
-    """Rows of logs with candidates -> the features of all their candidates, with KEYS."""
+    """Function from rows of logs with candidates to the features of all candidates, with KEYS."""
 
     described: Described
     families: list[str]
@@ -77,8 +77,10 @@ class Examples:
 def examples_of(
     described: Described, logs: DataFrame, lists: DataFrame, group: str, most: int, seed: int
 ) -> pa.Table:
-    """Return the training examples of warm or cold users, by user, in the file's columns: of lists
-    with a relevant item, of at most so many users, drawn as stages/features.py draws them.
+    """Return the training examples of warm or cold users, by user, in the columns of the file.
+
+    They are the lists with a relevant item of at most `most` users, the same sample as in
+    stages/features.py.
     """
     is_warm = "is_retrieved" if group == "warm" else "not is_retrieved"
     found = lists.where(f"n_found > 0 and {is_warm}").select("user").toArrow()["user"]
@@ -86,7 +88,7 @@ def examples_of(
     features = described.features
     examples = Examples(described, features.groups if group == "warm" else features.cold_groups)
     rows = with_lists(of_users(logs, users), of_users(lists, users))
-    columns = examples(rows.limit(0).toArrow()).schema  # of no rows at all, on the driver
+    columns = examples(rows.limit(0).toArrow()).schema  # computed from zero rows on the driver
     own = columns.names[len(KEYS) :]
     kinds = {**TYPES, **dict.fromkeys(own, "float")}
     types = ", ".join(f"`{name}` {kind}" for name, kind in kinds.items())
@@ -96,7 +98,7 @@ def examples_of(
 
 
 def saved(examples: dict[str, pa.Table]) -> Callable[[Path], None]:
-    """Return what writes the files of a fold into a folder."""
+    """Return a function that writes the files of a fold into a folder."""
 
     def save(folder: Path) -> None:
         for group, table in examples.items():
@@ -107,7 +109,7 @@ def saved(examples: dict[str, pa.Table]) -> Callable[[Path], None]:
 
 
 def texts_of(folder: Path, fold: str) -> Texts:
-    """Return the models of a fold, from the folder that `ranker` has written."""
+    """Read the models of a fold from the folder written by `ranker`."""
     return {
         group: tuple(model.model_to_string() for model in trained.load(fold, group, folder))
         for group in trained.PLACE
@@ -116,14 +118,15 @@ def texts_of(folder: Path, fold: str) -> Texts:
 
 @lru_cache(maxsize=2)
 def boosters_of(texts: tuple[str, ...]) -> list[lgb.Booster]:
-    """Return the models, made once in a worker."""
+    """Return the models, which each worker parses only once."""
     return [lgb.Booster(model_str=text) for text in texts]
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Rows of logs with candidates -> what every user is recommended, hybrid_item and hybrid_score,
-    and the columns of judging.schema_of for als and hybrid.
+    """Function from rows of logs with candidates to the top k of each user and its hits.
+
+    Columns are hybrid_item, hybrid_score, and those of judging.schema_of for als and hybrid.
     """
 
     described: Described
@@ -132,9 +135,9 @@ class Ranking:
 
     def __call__(self, rows: pa.Table) -> pa.Table:
         block, context, lists = self.described.open(rows)
-        features, served = context.params, context.served.history
+        features = context.params
         warm, cold = (
-            Scorer(boosters_of(self.texts.value[group]), families_of(context, names), served)
+            scorer_of(boosters_of(self.texts.value[group]), context, names)
             for group, names in (("warm", features.groups), ("cold", features.cold_groups))
         )
         score = scores(lists, warm, cold, 1)
@@ -142,7 +145,7 @@ class Ranking:
         judged = np.unique(block.target.user)
         counts = candidate_counts(lists, block.target, judged)
         top = {"als": als_top(lists, self.k), "hybrid": hybrid}
-        table = judged_rows(block, context.side, top, halves, counts, self.k)
+        table = judged_rows(block, context.side, top, halves, counts, self.k, context.side.vectors)
         score = lists_of(block.target.users, hybrid.user, hybrid.score)
         return table.append_column("hybrid_score", score)
 

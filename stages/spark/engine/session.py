@@ -1,4 +1,4 @@
-"""A session of Spark, the section `spark` of params.yaml, and failures in one line each."""
+"""Starts Spark with the section `spark` of params.yaml, and shortens failures to one line."""
 
 import contextlib
 import os
@@ -22,7 +22,7 @@ from spark.params import SparkParams
 
 STAGES = Path(__file__).resolve().parents[2]
 LEAST_JAVA = 17
-FAILURES = {  # that a user can repair: what Spark says of it -> the keys of the section to look at
+FAILURES = {  # failures that a user can repair: Spark's message -> keys of the section to check
     r"Path does not exist: \S+": ["input"],
     r"No space left on device|Disk quota exceeded": ["checkpoints", "folder", "settings"],
     r"Total size of serialized results .*? is bigger than [^\n]*": ["max_result"],
@@ -35,21 +35,23 @@ FAILURES = {  # that a user can repair: what Spark says of it -> the keys of the
 
 
 def check_java() -> None:
-    """InputError where there is no Java, or one that Spark 4 cannot use."""
+    """Raise InputError if there is no Java that Spark 4 can use."""
     home = os.environ.get("JAVA_HOME")
     name = f"{home}/bin/java" if home else "java"
-    hint = "Spark needs Java 17, such as Debian's openjdk-17-jre-headless; JAVA_HOME names another"
+    hint = (
+        "Spark needs Java 17, such as Debian's openjdk-17-jre-headless; set JAVA_HOME for another"
+    )
     if (java := shutil.which(name)) is None:
         raise InputError(f"{name}: not found; {hint}")
     said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
     version = re.search(r'version "(\d+)', said)
     if version is None or int(version.group(1)) < LEAST_JAVA:
-        what = f"version {version.group(1)}" if version else "no version that can be read"
+        what = f"version {version.group(1)}" if version else "an unknown version"
         raise InputError(f"{java}: {what}; {hint}")
 
 
 def check_master(master: str) -> None:
-    """InputError where nobody answers at the address of a master."""
+    """Raise InputError if the address of a master cannot be reached."""
     if not master.startswith("spark://"):
         return
     for address in master.removeprefix("spark://").split(","):
@@ -63,19 +65,19 @@ def check_master(master: str) -> None:
 
 
 def packed_code(folder: Path) -> Path:
-    """Write the packages of stages/ as a zip, from which the executors import them."""
+    """Write the packages of stages/ as a zip for the executors."""
     path = folder / "stages.zip"
     with zipfile.ZipFile(path, "w") as file:
         for module in sorted(STAGES.rglob("*.py")):
             name = module.relative_to(STAGES)
-            if len(name.parts) > 1:  # no script of stages/
+            if len(name.parts) > 1:  # packages only, no scripts
                 file.write(module, str(name))
     return path
 
 
 @contextlib.contextmanager
 def session(params: SparkParams, name: str) -> Iterator[SparkSession]:
-    """Start a session that ends with the block."""
+    """Start a Spark session, which ends with the `with` block."""
     check_java()
     check_master(params.master)
     warnings.filterwarnings("ignore", category=FutureWarning, module="pyspark")
@@ -95,7 +97,7 @@ def session(params: SparkParams, name: str) -> Iterator[SparkSession]:
 
 
 def configuration(params: SparkParams) -> dict[str, str]:
-    """Return all settings of Spark that the project makes; `spark.settings` overrides them."""
+    """Return all Spark settings of the project; `spark.settings` overrides them."""
     own = {
         "spark.driver.memory": params.driver_memory,
         "spark.executor.memory": params.executor_memory,
@@ -118,7 +120,7 @@ def configuration(params: SparkParams) -> dict[str, str]:
 
 
 def remove_checkpoints(spark: SparkSession) -> None:
-    """Remove what this session has written below spark.checkpoints."""
+    """Remove the checkpoints of this session."""
     context = spark.sparkContext
     folder = context._jvm.org.apache.hadoop.fs.Path(context._jsc.sc().getCheckpointDir().get())
     folder.getFileSystem(context._jsc.hadoopConfiguration()).delete(folder, True)
@@ -126,7 +128,7 @@ def remove_checkpoints(spark: SparkSession) -> None:
 
 @contextlib.contextmanager
 def one_line_errors(params: SparkParams) -> Iterator[None]:
-    """Turn failures that the user can repair into InputError; all others stay as they are."""
+    """Turn failures that the user can repair into InputError; others do not change."""
     try:
         yield
     except (Py4JError, PySparkException) as error:
@@ -136,9 +138,9 @@ def one_line_errors(params: SparkParams) -> Iterator[None]:
 
 
 def finding(text: str, params: SparkParams) -> str | None:
-    """Return one line on a failure that the user can repair, None on any other.
+    """Return one line about a failure that the user can repair, or None for other failures.
 
-    text  the message of Spark, with the causes
+    text  Spark's message with its causes
     """
     for pattern, keys in FAILURES.items():
         if found := re.search(pattern, text):

@@ -1,9 +1,9 @@
-"""What is known of items from all users: sums over blocks of users, added up by Spark.
+"""Sums over all users: Spark adds up the sums of blocks of users.
 
-In two passes, since the second needs the first: counts by window, by level of the users and of the
-capped logs; then co-occurrences. A sum travels as the rows of a matrix: its name, the row, and the
-columns and values of its entries as bytes. So the volume grows with items, windows and pairs of
-items, not with users.
+There are two passes, because the second needs the first. The first counts by window, by level of
+the users and in capped logs; the second counts co-occurrences. A sum is sent as rows of a matrix:
+its name, the row number, and columns and values of the entries as bytes. Therefore the volume grows
+with items, windows and pairs of items, not with users.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -30,15 +30,16 @@ from spark.engine.blocks import Levels, block_of, tables
 
 SUMS = "name string, row int, columns binary, values binary"
 BINARY = {"columns": np.int32, "values": np.float32}
-ROWS_AT_ONCE = 64  # of a matrix, added up together
-DENSE_ITEMS = 8192  # up to so many items co-occurrences are added up in a dense matrix
+ROWS_AT_ONCE = 64  # number of rows of a matrix that are added together
+DENSE_ITEMS = 8192  # maximum number of items for adding co-occurrences in a dense matrix
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Co-occurrences that models are fitted on: in the latest `last_items` entries of each user,
-    all if None, of the positives or the exposures; of the most_items most frequent items, all if
-    None.
+    """Co-occurrences for fitting models, of positives or exposures.
+
+    last_items  number of latest entries of each user to use; None means all
+    most_items  number of most frequent items to use; None means all
     """
 
     of: Literal["positives", "exposures"]
@@ -56,7 +57,7 @@ class Pairs:
 
 
 def pairs_of(params: ItemKnnParams | EaseParams) -> Pairs:
-    """Return the co-occurrences that a model is fitted on."""
+    """Return the co-occurrences that a model needs."""
     if isinstance(params, EaseParams):
         return Pairs(params.of, None, params.max_items)
     return Pairs(params.of, params.last_items, None)
@@ -64,9 +65,9 @@ def pairs_of(params: ItemKnnParams | EaseParams) -> Pairs:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a pass needs to know: the fold's target window and its items; the levels of the users'
-    features, and the lowest value of each level; the co-occurrences, and of those with most_items
-    these items, ascending.
+    """The parameters of a pass: the target window and items of the fold; levels of user features
+    and the lowest value of each level; the co-occurrences, with the items of those that have
+    most_items, ascending.
     """
 
     window: int
@@ -78,7 +79,7 @@ class Asked:
 
 
 def count(asked: Asked, history: History, metadata: pd.DataFrame) -> dict[str, sparse.csr_array]:
-    """Return the sums of the first pass, of one block."""
+    """Return the sums of the first pass over one block."""
     shown, liked = counts(history, history.item, history.n_items)
     found = {"shown": shown, "liked": liked}
     for name, lowest in asked.lowest.items():
@@ -92,7 +93,7 @@ def count(asked: Asked, history: History, metadata: pd.DataFrame) -> dict[str, s
 
 
 def pair(asked: Asked, history: History, metadata: pd.DataFrame) -> dict[str, sparse.csr_array]:
-    """Return the sums of the second pass, of one block."""
+    """Return the sums of the second pass over one block."""
     found = {}
     for pairs in asked.pairs:
         matrix = pairs.matrix(history)
@@ -107,7 +108,7 @@ Pass = Callable[[Asked, History, pd.DataFrame], dict]
 
 
 def sums(logs: DataFrame, one_pass: Pass, asked: Asked) -> DataFrame:
-    """Return the rows of all sums, as SUMS has them, float32."""
+    """Return the rows of all sums in the columns SUMS, float32."""
     parts = logs.mapInArrow(partial(_sums_of_partition, one_pass, asked), SUMS)
     group = F.floor(F.col("row") / ROWS_AT_ONCE)
     return parts.groupBy("name", group.alias("group")).applyInArrow(_added, SUMS)
@@ -129,7 +130,10 @@ def _sums_of_partition(
 
 
 def rows_of(name: str, matrix: sparse.csr_array, first: int = 0) -> pa.Table:
-    """Return the rows of a matrix that have an entry, as SUMS; its first row has this number."""
+    """Convert the nonempty rows of a matrix to a table with the columns SUMS.
+
+    first  the row number of the first row
+    """
     rows = np.flatnonzero(np.diff(matrix.indptr))
     offsets = pa.py_buffer(np.append(matrix.indptr[rows], matrix.nnz).astype(np.int64) * 4)
     binary = [
@@ -143,7 +147,7 @@ def rows_of(name: str, matrix: sparse.csr_array, first: int = 0) -> pa.Table:
 
 
 def entries_of(table: pa.Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return row, column and value of every entry of such rows."""
+    """Return row, column and value of every entry of rows in the columns SUMS."""
     column, value = (
         np.frombuffer(b"".join(table[name].to_pylist()), dtype) for name, dtype in BINARY.items()
     )
@@ -152,28 +156,29 @@ def entries_of(table: pa.Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def matrix_of(table: pa.Table, size: tuple[int, int]) -> sparse.csr_array:
-    """Return the sum of such rows: CSR float64, sorted."""
+    """Return the sum of rows in the columns SUMS as sorted CSR float64."""
     row, column, value = entries_of(table)
     return sparse.csr_array(sparse.coo_array((value.astype(np.float64), (row, column)), size))
 
 
 def _added(table: pa.Table) -> pa.Table:
-    """Return the sum of rows of one matrix, whose numbers are near each other."""
+    """Return the sum of rows of one matrix with nearby row numbers."""
     row, column, value = entries_of(table)
     first = row.min()
     entries = (value.astype(np.float64), (row - first, column))
     return rows_of(table["name"][0].as_py(), sparse.csr_array(sparse.coo_array(entries)), first)
 
 
-Knn = dict[str, dict[str, ItemKnnParams]]  # by kind of pairs, then by the name of the fitted model
+Knn = dict[str, dict[str, ItemKnnParams]]  # kind of pairs -> name of the fitted model -> parameters
 
 
 def nearest(pairs: DataFrame, n_entries: dict[str, np.ndarray], knn: Knn) -> DataFrame:
-    """Return the items most similar to each item, for each model of `knn`: SUMS with the names of
-    the models. The rows of all other kinds of pairs stay as they are.
+    """Return the most similar items of each item for each model, in the columns SUMS.
 
-    n_entries  of each kind of pairs: int (n_items,), how many entries an item has. The local
-    pipeline breaks ties by the order of the users. Here the larger item wins.
+    Rows of other kinds of pairs do not change. The local pipeline breaks ties by the order of
+    users; here the larger item number wins.
+
+    n_entries  kind of pairs -> number of entries of each item, int (n_items,)
     """
 
     def best(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -201,7 +206,7 @@ def _nearest(row: dict, n_entries: dict[str, np.ndarray], knn: Knn) -> Iterator[
 
 
 def lowest_levels(logs: DataFrame, window: int, of: Levels) -> dict[str, np.ndarray]:
-    """Return the lowest value of each level of each feature, of the users with a history."""
+    """Return the lowest value of each level of each feature among users with a history."""
     known = logs.where(F.element_at("window", 1) < window)
     found = {}
     for name, levels_of in of.items():

@@ -5,14 +5,14 @@ from pyspark.sql import functions as F  # noqa: N812
 
 LOG = ("item", "window", "is_positive", "strength")
 COUNTS = ("window", "n_interactions", "n_positives", "n_users", "n_items")
-EVENT = ("window", "position", "item", "is_positive", "strength")  # in this order they sort
+EVENT = ("window", "position", "item", "is_positive", "strength")  # the order of sorting
 
 
 def with_windows(interactions: DataFrame, n_parts: int, n_weeks: int) -> tuple[DataFrame, int]:
     """Return the rows with `window` smallint, 0 the oldest, and the number of windows.
 
-    Weeks are windows. Otherwise the rows are cut as np.array_split does, into n_parts; the rows of
-    a test file, if the source has one, are one window more.
+    If the source has weeks, they are the windows. Otherwise rows are cut into n_parts windows like
+    np.array_split, and the rows of a test file, if there is one, are one more window.
     """
     if "week" in interactions.columns:
         return interactions.withColumnRenamed("week", "window"), n_weeks
@@ -31,9 +31,9 @@ def with_windows(interactions: DataFrame, n_parts: int, n_weeks: int) -> tuple[D
 
 
 def summary(rows: DataFrame, n_windows: int, first_week: int | None) -> DataFrame:
-    """Return a row per window, also for one without interactions: see the stage windows.py.
+    """Return a row per window, even for a window without interactions; see the stage windows.py.
 
-    first_week  None where windows are not weeks
+    first_week  None if windows are not weeks
     """
     has_time = "timestamp" in rows.columns
     times = [F.min("timestamp").alias("start"), F.max("timestamp").alias("end")]
@@ -46,7 +46,7 @@ def summary(rows: DataFrame, n_windows: int, first_week: int | None) -> DataFram
     )
     every = rows.sparkSession.range(n_windows).select(F.col("id").cast("smallint").alias("window"))
     table = every.join(found, "window", "left").orderBy("window").coalesce(1)
-    if has_time:  # a window without a row starts with the next one and lasts no time
+    if has_time:  # a window without rows starts with the next one and lasts 0 days
         onward = Window.orderBy("window").rowsBetween(0, Window.unboundedFollowing)
         last = F.max("end").over(Window.partitionBy())
         start = F.coalesce(F.first("start", ignorenulls=True).over(onward), last)
@@ -58,7 +58,7 @@ def summary(rows: DataFrame, n_windows: int, first_week: int | None) -> DataFram
 
 
 def logs_of(rows: DataFrame, users: DataFrame, features: list[str]) -> DataFrame:
-    """Return the logs: see the stage windows.py."""
+    """Return the logs; see the stage windows.py."""
     events = F.sort_array(F.collect_list(F.struct(*EVENT)))
     by_user = rows.groupBy("user").agg(events.alias("events"))
     columns = [F.col(f"events.{name}") for name in LOG]

@@ -1,1 +1,1 @@
-"""How each source's files become the tables of ingest, in Spark SQL."""
+"""Readers in Spark SQL, one for each source, which return the tables of ingest."""

@@ -1,4 +1,4 @@
-"""MovieLens: the ratings by Spark; users and films, a small catalogue, by the local reader."""
+"""Reads MovieLens: ratings by Spark, users and films, which are small, by the local reader."""
 
 import tempfile
 from pathlib import Path
@@ -41,8 +41,9 @@ def read(spark: SparkSession, folder: str, data: DataParams) -> RawTables:
 
 
 def read_ratings(spark: SparkSession, path: str) -> DataFrame:
-    """Return COLUMNS of a tab-separated file with a header, without quoting, and its order in
-    _start and _row.
+    """Return COLUMNS of a tab-separated file with a header, and the order of rows.
+
+    Quotes are not special. The columns _start and _row have the order.
     """
     lines = spark.read.text(path)
     header = lines.first()
@@ -62,27 +63,28 @@ def read_ratings(spark: SparkSession, path: str) -> DataFrame:
 
 
 def check_ratings(lines: DataFrame, texts: dict[str, Column], path: str) -> None:
-    """InputError where the local reader has one: a rating without user, item or time, or a value
-    that is no finite number. Report how many are missing, or not from 0 to 5.
+    """Check ratings like the local reader. Prints how many are missing or not from 0 to 5.
+
+    Raises InputError if a rating has no user, item or time, or a value is not a finite number.
     """
     is_empty = {name: text.isNull() for name, text in texts.items()}
     numbers = {name: texts[name].try_cast(COLUMNS[name]) for name in ("rating", "timestamp")}
     stars = numbers["rating"]
     wanted = {f"{name} is empty": condition for name, condition in is_empty.items()}
     for name, number in numbers.items():
-        wanted[f"{name} is no number"] = number.isNull() & ~is_empty[name]
+        wanted[f"{name} is not a number"] = number.isNull() & ~is_empty[name]
     wanted["rating is not finite"] = F.isnan(stars) | (F.abs(stars) == float("inf"))
     wanted["others"] = (stars < 0) | (stars > MOST_STARS)
     counts = [F.count_if(condition).alias(name) for name, condition in wanted.items()]
     found = lines.agg(F.count("*").alias("n"), *counts).first().asDict()
     n_rows, n_others, n_missing = (found.pop(name) for name in ("n", "others", "rating is empty"))
     if not n_rows:
-        raise InputError(f"{path}: no rows but the header")
+        raise InputError(f"{path}: has only a header; rows are needed")
     for what, n_bad in found.items():
         if n_bad:
             raise InputError(f"{path}: {what} in {n_bad:,} of {n_rows:,} rows; must be given")
     if n_missing:
-        report(f"{path}: rating is not given in {n_missing:,} of {n_rows:,} rows")
+        report(f"{path}: rating is missing in {n_missing:,} of {n_rows:,} rows")
     if n_others:
         report(f"{path}: rating is not from 0 to {MOST_STARS} in {n_others:,} rows")
 
@@ -90,7 +92,7 @@ def check_ratings(lines: DataFrame, texts: dict[str, Column], path: str) -> None
 def catalogue(
     spark: SparkSession, folder: str, data: DataParams, users: DataFrame, items: DataFrame
 ) -> Tables:
-    """Return the tables of users and items, made on this machine."""
+    """Return the tables of users and items, made by the local reader."""
     user_ids, item_ids = (
         frame.orderBy(of).select(f"{of}_id").toArrow()[0].combine_chunks()
         for frame, of in ((users, "user"), (items, "item"))
@@ -107,7 +109,7 @@ def catalogue(
 def table_of(
     spark: SparkSession, table: pa.Table, of: str, tables: Tables | None = None
 ) -> tuple[DataFrame, dict[str, list[str] | None]]:
-    """Return a table of users or items as Spark's, and the levels of its features."""
+    """Return a table of users or items as a Spark table, and the levels of its features."""
     columns = {of: pa.array(np.arange(table.num_rows, dtype=np.int32)), f"{of}_id": table[0]}
     levels: dict[str, list[str] | None] = {}
     for name in table.column_names[1:]:

@@ -1,4 +1,4 @@
-"""The tables that every source is turned into, and what their readers share."""
+"""The raw tables that the readers of Spark return, and their shared code."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -16,16 +16,16 @@ from readers import DataParams, of_reader
 from readers.positive_rule import Rule
 from spark.engine.data_sets import DataSets
 
-BITS = 33  # of monotonically_increasing_id: the row's place in its partition
+BITS = 33  # bits of monotonically_increasing_id for the row's position in its partition
 
 
 @dataclass(frozen=True)
 class Schema:
     """The columns of the tables.
 
-    users, items  each feature's levels if it is a category, else None for a number
-    n_users, n_items, n_tags, width  sizes; n_weeks  0 where windows are not weeks; first_week  the
-                  source's number of the oldest
+    users, items  feature -> its levels, None for a number
+    n_users, n_items, n_tags, width  sizes
+    n_weeks, first_week  number of weeks, 0 if windows are not weeks; number of the oldest week
     """
 
     users: dict[str, list[str] | None]
@@ -42,7 +42,7 @@ class Schema:
 
     @classmethod
     def read(cls, sets: DataSets) -> "Schema":
-        """Return the schema that `ingest` has written."""
+        """Read the schema that `ingest` wrote."""
         sets.check("ingest", "schema")
         return cls(**json.loads(sets.files.read_utf8(sets.path("schema/schema.json"))))
 
@@ -51,12 +51,12 @@ class Schema:
 class RawTables:
     """The result of a reader.
 
-    interactions  user, item int; is_positive boolean; strength tinyint; position bigint, the row's
-                  place in time, within its week if there are weeks; timestamp bigint, week smallint
-                  or is_test boolean where the source has one
-    users         user int; user_id; one column a feature: float, or int: the code of its level
-    items         the same of items; tag array<int>, share array<float>; embedding array<float>, of
-                  NaN for an item without one
+    interactions  user, item int; is_positive boolean; strength tinyint; position bigint, the order
+                  in time (within its week if there are weeks); timestamp bigint, week smallint or
+                  is_test boolean if the source has it
+    users         user int; user_id; one column per feature: float, or int for codes of levels
+    items         the same for items; tag array<int>, share array<float>; embedding array<float>,
+                  NaN for an item without an embedding
     """
 
     interactions: DataFrame
@@ -66,10 +66,11 @@ class RawTables:
 
 
 def numbered(rows: DataFrame, by: list[Column | str], name: str) -> DataFrame:
-    """Return the rows with one more column: 0, 1, 2, … in the order of `by`, bigint.
+    """Add a column with 0, 1, 2, … in the order of `by`, bigint.
 
-    A sort spreads rows over partitions by samples, which differ from run to run. So the sorted rows
-    are written to spark.checkpoints: both passes over them, and a lost executor, find the same.
+    A sort distributes rows by random samples, which differ between runs. Therefore the sorted rows
+    are written to spark.checkpoints, so that both passes, and retries after a lost executor, read
+    the same rows.
     """
     place = F.monotonically_increasing_id()
     in_order = rows.orderBy(*by).withColumn("_number_place", place).checkpoint()
@@ -92,9 +93,7 @@ def ids_of(log: DataFrame, name: str, number: str) -> DataFrame:
 
 
 def with_feedback(log: DataFrame, data: DataParams) -> DataFrame:
-    """Return the log with is_positive and strength in place of the columns of feedback, by the rule
-    and the code of the local readers.
-    """
+    """Replace the columns of feedback by is_positive and strength, with the local code."""
     rule = Rule.parse(data.positive)
     wanted = [*rule.columns, *of_reader(data.source, "STRENGTH_COLUMNS", ())]
     feedback = [name for name in dict.fromkeys(wanted) if name in log.columns]
@@ -104,7 +103,7 @@ def with_feedback(log: DataFrame, data: DataParams) -> DataFrame:
             f"data.positive is {data.positive!r}: no column {absent[0]}; the columns are {there}"
         )
     strength_of = of_reader(data.source, "strength")
-    dropped = {*feedback} - {"timestamp"}  # which a rule may read, and tells the time
+    dropped = {*feedback} - {"timestamp"}  # a rule may use it, but it is also the time
     kept = [field for field in log.schema.fields if field.name not in dropped]
     schema = types.StructType(list(kept))  # add() changes the list it is given
     schema = schema.add("is_positive", types.BooleanType()).add("strength", types.ByteType())
@@ -123,13 +122,13 @@ def with_feedback(log: DataFrame, data: DataParams) -> DataFrame:
 
 
 def require_ids(log: DataFrame, where: str) -> None:
-    """InputError where an id is missing."""
+    """Raise InputError if an id is missing."""
     for name in ("user_id", "item_id"):
         if n_null := log.where(F.col(name).isNull()).count():
             raise InputError(f"{where}: {name} is null in {n_null:,} rows; must be an id")
 
 
 def joined(log: DataFrame, users: DataFrame, items: DataFrame) -> DataFrame:
-    """Return the log with row numbers in place of ids."""
+    """Replace the ids of the log by row numbers."""
     rows = log.join(users.select("user", "user_id"), "user_id")
     return rows.join(items.select("item", "item_id"), "item_id").drop("user_id", "item_id")

@@ -1,4 +1,4 @@
-"""VK-LSVD in its public layout and in the notebook's, by Spark SQL."""
+"""Reads VK-LSVD in its public layout and in the notebook's, by Spark SQL."""
 
 import tempfile
 from functools import reduce
@@ -19,7 +19,7 @@ from readers.vk_metadata import ITEM_COLUMNS, USER_COLUMNS, category, chosen_wid
 from spark.engine.data_sets import Files
 from spark.raw.tables import RawTables, Schema, ids_of, joined, numbered, require_ids, with_feedback
 
-ROWS_AT_ONCE = 200_000  # of embeddings
+ROWS_AT_ONCE = 200_000  # rows of embeddings
 
 
 def read_notebook(spark: SparkSession, folder: str, data: DataParams) -> RawTables:
@@ -49,14 +49,14 @@ def read_lsvd(spark: SparkSession, folder: str, data: DataParams) -> RawTables:
 
 
 def weeks_of(spark: SparkSession, folder: str) -> list[str]:
-    """Return the files of all weeks, oldest first; InputError where one is missing between them."""
+    """Return the files of all weeks, oldest first. Raises InputError if a week is missing."""
     files, found = Files(spark), []
     for part in vk_layout.PARTS:
         names = files.names(f"{folder}/{part}")
         weeks = {vk_layout.week_number(name): f"{folder}/{part}/{name}" for name in names}
         weeks.pop(None, None)
         if not weeks:
-            raise InputError(f"{folder}/{part}: no week_NN.parquet; one or more must be there")
+            raise InputError(f"{folder}/{part}: no week_NN.parquet; must have at least one")
         found += sorted(weeks.items())
     for (before, _), (number, path) in zip(found, found[1:], strict=False):
         if number != before + 1:
@@ -65,7 +65,7 @@ def weeks_of(spark: SparkSession, folder: str) -> list[str]:
 
 
 def log_of(spark: SparkSession, path: str, data: DataParams) -> DataFrame:
-    """Return ids, feedback and position (the place in the file) of a file of interactions."""
+    """Return ids, feedback and position in the file of interactions."""
     log = spark.read.parquet(path)
     needed = ["user_id", "item_id", *Rule.parse(data.positive).columns]
     if absent := [name for name in needed if name not in log.columns]:
@@ -76,13 +76,15 @@ def log_of(spark: SparkSession, path: str, data: DataParams) -> DataFrame:
 
 
 def together(parts: list[DataFrame]) -> DataFrame:
-    """Return the rows of all files. Feedback that some of them lack cannot be compared over time:
-    it is left out of all, and reported.
+    """Concatenate the rows of all files.
+
+    A column of feedback that some files lack is left out and printed, because it cannot be compared
+    over time.
     """
     names = dict.fromkeys(name for part in parts for name in part.columns)
     common = [name for name in names if all(name in part.columns for part in parts)]
     if absent := [name for name in names if name not in common]:
-        report(f"no column {', '.join(absent)} in some files; left out as strength of feedback")
+        report(f"{', '.join(absent)} is missing in some files, so it is not used for strength")
     return reduce(DataFrame.unionByName, (part.select(common) for part in parts))
 
 
@@ -95,7 +97,7 @@ def tables_of(
     n_weeks: int = 0,
     first_week: int = 0,
 ) -> RawTables:
-    """Return the tables, from the log with all its columns."""
+    """Return the tables from a log with all its columns."""
     require_ids(log, data.path)
     users, items = (ids_of(log, f"{of}_id", of).checkpoint() for of in ("user", "item"))
     rows = joined(with_feedback(log, data), users, items)
@@ -117,7 +119,7 @@ def tables_of(
 
 
 def first_rows(spark: SparkSession, path: str, id_column: str, names: list[str]) -> DataFrame:
-    """Return these columns of a file of metadata, of each id its first row."""
+    """Return columns of a metadata file, with the first row of each id."""
     rows = spark.read.parquet(path)
     if absent := [name for name in (id_column, *names) if name not in rows.columns]:
         there = ", ".join(rows.columns)
@@ -130,8 +132,9 @@ def first_rows(spark: SparkSession, path: str, id_column: str, names: list[str])
 def with_features(
     spark: SparkSession, ids: DataFrame, path: str, id_column: str, kinds: dict[str, str]
 ) -> tuple[DataFrame, dict[str, list[str] | None]]:
-    """Return the ids with their metadata: numbers as float, categories as codes. The levels are
-    those of the whole file, as the local reader orders them.
+    """Add metadata to ids: numbers as float, categories as codes.
+
+    Levels are those of the whole file, in the order of the local reader.
     """
     metadata = first_rows(spark, path, id_column, list(kinds))
     rows = ids.join(metadata, id_column, "left")
@@ -141,7 +144,7 @@ def with_features(
             if n_infinite := metadata.where(F.abs(F.col(name)) == float("inf")).count():
                 raise InputError(
                     f"{path}: {name} is infinite in {n_infinite:,} rows; must be a finite number,"
-                    " or null where it is not known"
+                    " or null if it is unknown"
                 )
             rows, levels[name] = rows.withColumn(name, F.col(name).cast("float")), None
             continue
@@ -157,7 +160,7 @@ def with_features(
 
 
 def author_tags(spark: SparkSession, path: str) -> tuple[DataFrame, int]:
-    """Return item_id and tag, its author's number in a list; the number of authors in the file."""
+    """Return item_id with tag, the number of its author in a list, and the number of authors."""
     authors = spark.read.parquet(path).select("author_id").distinct().where("author_id is not null")
     numbers = numbered(authors, ["author_id"], "_author").checkpoint()
     items = first_rows(spark, path, "item_id", ["author_id"]).join(numbers, "author_id")
@@ -166,7 +169,7 @@ def author_tags(spark: SparkSession, path: str) -> tuple[DataFrame, int]:
 
 
 def embeddings_of_lists(spark: SparkSession, folder: str) -> DataFrame:
-    """Return item_id and embedding of the notebook's files."""
+    """Return item_id and embedding from the notebook's files."""
     for name in (vk_notebook.EMBEDDINGS, vk_notebook.ITEMS):
         path = f"{folder}/{name}"
         if not Files(spark).exists(path):
@@ -182,8 +185,10 @@ def embeddings_of_lists(spark: SparkSession, folder: str) -> DataFrame:
 
 
 def embeddings_of_npz(spark: SparkSession, path: str, local: Path) -> DataFrame:
-    """Return the same of the public layout's npz, which the driver turns into parquet part by part.
-    Spark cannot read it, and its arrays take 2.6 GB of the driver for all 20 million items.
+    """Return item_id and embedding from the npz file of the public layout.
+
+    Spark cannot read npz, so the driver converts it to parquet in parts. For all 20 million items
+    its arrays take 2.6 GB.
     """
     if not Files(spark).exists(path):
         raise InputError(f"{path}: not found")
@@ -204,7 +209,7 @@ def embeddings_of_npz(spark: SparkSession, path: str, local: Path) -> DataFrame:
 def with_embeddings(
     items: DataFrame, embeddings: DataFrame, data: DataParams
 ) -> tuple[DataFrame, int]:
-    """Return the items with embeddings of this width, of NaN where there is no usable one."""
+    """Add embeddings to items, NaN for items without a usable one."""
     there = embeddings.select(F.size("embedding")).where("embedding is not null").first()
     if there is None:
         raise InputError(f"{data.path}: no item has an embedding")

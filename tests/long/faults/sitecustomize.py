@@ -1,4 +1,4 @@
-"""Brings about a fault in a process that Python starts, at a point that is the same in every run.
+"""Causes a fault in a Python process at a point that is the same in every run.
 
 Python imports this module at its start, in every process that has its folder in PYTHONPATH. The
 variable FAULT, JSON, says what to do:
@@ -27,7 +27,7 @@ SIGNALS = {"kill": signal.SIGKILL, "term": signal.SIGTERM, "int": signal.SIGINT}
 
 
 class Fault:
-    """See the module's docstring."""
+    """A fault; see the module docstring."""
 
     def __init__(self, script: str, point: str, act: str, target: str, mark: str) -> None:
         self.script, self.act, self.target, self.mark = script, act, target, mark
@@ -37,7 +37,7 @@ class Fault:
     def arm(self) -> None:
         if not any(argument.endswith(self.script) for argument in sys.orig_argv):
             return
-        if self.kind == "size":  # ends the process in the middle of a write, whoever writes
+        if self.kind == "size":  # ends the process in the middle of any write
             signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
             limit(int(self.name))
             Path(self.mark).touch()
@@ -85,7 +85,7 @@ def limit(size: int) -> None:
 
 
 def dvc() -> int:
-    """The process that runs dvc, of which this one is a child or a grandchild."""
+    """Return the dvc process, which is the parent or grandparent of this one."""
     pid = os.getppid()
     while "dvc" not in Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0"):
         pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
