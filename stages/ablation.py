@@ -41,8 +41,7 @@ from evaluation.bootstrap import Interval, bootstrap
 from families import FAMILIES, FeaturesParams, families_of, feature_matrix
 from families.context import load_context, rows_of
 from rankers import trained
-from rankers.rolling import training_sets
-from rankers.training import RankerParams, dataset, train
+from rankers.training import RankerParams, dataset, train, training_sets
 
 N_SEEDS = 5  # number of single models of the full system in the table
 NOTEBOOK = ("als", "user", "item", "embedding")
@@ -103,7 +102,7 @@ class Fold:
     ) -> None:
         self.history, self.target = load_fold(fold, candidates, seed)
         max_users = candidates.label_users
-        self.users = training_users(self.history, self.target, "warm", max_users, seed)
+        self.users = training_users(self.history, self.target, max_users, seed)
         blocks = candidate_lists.read(fold)
         lists = [of.take(np.isin(of.user, self.users) & of.is_retrieved) for of in blocks]
         self.lists = candidate_lists.concatenate(lists)
@@ -153,7 +152,7 @@ def judge(
     examples = dict(zip(loaded, found, strict=True))
     known = Folds({name: of.history.n_windows for name, of in loaded.items()})
     training = training_sets(
-        lambda name, _: with_relevant(examples[name]), "warm", known.training(params.train_folds)
+        lambda name: with_relevant(examples[name]), known.training(params.train_folds)
     )
     recall, ap = [], []
     for name, earlier in training:
@@ -162,8 +161,8 @@ def judge(
             continue
         if not earlier:
             raise InputError(f"no fold before {name} has a list with a relevant item")
-        key = (known.windows[name], 0)  # the same as in train_group
-        models = train(dataset(earlier, params, shared), params, shared, n_models, key)
+        data = dataset(earlier, params, shared)
+        models = train(data, params, shared, n_models, known.windows[name])
         score = trained.predict(models, rows.values, shared.n_threads)
         n_relevant = np.bincount(fold.target.user)[fold.users]
         n_found = np.bincount(rows.user, rows.label > 0, int(fold.users[-1]) + 1)[fold.users]

@@ -24,11 +24,10 @@ from tqdm import tqdm
 
 from evaluation import results
 from evaluation.judged import Judged, als_top, judge, pool
-from models.als import AlsParams, als, factors_of
-from models.model import Inputs, NoParams
-from models.popular import RecentPopularParams, recent_popular
-from models.registry import CandidatesParams
-from models.scoring import Served, candidate_lists, parts_of
+from models.als import AlsParams, factors_of
+from models.model import Inputs
+from models.registry import CandidatesParams, ScoresParams, SourcesParams, served_by
+from models.scoring import candidate_lists, parts_of
 
 FOLDER = Path("data/als_alone")
 METRICS = Path("metrics/als_alone.json")
@@ -37,20 +36,18 @@ METRICS = Path("metrics/als_alone.json")
 def judge_als(
     fold: str,
     params: AlsParams,
-    fallback: RecentPopularParams,
+    of_sources: SourcesParams,
     candidates: CandidatesParams,
     k: int,
     shared: SharedParams,
 ) -> Judged:
-    """Fit ALS for a fold and evaluate its lists. fallback  parameters of the lists of cold users"""
-    known = candidates.model_copy(update={"new_items": "none"})
-    history, target = load_fold(fold, known, shared.seed)
+    """Fit ALS for a fold and evaluate its lists."""
+    candidates = candidates.model_copy(update={"new_items": "none", "sources": ["als"]})
+    history, target = load_fold(fold, candidates, shared.seed)
     factors = factors_of(history, params, shared.seed, shared.n_threads)
     none = np.zeros((history.n_items, 0), dtype=np.float32)
     inputs = Inputs(history, none, shared.n_threads, factors)
-    scores = {"als": als(inputs, NoParams())}
-    alive, recent = history.alive(candidates.alive_windows), recent_popular(inputs, fallback)
-    served = Served(history, scores, ["als"], recent, candidates.per_source, alive)
+    served = served_by(inputs, candidates, of_sources, ScoresParams({}))
     tops = [
         als_top(candidate_lists(served, users, shared.n_threads), k)
         for users in parts_of(target.users)
@@ -64,12 +61,12 @@ def main() -> None:
     params, k = section("als", AlsParams), section("evaluate", EvaluateParams).k
     candidates = section("candidates", CandidatesParams)
     check_length(k, candidates.per_source)
-    fallback = section("sources.recent_popular", RecentPopularParams)
+    of_sources = section("sources", SourcesParams)
     user_ids = pq.read_table(tables.USERS, columns=["user_id"])["user_id"]
     judged = []
     with whole_folder(FOLDER) as folder:
         for fold in tqdm(folds.load().of_kind("validation"), disable=None):
-            judged.append(judge_als(fold, params, fallback, candidates, k, shared))
+            judged.append(judge_als(fold, params, of_sources, candidates, k, shared))
             lists = results.per_user(judged[-1], user_ids)
             tables.write_parquet(folder / f"{fold}.parquet", lists)
     of_als = results.five_metrics(pool(judged), "als")

@@ -32,9 +32,8 @@ from tqdm import tqdm
 
 from models.model import Inputs
 from models.popular import RecentPopularParams
-from models.registry import BaselinesParams, fit
+from models.registry import BaselinesParams, Settings, fit, settings_table
 from models.scoring import filled, parts_of, top_n
-from models.tuning import Settings, settings_table
 
 FOLDER = Path("data/baselines")
 

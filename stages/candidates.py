@@ -12,16 +12,16 @@ out:   data/candidates/FOLD.parquet, by user, best first (by the best rank from 
 
 In a judged fold, all users of the target window, or candidates.judged_users of them, have a list. A
 cold user (no positive in the history) gets recent popular items, with all ranks 0. In a label fold,
-only users with a relevant item have a list, because other lists cannot train a ranker: at most
-candidates.label_users warm users, and as many cold users.
+only warm users with a relevant item have a list, at most candidates.label_users of them, because
+other lists cannot train a ranker.
 """
 
 from pathlib import Path
 
 from core import factors, tables
-from core.candidate_lists import FOLDER, append, schema
+from core.candidate_lists import FOLDER, append
 from core.folds import outputs_of_folds
-from core.history import History, Target, load_fold, training_users
+from core.history import load_fold, training_users
 from core.params import SharedParams, is_judged, section, shared_params
 from core.script import run_script
 
@@ -32,19 +32,6 @@ from tqdm import tqdm
 from models.model import Inputs
 from models.registry import CandidatesParams, ScoresParams, SourcesParams, served_by
 from models.scoring import candidate_lists, parts_of
-
-
-def users_of(
-    fold: str, history: History, target: Target, params: CandidatesParams, seed: int
-) -> np.ndarray:
-    """Return the users who get a list, int32, ascending: rows of users.parquet."""
-    if is_judged(fold):
-        return target.users
-    groups = [
-        training_users(history, target, group, params.label_users, seed)
-        for group in ("warm", "cold")
-    ]
-    return np.union1d(*groups)
 
 
 def write_fold(
@@ -65,9 +52,11 @@ def write_fold(
         tables.read_tags(history.items),
     )
     served = served_by(inputs, params, settings, scores)
-    users = users_of(fold, history, target, params, shared.seed)
-    columns = schema(params.sources, list(served.models))
-    with pq.ParquetWriter(path, columns, compression="lz4") as file:
+    users = target.users
+    if not is_judged(fold):
+        users = training_users(history, target, params.label_users, shared.seed)
+    nobody = candidate_lists(served, users[:0], 1)
+    with pq.ParquetWriter(path, nobody.table().schema, compression="lz4") as file:
         for part in tqdm(parts_of(users), fold, leave=False, disable=None):
             append(file, candidate_lists(served, part, shared.n_threads))
 

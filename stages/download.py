@@ -15,22 +15,21 @@ A file gets its name when it is complete. After a killed run, the next run conti
 """
 
 from pathlib import Path
-from types import ModuleType
 
 from core.params import section
 from core.script import InputError, run_script, whole_folder
 
-from readers import DataParams, movielens_files, of_reader
-from readers.movielens_files import RAW
+from readers import READERS, DataParams, movielens, of_reader
+from readers.movielens import RAW
 
 OUTPUTS = (RAW.parent, Path("metrics"))
 README = "README.txt"  # the only file in data/raw if data.path is another folder
 
 
-def check_path(data: DataParams, fetcher: ModuleType | None, is_asked: bool) -> None:
+def check_path(data: DataParams, is_asked: bool) -> None:
     """Raise InputError if data.path is not a folder that can be read, or used for the download."""
     path, value = Path(data.path), f"data.path is {data.path!r}"
-    if is_asked and fetcher is movielens_files:
+    if is_asked and READERS[data.source] is movielens.read:
         return
     if path.resolve().is_relative_to(RAW.resolve()):
         raise InputError(f"{value}, which is only for MovieLens: must be the folder of your files")
@@ -45,12 +44,11 @@ def check_path(data: DataParams, fetcher: ModuleType | None, is_asked: bool) -> 
 
 def main() -> None:
     data = section("data", DataParams)
-    fetcher = of_reader(data.source, "FETCHER")
-    is_asked = fetcher is not None and fetcher.is_asked(data)
-    check_path(data, fetcher, is_asked)
+    is_asked = of_reader(data.source, "is_asked", lambda _: False)(data)
+    check_path(data, is_asked)
     with whole_folder(RAW) as raw:
         if is_asked:
-            fetcher.fetch(data, raw)
+            of_reader(data.source, "fetch")(data, raw)
         if not any(raw.iterdir()):
             (raw / README).write_text("Empty: data.path is another folder.\n", encoding="utf-8")
 

@@ -14,8 +14,8 @@ out:   metrics/map.json: MAP@k of ALS, the hybrid and the best baseline, the gai
          every model, gain over ALS and its interval, the same for warm and for cold users
        metrics/tables: windows.png: the gain over ALS by window and pooled, with its intervals;
          by_k_validation.csv, by_k_test.csv: k, and MAP@k of every model; slices.csv:
-         kind, slice, n_lists, and MAP@k of every model; feature_gain.csv, learning_curve.csv: as
-         in data/ranker
+         kind, slice, n_lists, and MAP@k of every model; item_age.csv: see results.item_age_table;
+         feature_gain.csv, learning_curve.csv: as in data/ranker
        data/per_user/FOLD.parquet for each judged FOLD, a row per user with a relevant item,
          ascending: user_id, is_cold bool, n_relevant int32, ap_MODEL and ndcg_MODEL float64 for
          every model: AP@k and NDCG@k; halves_ap, halves_ndcg: lists of float64, those of each half
@@ -41,7 +41,6 @@ import pyarrow.parquet as pq
 
 from evaluation import pictures, results
 from evaluation.bootstrap import Interval
-from evaluation.item_age import NEW, by_item_age, item_age_table
 from evaluation.judged import Judged, als_lists_and_counts, judge, pool, recommended_lists
 
 METRICS = Path("metrics")
@@ -72,7 +71,7 @@ def judge_fold(
     numbers = pc.unique(pq.read_table(path, columns=["number"])["number"]).to_pylist()
     halves = [top_lists.read(path, "hybrid", number) for number in numbers]
     judged = judge(history, target, lists, halves, counts, k, vectors[history.items])
-    return judged, by_item_age(history, target, lists, k)
+    return judged, results.by_item_age(history, target, lists, k)
 
 
 def main() -> None:
@@ -91,7 +90,7 @@ def main() -> None:
         judged[fold], of_ages[fold] = judge_fold(
             fold, best, user_ids, item_ids, vectors, candidates, params.k, shared.seed
         )
-    ages = item_age_table(of_ages)
+    ages = results.item_age_table(of_ages)
     pooled = {kind: pool([judged[fold] for fold in known.of_kind(kind)]) for kind in KINDS}
     summaries, screen = results.summaries(pooled, params, shared)
     windows = results.windows_table(judged, known, params, shared.seed)
@@ -119,7 +118,7 @@ def main() -> None:
         for name in ("feature_gain.csv", "learning_curve.csv"):
             shutil.copyfile(Path("data/ranker") / name, folder / name)
         picture.savefig(folder / "windows.png", dpi=120, metadata={"Software": None})
-    shares = ages[(ages["age"] == NEW) & (ages["fold"] != "all")]
+    shares = ages[(ages["age"] == results.NEW) & (ages["fold"] != "all")]
     report_new_items(dict(zip(shares["fold"], shares["share"], strict=True)))
     for name in results.worse_than(summaries["validation"]):
         report(

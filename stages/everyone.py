@@ -6,14 +6,14 @@ in:    data/tables, data/split, data/features, data/candidates/test.parquet; eve
 out:   data/everyone/recommendations.parquet, by user, best first: user_id, item_id as in the
          source; rank int16, 1 is best; score float32
        data/everyone/als.npz: factors of ALS, as in data/als
-       data/everyone/ranker/SEED.txt, data/everyone/ranker/cold/SEED.txt: LightGBM text models, as
-         in data/ranker, trained on the latest ranker.train_folds folds of any kind
+       data/everyone/ranker/SEED.txt: LightGBM text models, as in data/ranker, trained on the
+         latest ranker.train_folds folds of any kind
        data/everyone/features.json: as in data/features
        data/everyone/origin.json: the parameters, and the md5 of the interactions
 
 A user without a positive in the log gets the list of a cold user: recent popular items, ranked by
-the family group_popularity, or by models for cold users if there are any. The training examples of
-the fold `test` are computed here, because the main pipeline does not need them.
+the family group_popularity. The training examples of the fold `test` are computed here, because the
+main pipeline does not need them.
 """
 
 import json
@@ -26,7 +26,7 @@ from tempfile import TemporaryDirectory
 from core import examples, factors, folds, tables
 from core.candidate_lists import CandidateListParams
 from core.examples import Examples
-from core.history import load_everything
+from core.history import load_history
 from core.params import SharedParams, Strict, section, shared_params
 from core.script import run_script, whole_folder
 from core.top_lists import EvaluateParams, check_length
@@ -39,10 +39,9 @@ from families.context import load_context
 from families.labelled import write_fold
 from models.als import AlsParams, factors_of
 from rankers import serving, trained
-from rankers.rolling import train_all
 from rankers.serving import MODELS
-from rankers.training import RankerParams
-from readers import allow_list
+from rankers.training import RankerParams, train_all
+from readers.given import read_allowed
 
 
 class EveryoneParams(Strict):
@@ -57,9 +56,9 @@ def train(folder: Path, candidates: CandidateListParams, shared: SharedParams) -
     with TemporaryDirectory(dir=folder) as scratch:
         write_fold(Path(scratch), "test", features, candidates, shared)
 
-        def read(fold: str, group: str) -> Examples:
+        def read(fold: str) -> Examples:
             parent = Path(scratch) if fold == "test" else examples.FOLDER
-            return examples.read_file(parent / examples.file_name(fold, group))
+            return examples.read_file(parent / f"{fold}.parquet")
 
         known = folds.load()
         latest = {"ranker": (known.windows["test"] + 1, known.names[: params.train_folds])}
@@ -73,8 +72,8 @@ def main() -> None:
     items = section("everyone", EveryoneParams).items
     check_length(k, candidates.per_source)
     user_ids = pq.read_table(tables.USERS, columns=["user_id"])["user_id"].combine_chunks()
-    history = load_everything(candidates.new_items)
-    allowed = allow_list.read(Path(items), "everyone.items", history)
+    history = load_history(None, candidates.new_items)
+    allowed = read_allowed(Path(items), "everyone.items", history)
     with whole_folder(serving.EVERYONE) as folder:
         shutil.copy(examples.FOLDER / PARAMS, folder)
         train(folder, candidates, shared)

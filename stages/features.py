@@ -2,17 +2,16 @@
 
 usage: python stages/features.py [FOLD]      without FOLD, all folds of params.yaml
 in:    data/tables, data/split, data/candidates/FOLD.parquet
-out:   data/features/FOLD.parquet for lists of warm users, data/features/FOLD_cold.parquet for lists
-       of cold users, rows in the order of the candidates:
+out:   data/features/FOLD.parquet, rows in the order of the candidates:
          user, item int32: rows in users.parquet and items.parquet
          label uint8: strength of the feedback in the target window, or 0
          n_relevant int32: number of all relevant items of the user
          one float32 column per feature; the metadata of the file lists the categories
        data/features/features.json: the section `features` of params.yaml without `scores`
 
-Lists without a relevant item are left out, because they cannot train a ranker. Each file has at
-most candidates.label_users lists, sampled by seed. The fold `test` has no files, because it trains
-no ranker. `recommend` computes the features of all other lists with the same families, in blocks.
+Only lists of warm users with a relevant item can train a ranker. Each file has at most
+candidates.label_users of them, sampled by seed. The fold `test` has no file, because it trains no
+ranker. `recommend` computes the features of all other lists with the same families, in blocks.
 """
 
 from core.candidate_lists import CandidateListParams

@@ -10,12 +10,12 @@ from core import tables
 from core.params import section
 from core.script import report, run_script
 
-from readers import DataParams, read
+from readers import READERS, DataParams
 
 
 def main() -> None:
     data = section("data", DataParams)
-    result = read(data)
+    result = READERS[data.source](data)
     tables.write(result)
     n_positive = result.interactions["is_positive"].to_numpy().sum()
     report(

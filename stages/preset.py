@@ -8,7 +8,7 @@ out:   params.yaml, and the changes on stdout; `dvc params diff` shows them, `gi
 
 from pathlib import Path
 
-from core.params import FILE, parse_yaml, shown
+from core.params import FILE, parse_yaml
 from core.script import InputError, report, run_script, whole
 
 from ruamel.yaml import YAML
@@ -53,7 +53,8 @@ def apply(tree: CommentedMap, values: dict[str, object]) -> list[str]:
             end, key = last_leaf(tree, dotted.partition(".")[0])
             of_map = isinstance(end, CommentedMap)
             end.ca.items[key] = [None, None, behind, None] if of_map else [behind, None, None, None]
-        lines.append(f"{dotted}: {shown(old)} -> {shown(value)}")
+        new = "removed" if value is None else repr(value)
+        lines.append(f"{dotted}: {old!r} -> {new}")
     return lines
 
 

@@ -5,15 +5,12 @@ it.
 
 usage: python stages/ranker.py
 in:    data/split/folds.json; data/features/features.json; of every fold but test:
-       data/features/FOLD.parquet, data/features/FOLD_cold.parquet
+       data/features/FOLD.parquet
 out:   data/ranker/FOLD/SEED.txt: a LightGBM text model for each judged FOLD and each SEED of
          0 … n_seeds - 1
-       data/ranker/FOLD/cold/SEED.txt: the same for the lists of cold users; none if
-         ranker.cold_n_estimators is 0, or if the folds before it have fewer than
-         ranker.cold_min_lists such lists with a relevant item
        data/ranker/features.json: as in data/features
        data/ranker/feature_gain.csv: feature, gain: its share of the total gain in the models of the
-         fold validation for warm users
+         fold validation
        data/ranker/learning_curve.csv: trees, map: mean AP@10 over the lists of the fold validation
          with a relevant item, ranked by the first trees of the fold's first model; no row if there
          are no such lists
@@ -32,9 +29,8 @@ import numpy as np
 import pandas as pd
 
 from rankers import trained as models
-from rankers.lean_lightgbm import lightgbm as lgb
-from rankers.rolling import train_all
-from rankers.training import RankerParams
+from rankers.trained import lgb
+from rankers.training import RankerParams, train_all
 
 CURVE_POINTS = 20
 CURVE_K = 10
@@ -76,10 +72,10 @@ def main() -> None:
     shared = shared_params()
     params = section("ranker", RankerParams)
 
-    def save(judged: str, group: str, boosters: list[lgb.Booster]) -> None:
-        models.save(folder, judged, group, boosters)
-        if (judged, group) == ("validation", "warm"):
-            curve = learning_curve(boosters[:1], examples.read(judged, group), params.n_estimators)
+    def save(judged: str, boosters: list[lgb.Booster]) -> None:
+        models.save(folder, judged, boosters)
+        if judged == "validation":
+            curve = learning_curve(boosters[:1], examples.read(judged), params.n_estimators)
             curve.to_csv(folder / "learning_curve.csv", index=False)
             feature_gain(boosters).to_csv(folder / "feature_gain.csv", index=False)
 

@@ -2,7 +2,7 @@
 
 usage: python stages/recommend.py
 in:    data/tables, data/split, data/ranker/features.json; for each judged FOLD:
-       data/candidates/FOLD.parquet, data/ranker/FOLD/SEED.txt, data/ranker/FOLD/cold/SEED.txt
+       data/candidates/FOLD.parquet, data/ranker/FOLD/SEED.txt
 out:   data/recommendations/FOLD.parquet for each judged FOLD, by user, best first: user_id, item_id
          as in the source; rank int16, 1 is best; score float32
        data/recommendations/halves/FOLD.parquet, the top k by each half of the ranker's models, for
@@ -11,8 +11,8 @@ out:   data/recommendations/FOLD.parquet for each judged FOLD, by user, best fir
          there is one model
 
 All users with an interaction in the target window, or candidates.judged_users of them, get a list.
-The lists of cold users are recent popular items, ranked by the family group_popularity, or by
-separate models if data/ranker has some. Ties in score keep the order of the candidates.
+The lists of cold users are recent popular items, ranked by the family group_popularity. Ties in
+score keep the order of the candidates.
 """
 
 from pathlib import Path
@@ -51,13 +51,12 @@ def recommend(
     """Return the top k of every served user: by the mean score of all models, and of each half."""
     history, target = load_fold(fold, candidates, shared.seed)
     params = load_params(models.FOLDER)
-    context = load_context(history, params)
-    warm = scorer_of(models.load(fold, "warm"), context, params.groups)
-    for_all = serving(context, target.users, pq.read_table(tables.USERS))
-    cold = scorer_of(models.load(fold, "cold"), for_all, params.cold_groups)
+    users = pq.read_table(tables.USERS)
+    context = serving(load_context(history, params), target.users, users)
+    scorer = scorer_of(models.load(fold), context, params.groups)
 
     def top_of(lists: Candidates) -> list[TopLists]:
-        score = scores(lists, warm, cold, n_threads=1)
+        score = scores(lists, scorer, n_threads=1)
         return [top_k(lists.user, lists.item, one, k) for one in ensembles(score)]
 
     lists = tqdm(candidate_lists.read(fold, ROWS_AT_ONCE), fold, disable=None)

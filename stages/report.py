@@ -52,13 +52,6 @@ def read_csv(name: str) -> pd.DataFrame:
     return pd.read_csv(f"metrics/{name}.csv")
 
 
-def maps_of(summary: dict, baselines: dict, k: int) -> dict[str, float]:
-    """Return MAP@k of every model and of the best order of the candidates."""
-    models = {name: summary[name] for name in ("als", "hybrid")} | baselines
-    maps = {name: of[f"map@{k}"] for name, of in models.items()}
-    return maps | {"best order of the candidates": summary["candidates"][f"oracle_map@{k}"]}
-
-
 def differences(lists: pd.DataFrame) -> dict[str, np.ndarray]:
     """Return AP of the hybrid minus AP of each model, and popularity and diversity minus ALS's."""
     models = [name[3:] for name in lists.columns if name.startswith("ap_") and name != "ap_hybrid"]
@@ -143,7 +136,6 @@ def main() -> None:
     of_ranker, of_users = inside_the_ranker(
         lists["validation"], item_ids, user_ids, candidates, k, shared
     )
-    maps = {kind: maps_of(summary[kind], baselines[kind], k) for kind in KINDS}
     curves = {kind: read_csv(f"tables/by_k_{kind}") for kind in KINDS}
     use_of = {window: kind_of(fold) for fold, window in known.windows.items()}
     uses = [use_of.get(window, "history") for window in range(len(counts))]
@@ -158,7 +150,7 @@ def main() -> None:
         sections.head(of_data, summary, n_windows, outcomes, k),
         {
             "Gain by window": sections.gains(windows, summary, k),
-            "All models": sections.models(maps, gains, summary, k),
+            "All models": sections.models(summary, baselines, gains, k),
             **({"Published figures": known_figures} if known_figures else {}),
             "By length of the list": sections.by_k(curves),
             "For whom": join(sections.slices(by_slice, k), sections.item_age(ages)),

@@ -14,6 +14,7 @@ The metric is map@k or ndcg@k of `hybrid` or of `als`. For als, only stages/als_
 takes seconds. The same call again runs only missing trials. The workspace does not change.
 """
 
+import argparse
 import contextlib
 import functools
 import itertools
@@ -158,23 +159,21 @@ def advice(every: list[Trial], tests: list[dict], model: str) -> str:
     )
 
 
-def search(
-    arguments: list[str], n_draws: int | None, sampler: str, metric: str | None, name: str
-) -> None:
+def search(given: argparse.Namespace) -> None:
     """Run all trials without an outcome, and print the ranking of all trials."""
     present = leaves(Revision(WORKSPACE).tree("params.yaml"))
-    axes = dict(parse(argument, present) for argument in arguments)
+    axes = dict(parse(argument, present) for argument in given.settings)
     keys, k = list(axes), present["evaluate.k"]
-    model, metric = metric_of(metric, keys, k)
+    model, metric = metric_of(given.metric, keys, k)
     check_keys(keys, model)
     now, draws = {key: present[key] for key in keys}, None
-    if n_draws is None:
+    if given.draws is None:
         others = [setting for setting in grid(axes) if setting != now]
         n = 1 + len(others)
     else:
-        others = draws = Draws(axes, n_draws, sampler, present["seed"])
-        n = 1 + n_draws
-    trial_of = functools.partial(trials.trial_of, name, present)
+        others = draws = Draws(axes, given.draws, given.sampler, present["seed"])
+        n = 1 + given.draws
+    trial_of = functools.partial(trials.trial_of, given.name, present)
     every, outcomes = try_all(itertools.chain([now], others), n, draws, trial_of, model, metric)
     tests = [tests[metric] for tests in against(outcomes[0], outcomes[1:])]
     columns = ["trial", *keys, f"{model}.{metric}@{k}", "difference", "95 % interval", "p, Holm"]
@@ -186,9 +185,7 @@ def search(
 def main(arguments: list[str]) -> None:
     parser = Arguments("search", __doc__)
     parser.add_argument("settings", nargs="+", metavar="KEY=VALUES")
-    parser.add_argument(
-        "--draws", type=int, help="number of settings to try instead of the whole grid"
-    )
+    parser.add_argument("--draws", type=int, help="number of settings to try, instead of the grid")
     parser.add_argument("--sampler", choices=["tpe", "random"], default="tpe")
     parser.add_argument("--metric", help="als.map@10, hybrid.map@10, or ndcg@10 of either")
     parser.add_argument("--name", default="search", help="prefix of the names of trials")
@@ -196,7 +193,7 @@ def main(arguments: list[str]) -> None:
     if not re.fullmatch(r"\w[\w-]*", given.name):  # it is the name of a folder
         raise InputError(f"--name {given.name}: must be letters, digits, _ and -")
     with alone():
-        search(given.settings, given.draws, given.sampler, given.metric, given.name)
+        search(given)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """Recommends the top k to the users of a file, by trained models.
 
 usage: python stages/serve.py INTERACTIONS.parquet OUT.parquet [--models everyone] [--items ITEMS]
-in:    INTERACTIONS.parquet: all known interactions of these users, in time order, with the columns
+in:    INTERACTIONS.parquet, or CSV: all known interactions of these users, with the columns
        of the source's interactions (data/README.md lists the optional columns);
        data/tables, data/split, data/als/test.npz, data/ranker/features.json,
-       data/ranker/test/SEED.txt, data/ranker/test/cold/SEED.txt
+       data/ranker/test/SEED.txt
        with --models everyone: data/everyone instead of data/als and data/ranker
        with --items: ITEMS, CSV or Parquet with a column item_id: only these items are recommended
 out:   OUT.parquet, or OUT.csv, by user, best first: user_id, item_id as in the source; rank int16,
@@ -21,7 +21,6 @@ This is not a stage of dvc.yaml. Run it after `dvc repro` (`dvc repro stages/eve
 everyone) with the same params.yaml.
 """
 
-import argparse
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,7 +28,7 @@ from core import factors, tables
 from core.candidate_lists import CandidateListParams
 from core.factors import Factors
 from core.feedback import Channels
-from core.history import History, history_of
+from core.history import History, history_of, load_history
 from core.params import SharedParams, section, shared_params
 from core.script import InputError, report, run_script, whole
 from core.top_lists import EvaluateParams
@@ -43,24 +42,8 @@ from families.context import Context, Users, load_context, metadata
 from models.als import AlsParams, fold_in, weighted
 from rankers import serving
 from rankers.serving import MODELS, Place
-from readers import DataParams, allow_list
-from readers.given import Given, read
-
-
-def arguments_of(arguments: list[str]) -> argparse.Namespace:
-    """Return the paths of the files and the name of the models."""
-    parser = Arguments("serve", __doc__)
-    parser.add_argument("interactions", type=Path, metavar="INTERACTIONS.parquet")
-    parser.add_argument("out", type=Path, metavar="OUT.parquet")
-    parser.add_argument("--models", choices=MODELS, default="test")
-    parser.add_argument("--items", type=Path, metavar="ITEMS")
-    given = parser.parse_args(arguments)
-    out, interactions = given.out, given.interactions
-    if out.is_dir() or (out.exists() and interactions.exists() and out.samefile(interactions)):
-        raise InputError(f"{out}: is a folder or the file of interactions; must be another file")
-    if out.suffix not in (".parquet", ".csv"):
-        raise InputError(f"{out}: must end in .parquet or .csv")
-    return given
+from readers import DataParams
+from readers.given import Given, read, read_allowed
 
 
 def context_of(given: Given, history: History, params: FeaturesParams) -> Context:
@@ -90,7 +73,17 @@ def factors_of(
 
 
 def main(arguments: list[str]) -> None:
-    called = arguments_of(arguments)
+    parser = Arguments("serve", __doc__)
+    parser.add_argument("interactions", type=Path, metavar="INTERACTIONS.parquet")
+    parser.add_argument("out", type=Path, metavar="OUT.parquet")
+    parser.add_argument("--models", choices=MODELS, default="test")
+    parser.add_argument("--items", type=Path, metavar="ITEMS")
+    called = parser.parse_args(arguments)
+    out, interactions = called.out, called.interactions
+    if out.is_dir() or (out.exists() and interactions.exists() and out.samefile(interactions)):
+        raise InputError(f"{out}: is a folder or the file of interactions; must be another file")
+    if out.suffix not in (".parquet", ".csv"):
+        raise InputError(f"{out}: must end in .parquet or .csv")
     models = MODELS[called.models]
     if not models.rankers.exists():
         raise InputError(f"{models.rankers}: not found; the models are trained by {models.command}")
@@ -99,23 +92,23 @@ def main(arguments: list[str]) -> None:
     shared, of_als = shared_params(), section("als", AlsParams)
     features, data = load_params(models.rankers.parent), section("data", DataParams)
     k = section("evaluate", EvaluateParams).k
-    history = models.history(section("candidates", CandidateListParams).new_items)
+    history = load_history(models.fold, section("candidates", CandidateListParams).new_items)
     given = read(
-        called.interactions,
+        interactions,
         data,
         history,
         strength=of_als.confidence == "strength",
-        channels="channels" in {*features.groups, *features.cold_groups},
+        channels="channels" in features.groups,
     )
-    allowed = allow_list.read(called.items, "--items", history) if called.items else None
+    allowed = read_allowed(called.items, "--items", history) if called.items else None
     context = context_of(given, history, features)
     of_users = factors_of(given, context, models, of_als, shared)
     n_users, n_new = len(given.user_ids), np.count_nonzero(given.known < 0)
     n_cold = n_users - np.count_nonzero(context.served.history.n_positives)
     report(f"{n_users:,} users, {n_new:,} not in {tables.USERS}, {n_cold:,} without a positive")
     tops = serving.top_lists(np.arange(n_users), context, of_users, models, k, allowed)
-    with whole(called.out) as temporary:
-        n_of_user = serving.write(temporary, called.out.suffix, given.user_ids, tops)
+    with whole(out) as temporary:
+        n_of_user = serving.write(temporary, out.suffix, given.user_ids, tops)
     serving.report_short(n_of_user, k)
 
 

@@ -2,17 +2,34 @@
 
 from dataclasses import fields, replace
 
-from core import history as folds_history
+from core import folds
 from core.candidate_lists import CandidateListParams
-from core.history import History, Target, load_fold, order_by_user, repeats
+from core.folds import Folds
+from core.history import (
+    INTERACTIONS,
+    History,
+    Target,
+    cut,
+    load_fold,
+    order_by_user,
+    repeats,
+    target_of,
+)
+from core.history import history_of as history_of_columns
 from core.params import section, shared_params
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from scipy import sparse
 
 LIKED, SEEN = 1, 0  # strengths of a row; 2 and more are stronger feedback
 Row = tuple[int, int, int, int]  # user, item, window, strength
+
+
+CANDIDATES = CandidateListParams(
+    sources=["als"], per_source=10, label_users=0, judged_users=0, alive_windows=0, new_items="none"
+)
 
 
 def split_table(rows: list[Row]) -> pa.Table:
@@ -32,10 +49,17 @@ def split_table(rows: list[Row]) -> pa.Table:
     )
 
 
+def write_split(rows: list[Row], **windows: int) -> None:
+    """Write what `split` writes of rows and the target window of each fold."""
+    INTERACTIONS.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(split_table(rows), INTERACTIONS)
+    folds.save(Folds(windows), folds.FILE)
+
+
 def fold_of(rows: list[Row], window: int) -> tuple[History, Target]:
     """Return history and target of the fold that targets `window`."""
-    known, wanted = folds_history.cut(split_table(rows), window)
-    return folds_history.history_of(known, window), folds_history.target_of(wanted)
+    known, wanted = cut(split_table(rows), window)
+    return history_of_columns(known, window), target_of(wanted)
 
 
 def history_of(rows: list[Row], window: int) -> History:
@@ -48,13 +72,15 @@ def fold_of_files(fold: str) -> tuple[History, Target]:
     return load_fold(fold, section("candidates", CandidateListParams), shared_params().seed)
 
 
-def random_rows(seed: int, windows: range, n_users: int = 9, n_items: int = 7) -> list[Row]:
-    """Return 12 rows a window, so dense that many pairs are repeated."""
+def random_rows(
+    seed: int, windows: range, n_users: int = 9, n_items: int = 7, n: int = 12
+) -> list[Row]:
+    """Return n rows a window, so dense that many pairs are repeated."""
     rng = np.random.default_rng(seed)
     return [
         (int(rng.integers(n_users)), int(rng.integers(n_items)), w, int(rng.choice([0, 0, 1, 4])))
         for w in windows
-        for _ in range(12)
+        for _ in range(n)
     ]
 
 

@@ -176,7 +176,7 @@ class Outs:
 
     def of_target_users(self, fold: str) -> dict[str, pd.DataFrame]:
         """Return the outputs for users of the target window, without labels."""
-        names = ["candidates/{}"] + ["features/{}", "features/{}_cold"] * (fold != "test")
+        names = ["candidates/{}"] + ["features/{}"] * (fold != "test")
         if is_judged(fold):
             names += ["recommendations/{}", "recommendations/halves/{}", "baselines/{}"]
         tables = {name: self.table(f"data/{name.format(fold)}.parquet") for name in names}
@@ -197,8 +197,7 @@ class Outs:
         for name in FOLDS[FOLDS.index(fold) :]:
             found |= self.factors(name) | self.files(f"data/ranker/{name}")
             if name != fold:
-                of_fold = (f"candidates/{name}", f"features/{name}", f"features/{name}_cold")
-                found |= self.tables(*of_fold)
+                found |= self.tables(f"candidates/{name}", f"features/{name}")
         return found | self.of_validation() if fold == EARLIEST_TEST else found
 
     def of_validation(self) -> Content:

@@ -29,7 +29,6 @@ EVERYTHING = {
     "candidates.sources": list(MODELS),
     "candidates.label_users": 50,  # fewer than there are, so that some are drawn
     "features.groups": list(FAMILIES),
-    "features.cold_groups": ["item", "user", "popularity", "demographics", "channels", "embedding"],
     "ranker.train_folds": 3,
     "evaluate.n_resamples": 100,
 }
@@ -65,22 +64,18 @@ class Layout:
 def make_movielens(folder: Path) -> Log:
     """Return a log with the windows of `split`, an unknown user and three unknown items."""
     movielens_like.write(folder)
-    frames = {
-        name: pd.read_csv(folder / f"ml-1m.{name}", sep="\t", quoting=3, dtype=str)
+    rows, items, users = (
+        movielens_like.read_ratings(folder / f"ml-1m.{name}", str)
         for name in ("inter", "item", "user")
-    }
-    for frame in frames.values():
-        frame.columns = [name.split(":")[0] for name in frame.columns]
-    rows = frames["inter"].astype({"rating": int, "timestamp": int})
+    )
+    rows = rows.astype({"rating": int, "timestamp": int})
     rows = rows.sort_values("timestamp", kind="stable").reset_index(drop=True)
     parts = np.array_split(np.arange(len(rows)), N_WINDOWS)
     rows["window"] = np.repeat(np.arange(N_WINDOWS), [len(part) for part in parts])
-    users = frames["user"]
     first = users.iloc[0].replace({users.loc[0, "user_id"]: "0_first"})
     first[["occupation", "gender"]] = ["-1", "A"]  # levels that no other has, before all others
     users = pd.concat([first.to_frame().T, users], ignore_index=True)
     rows.loc[rows.index[-1:], "user_id"] = "0_first"
-    items = frames["item"]
     new = items.iloc[:3].assign(
         item_id=[f"{word} New Night (2001)" for word in ("A", "Mad", "Zoo")],
         movie_title=[f"{word} New Night" for word in ("A", "Mad", "Zoo")],

@@ -109,9 +109,9 @@ def write_ratings(path: Path, ratings: pd.DataFrame) -> None:
     _write(path, ratings, ["token", "token", "float", "float"])
 
 
-def read_ratings(path: Path) -> pd.DataFrame:
-    """Read user_id, item_id, rating, timestamp in file order."""
-    frame = pd.read_csv(path, sep="\t", quoting=3)
+def read_ratings(path: Path, dtype: type | None = None) -> pd.DataFrame:
+    """Read the columns of a file, such as user_id, item_id, rating, timestamp, in file order."""
+    frame = pd.read_csv(path, sep="\t", quoting=3, dtype=dtype)
     return frame.rename(columns=lambda name: name.split(":")[0])
 
 

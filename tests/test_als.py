@@ -2,19 +2,17 @@
 
 from pathlib import Path
 
-from core import factors, folds
-from core.folds import Folds
-from core.history import INTERACTIONS, History, load_history
+from core import factors
+from core.history import History, load_history
 from core.script import InputError
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 from implicit.cpu.als import AlternatingLeastSquares
 from scipy import sparse
 
 import als as stage
-from histories import LIKED, SEEN, Row, split_table
+from histories import LIKED, SEEN, write_split
 from models import als
 
 ROWS = [  # windows 2 and 3 are those of validation and test
@@ -43,18 +41,11 @@ def params(confidence: str, alpha: float = 1.5, half_life: float = 0) -> als.Als
     )
 
 
-def written(rows: list[Row]) -> History:
-    """Return the history of the fold validation of these rows, in files of the current folder."""
-    INTERACTIONS.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(split_table(rows), INTERACTIONS)
-    folds.save(Folds({"test": 3, "validation": 2, "label_1": 1}), folds.FILE)
-    return load_history("validation")
-
-
 @pytest.fixture(autouse=True)
 def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> History:
     monkeypatch.chdir(tmp_path)
-    return written(ROWS)
+    write_split(ROWS, test=3, validation=2, label_1=1)
+    return load_history("validation")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,9 @@ import pytest
 
 from benchmarks.run import measured
 from clone import Clone
+from experiments.outcome import Outcome
 from peers import mean_ap, top_k
+from peers_table import rows_of
 from protocols import Protocol, cut, ndcg, padded
 from split import window_of_rows
 
@@ -41,7 +43,7 @@ def test_the_last_window_is_the_published_holdout(
     protocol gives c's first interaction as input.
     """
     log = pd.DataFrame({"user_id": [*"aababccb"], "item_id": [*"xyzwuxyt"], "timestamp": range(8)})
-    known, later, targets = cut(log, Protocol(1, 0.3, 2, is_lenskit, (0, 0, 0), {}))
+    known, later, targets = cut(log, Protocol(1, 0.3, 2, is_lenskit, (0, 0, 0), {}, {}))
     assert {*(targets["user_id"] + targets["item_id"])} == relevant
     table = padded(known, later, 3)
     window, _ = window_of_rows(pa.table({"user": np.zeros(len(table))}), 3)
@@ -68,3 +70,20 @@ def test_lists_of_peers() -> None:
     assert top.values.tolist() == [[1, 5, 1], [1, 4, 2], [2, 9, 1], [2, 6, 2]]
     relevant = pd.DataFrame([(1, 4), (2, 9), (2, 6), (2, 3), (5, 9)], columns=["user", "item"])
     assert mean_ap(top, relevant, 2) == pytest.approx(((1 / 2) / 1 + (1 + 1) / 2 + 0) / 3)
+
+
+def test_table_of_peers() -> None:
+    """A verdict needs a significant difference, of either sign."""
+    params = {"evaluate.k": 2, "evaluate.n_resamples": 200, "seed": 1}
+    old, noise = np.linspace(0.2, 0.8, 40), np.tile([0.1, -0.1], 20)
+
+    def outcome(name: str, ap: np.ndarray) -> Outcome:
+        columns = {"user_id": range(40), "n_relevant": [1] * 40, "ap": ap, "ndcg": ap / 2}
+        columns |= {"fold": ["test"] * 40, "window": [3] * 40}
+        return Outcome(name, "", params, {}, "", pa.table(columns), has_seeds=False)
+
+    given = {"hybrid": old, "high": old + 0.1, "low": old / 2, "same": old + noise}
+    rows = rows_of([outcome(*one) for one in given.items()], "test", "all")
+    assert [row.get("verdict") for row in rows] == [None, "won", "lost", "even"]
+    assert [row["ndcg@2"] for row in rows[:3]] == pytest.approx([0.25, 0.3, 0.125])
+    assert rows[2]["difference"] == pytest.approx(0.25 - 0.5)

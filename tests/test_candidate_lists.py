@@ -11,7 +11,6 @@ from core.candidate_lists import (
     fallback_lists,
     merge,
     read,
-    schema,
     split,
 )
 
@@ -19,6 +18,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
+
+from histories import CANDIDATES
 
 
 def assert_same(one: Candidates, other: Candidates) -> None:
@@ -105,7 +106,8 @@ def test_what_is_written_is_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(candidate_lists, "FOLDER", tmp_path)
-    columns, written, first = schema(["als"], ["als", "ease"]), [lists_of([])], 0
+    written, first = [lists_of([])], 0
+    columns = written[0].table().schema
     with pq.ParquetWriter(tmp_path / "test.parquet", columns) as file:
         for sizes in blocks:
             written.append(lists_of([0] * first + sizes))
@@ -123,7 +125,7 @@ def test_a_list_is_whole_at_the_end_of_a_row_group(
 ) -> None:
     """pyarrow would start a new row group after 1024 * 1024 rows, in the middle of a list of 3."""
     monkeypatch.setattr(candidate_lists, "FOLDER", tmp_path)
-    with pq.ParquetWriter(tmp_path / "test.parquet", schema(["als"], ["als", "ease"])) as file:
+    with pq.ParquetWriter(tmp_path / "test.parquet", lists_of([]).table().schema) as file:
         append(file, lists_of([3] * 350_000))
     for block in read("test"):
         assert set(block.group.tolist()) == {3}
@@ -132,11 +134,4 @@ def test_a_list_is_whole_at_the_end_of_a_row_group(
 @pytest.mark.parametrize("sources", [["item_knn"], ["ease", "als"], ["als", "ease", "ease"], []])
 def test_als_comes_first_and_each_source_once(sources: list[str]) -> None:
     with pytest.raises(ValidationError, match="must start with als and have each source once"):
-        CandidateListParams(
-            sources=sources,
-            per_source=10,
-            label_users=0,
-            judged_users=0,
-            alive_windows=0,
-            new_items="none",
-        )
+        CandidateListParams(**{**dict(CANDIDATES), "sources": sources})

@@ -228,9 +228,6 @@ def test_params_are_what_the_script_reads(stage: str) -> None:
     assert read - declared - {key.rpartition(".")[0] for key in partly} == set()
 
 
-# --- files
-
-
 # --- dvc.lock
 
 

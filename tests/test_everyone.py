@@ -55,8 +55,7 @@ def test_everyone_gets_what_a_fold_after_the_log_would_get(clone: Clone, copied:
     earlier = dict(zip(folds, [*folds.values()][1:], strict=False))  # test is what test_2 was
     (folder / "split/folds.json").write_text(json.dumps(earlier))
     (folder / "candidates/test_2.parquet").replace(folder / "candidates/test.parquet")
-    for ending in (".parquet", "_cold.parquet"):
-        (folder / f"features/validation{ending}").replace(folder / f"features/test_2{ending}")
+    (folder / "features/validation.parquet").replace(folder / "features/test_2.parquet")
     copied.set_params({"threads": 2})
     run_mains(copied.folder, "everyone")
 
@@ -71,8 +70,8 @@ def test_everyone_gets_what_a_fold_after_the_log_would_get(clone: Clone, copied:
 
 
 def test_a_user_without_a_positive_gets_what_is_popular_in_its_groups(copied: Clone) -> None:
-    """Too few lists of cold users for a ranker: the 30 items with most positives in the last two
-    windows, then in all, in the order of group_popularity. serve.py agrees.
+    """The 30 items with most positives in the last two windows, then in all, in the order of
+    group_popularity. serve.py agrees.
     """
     cold, path = 3, copied.folder / INTERACTIONS
     user_id, item_id = (
@@ -83,7 +82,6 @@ def test_a_user_without_a_positive_gets_what_is_popular_in_its_groups(copied: Cl
     rows.loc[rows["user"] == cold, ["is_positive", "strength"]] = [False, 0]
     schema = pq.read_schema(path)
     pq.write_table(pa.Table.from_pandas(rows, schema, preserve_index=False), path)
-    copied.set_params({"ranker.cold_min_lists": 100_000})
     run_mains(copied.folder, "everyone")
 
     liked = rows[rows["is_positive"]].sort_values("window").drop_duplicates(["user", "item"])
@@ -147,15 +145,6 @@ def test_only_the_items_of_a_file_are_recommended(
     path.write_text("item_id\nx\n")
     with pytest.raises(InputError, match="shop.csv: 0 of 1 items can be recommended; 1 are not in"):
         serve_in(copied.folder, given, *options)
-
-
-def test_items_must_be_allowed_and_alive() -> None:
-    """New items that are not allowed are not retrieved either."""
-    alive, is_new = np.array([True, True, False, True]), np.array([False, False, False, True])
-    served = scoring.Served(None, {}, [], None, 1, alive, is_new)
-    found = serving.among(served, np.array([True, False, True, False]))
-    assert found.alive.tolist() == [True, False, False, False]
-    assert found.is_new.tolist() == [False] * 4
 
 
 def test_submission(clone: Clone, copied: Clone, tmp_path: Path) -> None:

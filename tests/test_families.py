@@ -4,6 +4,7 @@ future.
 
 from dataclasses import replace
 from math import log
+from pathlib import Path
 
 from core.candidate_lists import Candidates
 from core.history import History
@@ -15,11 +16,17 @@ import pyarrow as pa
 import pytest
 from scipy import sparse
 
-from families import FAMILIES, FeatureMatrix, FeaturesParams, families_of, feature_matrix
-from families.columns import Columns, codes, is_category, z_scores
+from families import (
+    FAMILIES,
+    FeatureMatrix,
+    FeaturesParams,
+    families_of,
+    feature_matrix,
+    load_params,
+)
+from families.columns import Columns, codes, is_category, levels, lowest_of_levels, z_scores
 from families.context import Context, Rows, metadata, rows_of, serving
-from families.levels import levels, lowest_of_levels
-from histories import LIKED, SEEN, Row, history_of
+from histories import LIKED, SEEN, Row, history_of, random_rows
 from models.als import AlsParams, factors_of
 from models.model import Inputs
 from models.popular import RecentPopularParams, recent_popular
@@ -31,7 +38,6 @@ NAN = np.nan
 S = 2  # smoothing
 PARAMS = FeaturesParams(
     groups=list(FAMILIES),
-    cold_groups=list(FAMILIES),
     recent_windows=2,
     smoothing=S,
     last_items=10,
@@ -437,18 +443,8 @@ MODELS_IN_USE = {f"{of[0]}_{number}": of for number, of in enumerate(SETTINGS)}
 NAMES = ["als", *list(MODELS_IN_USE)[1:]]
 
 
-def random_rows(seed: int, windows: range, is_past: bool) -> list[Row]:
-    rng = np.random.default_rng(seed)
-    users = [user for user in range(N_USERS) if not is_past or user not in (3, 7)]
-    items = [item for item in range(N_ITEMS) if not is_past or item not in (4, 9)]
-    return [
-        (int(rng.choice(users)), int(rng.choice(items)), window, int(rng.choice([0, 1, 2])))
-        for window in windows
-        for _ in range(30)
-    ]
-
-
-PAST = random_rows(0, range(WINDOW), is_past=True)
+ALL_ROWS = random_rows(0, range(WINDOW), N_USERS, N_ITEMS, 45)
+PAST = [row for row in ALL_ROWS if row[0] not in (3, 7) and row[1] not in (4, 9)]
 AGES = np.random.default_rng(4).integers(18, 60, N_USERS).astype(np.float32)
 USERS_TABLE = pa.table({"user_id": np.arange(N_USERS), "age": AGES})
 
@@ -516,7 +512,7 @@ def everything(interactions: list[Row]) -> dict[str, bytes]:
 def test_nothing_knows_the_future(strength: int) -> None:
     """One future or another, in which every pair of the past occurs again."""
     again = [(user, item, WINDOW, strength) for user, item, *_ in PAST]
-    future = random_rows(strength, range(WINDOW, WINDOW + 2), is_past=False)
+    future = random_rows(strength, range(WINDOW, WINDOW + 2), N_USERS, N_ITEMS, 45)
     alone, with_future = everything(PAST), everything(PAST + future + again)
     assert [name for name in alone if alone[name] != with_future[name]] == []
     other_past = everything([*PAST, (0, 13, WINDOW - 1, LIKED), (5, 13, WINDOW - 1, LIKED)])
@@ -539,3 +535,12 @@ def test_a_family_with_unfit_columns_is_one_line(columns: Columns, expected: str
     with pytest.raises(InputError) as error:
         feature_matrix(families, rows((0, 0), (0, 1)))
     assert str(error.value).startswith(expected)
+
+
+def test_params_of_other_code_are_a_line(tmp_path: Path) -> None:
+    text = PARAMS.model_dump_json()
+    (tmp_path / "features.json").write_text(text)
+    assert load_params(tmp_path) == PARAMS
+    (tmp_path / "features.json").write_text(text.replace("{", '{"cold_groups": [], ', 1))
+    with pytest.raises(InputError, match="features.json: written by another version of the code"):
+        load_params(tmp_path)

@@ -21,8 +21,9 @@ RELEVANT = [(1, 8, 3), (4, 9, 1), (5, 7, 2), (6, 9, 1), (6, 8, 1)]  # user, item
 def target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Target:
     """Return the target window. The candidates are in their file, a row group per user."""
     monkeypatch.setattr(candidate_lists, "FOLDER", tmp_path)
-    columns = candidate_lists.schema(["als"], ["als"])
-    with pq.ParquetWriter(tmp_path / "label_1.parquet", columns) as file:
+    none, no_rank = np.zeros(0, np.int32), np.zeros(0, np.int16)
+    empty = Candidates(none, none, {"als": no_rank}, {"als": np.zeros(0, np.float32)})
+    with pq.ParquetWriter(tmp_path / "label_1.parquet", empty.table().schema) as file:
         for user in dict.fromkeys(row[0] for row in ROWS):
             ids = np.array([row for row in ROWS if row[0] == user], np.int32).T
             rank = {"als": ids[2].astype(np.int16)}
@@ -32,26 +33,17 @@ def target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Target:
     return Target(np.unique(user), user, item, strength.astype(np.uint8))
 
 
-@pytest.mark.parametrize(
-    ("group", "expected"),
-    [
-        ("warm", [(1, 7, 0), (1, 8, 3), (6, 9, 1), (6, 7, 0)]),
-        ("cold", [(4, 7, 0), (4, 9, 1)]),  # no candidate of user 5 is relevant
-    ],
-)
-def test_lists_with_a_relevant_item(
-    target: Target, group: str, expected: list[tuple[int, int, int]]
-) -> None:
-    lists, label = training_lists("label_1", target, group, max_users=0, seed=1)
-    columns = (lists.user, lists.item, label)
-    assert list(zip(*(column.tolist() for column in columns), strict=True)) == expected
-    assert label.dtype == np.uint8
+def test_warm_lists_with_a_relevant_item(target: Target) -> None:
+    lists, label = training_lists("label_1", target, max_users=0, seed=1)
+    columns = (lists.user.tolist(), lists.item.tolist(), label.tolist())
+    expected = [(1, 7, 0), (1, 8, 3), (6, 9, 1), (6, 7, 0)]
+    assert (list(zip(*columns, strict=True)), label.dtype) == (expected, np.uint8)
 
 
 def test_at_most_so_many_users_drawn_by_seed(target: Target) -> None:
     drawn = []
     for seed in range(20):
-        lists, label = training_lists("label_1", target, "warm", max_users=1, seed=seed)
+        lists, label = training_lists("label_1", target, max_users=1, seed=seed)
         drawn.append(lists.user.tolist())
         assert len(label) == len(lists.user)
     assert {tuple(users) for users in drawn} == {(1, 1), (6, 6)}

@@ -11,10 +11,19 @@ from core.top_lists import EvaluateParams, TopLists
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from evaluation import results
-from evaluation.item_age import by_item_age, item_age_table
-from evaluation.judged import Judged, als_lists_and_counts, judge, pool
+from evaluation.judged import (
+    Judged,
+    als_lists_and_counts,
+    diversity,
+    judge,
+    membership,
+    percentiles,
+    pool,
+    popularity,
+)
 from histories import LIKED, SEEN, fold_of
 
 K = 2
@@ -153,11 +162,11 @@ def test_popularity_and_diversity_of_als_and_the_hybrid() -> None:
 def test_slices_by_the_age_of_the_item() -> None:
     """Ranks are those in the full list; relevant are the items of the age alone."""
     als = lists_of((0, [1, 3]), (1, [2, 9]), (2, [3, 1]))
-    lists = by_item_age(*fold_of([*ROWS, (0, 8, 1, LIKED)], 1), {"als": als}, K)
+    lists = results.by_item_age(*fold_of([*ROWS, (0, 8, 1, LIKED)], 1), {"als": als}, K)
     found = {age: of["map_als"].tolist() for age, of in lists.groupby("age")}
     assert found["new"] == [(1 / 2) / min(K, 2), (1 / 2) / min(K, 1)]  # users 0 and 1
     assert found["1 to 5 interactions"] == [1 / 1, 1 / 2]  # users 1 and 2
-    table = item_age_table({"test": lists, "test_2": lists}).set_index(["fold", "age"])
+    table = results.item_age_table({"test": lists, "test_2": lists}).set_index(["fold", "age"])
     for fold, n in (("all", 2), ("test_2", 1)):
         new = table.loc[(fold, "new")]
         assert (new["n_lists"], new["n_relevant"], new["share"]) == (2 * n, 3 * n, 3 / 5)
@@ -200,3 +209,42 @@ def test_als_alone_and_what_the_candidates_hold(monkeypatch: pytest.MonkeyPatch)
     rows = zip(lists.user, lists.rank, lists.item, strict=True)
     assert [*rows] == [(1, 1, 8), (1, 2, 6), (2, 1, 5), (3, 1, 4), (3, 2, 9)]
     assert counts.tolist() == [[4, 3, 0], [3, 1, 0], [1, 1, 0]]
+
+
+# --- popularity and diversity
+
+LISTS = sparse.csr_array(  # of four users, the last one without a list
+    np.array([[1, 1, 0, 0], [0, 1, 1, 1], [1, 0, 0, 0], [0, 0, 0, 0]], dtype=np.float64)
+)
+
+
+def test_popularity_is_the_mean_percentile_of_the_list() -> None:
+    found = popularity(LISTS, np.array([0.5, 0.1, 0.2, 0.0]))
+    expected = [(0.5 + 0.1) / 2, (0.1 + 0.2 + 0.0) / 3, 0.5, np.nan]
+    np.testing.assert_allclose(found, expected)
+
+
+def test_diversity_is_one_minus_the_mean_cosine() -> None:
+    """Item 3 has no vector. A list of one item has no pair, and neither has one without vectors."""
+    vectors = np.array([[1, 0], [0, 1], [0.6, 0.8], [0, 0]], dtype=np.float32)
+    found = diversity(LISTS, vectors)
+    np.testing.assert_allclose(found, [1 - 0, 1 - 0.8, np.nan, np.nan], rtol=1e-6)
+    assert np.isnan(diversity(LISTS, np.zeros((4, 0), np.float32))).all()
+
+
+def test_percentiles_have_the_mean_rank_of_ties_and_0_for_a_new_item() -> None:
+    found = percentiles(np.array([7, 2, 0, 2, 0]), np.array([True, True, False, True, True]))
+    assert found.tolist() == [4 / 4, (2 + 3) / 2 / 4, 0, (2 + 3) / 2 / 4, 1 / 4]
+
+
+def test_only_the_lists_of_the_users_count() -> None:
+    """Rows of users.parquet and items.parquet become places: item 9 is the second of two."""
+    history, _ = fold_of([(0, 4, 0, LIKED), (1, 9, 0, LIKED), (1, 4, 1, LIKED)], 1)
+    lists = TopLists(np.array([1, 2, 2]), np.array([4, 4, 9]), np.array([1, 1, 2]), np.zeros(3))
+    matrix = membership(lists, np.array([2, 3]), history)
+    assert matrix.toarray().tolist() == [[1, 1], [0, 0]]
+
+
+def test_a_list_without_a_value_does_not_count() -> None:
+    assert results.mean(np.array([0.25, np.nan, 0.75])) == pytest.approx((0.25 + 0.75) / 2)
+    assert np.isnan(results.mean(np.array([np.nan])))

@@ -5,7 +5,6 @@ from collections import Counter
 from dataclasses import replace
 
 from core import products
-from core.candidate_lists import CandidateListParams
 from core.factors import Factors
 from core.params import Strict
 from core.script import InputError
@@ -15,16 +14,11 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from histories import LIKED, history_of, part_of
+from histories import CANDIDATES, LIKED, history_of, part_of
 from models import ease as ease_module
 from models import item_knn as item_knn_module
-from models.ease import (
-    co_occurrence,
-    ease_scores,
-    invert,
-    most_popular,
-    weights_of_gram,
-)
+from models import registry
+from models.ease import co_occurrence, ease_scores, invert, most_frequent, weights_of_gram
 from models.item_knn import ItemKnnParams, item_knn_similarity
 from models.model import Inputs, Model, NoParams, Ranking, Scores
 from models.registry import MODELS, ScoresParams, SourcesParams, fit_all
@@ -132,7 +126,7 @@ def test_scores_of_ease_are_exact_sums(
     """Whether the users' rows are multiplied as a dense or as a sparse matrix."""
     monkeypatch.setattr(ease_module, "DENSE_SHARE", dense_share)
     rows = decayed(random_history(4), "positives", half_life)
-    items = most_popular(rows, 12)
+    items = most_frequent(np.bincount(rows.indices, minlength=rows.shape[1]), 12)
     weights = weights_of_gram(co_occurrence(rows[:, items], 1), 2.0, entry_bits(rows))
     found = ease_scores(items, weights, rows)(np.arange(12))
     for user, item in np.ndindex(12, len(items)):
@@ -189,16 +183,9 @@ def test_similarities_by_hand() -> None:
     best = knn("count", neighbours=1)
     assert (best > 0).sum(axis=1).tolist() == [1, 1, 1, 1]
     assert best[0, 1] == 2
-
-
-@pytest.mark.parametrize("weighting", ["count", "cosine", "tfidf", "bm25"])
-def test_no_item_is_its_own_neighbour(weighting: str) -> None:
-    similarity = knn(weighting)
-    assert similarity.any()
-    assert not similarity.diagonal().any()
-
-
-# --- popularity
+    for similarity in map(knn, ("count", "cosine", "tfidf", "bm25")):
+        assert similarity.any()
+        assert not similarity.diagonal().any()  # no item is its own neighbour
 
 
 # --- fitting several
@@ -210,32 +197,21 @@ def test_no_model_is_fitted_twice_with_the_same_parameters(
     """Sources and models of features.scores share fits; EASE at two l2 shares X'X, too."""
     fits, grams = Counter(), Counter()
 
-    def counted(name: str, model: Model) -> Model:
-        def fit(inputs: Inputs, params: Strict) -> Scores:
-            fits[name, params.model_dump_json()] += 1
-            return model.fit(inputs, params)
-
-        return Model(fit, model.params)
+    def counted_fit(name: str, params: Strict, inputs: Inputs) -> Scores:
+        fits[name, params] += 1
+        return MODELS[name].fit(inputs, params)
 
     def counted_gram(user_item: sparse.csr_array, n_threads: int) -> np.ndarray:
         grams[user_item.nnz] += 1
         return co_occurrence(user_item, n_threads)
 
-    for name in MODELS:
-        monkeypatch.setitem(MODELS, name, counted(name, MODELS[name]))
+    monkeypatch.setattr(registry, "fit", counted_fit)
     monkeypatch.setattr(ease_module, "co_occurrence", counted_gram)
     own = {"of": "positives", "half_life": 0}
     settings = SourcesParams(
         **{name: of.model_dump() for name, of in reversed(SETTINGS) if type(of) is not NoParams}
     )
-    params = CandidateListParams(
-        sources=[*MODELS],
-        per_source=10,
-        label_users=0,
-        judged_users=0,
-        alive_windows=0,
-        new_items="none",
-    )
+    params = CANDIDATES.model_copy(update={"sources": [*MODELS]})
     scores = {
         "again": {"model": "ease", **EASE, **own},
         "other_l2": {"model": "ease", **EASE, **own, "l2": 3.0},
@@ -254,3 +230,10 @@ def test_no_model_is_fitted_twice_with_the_same_parameters(
     users = np.arange(12)
     for one, other in itertools.combinations(("ease", "other_l2", "of_exposures"), 2):
         assert full(found[one], users).tobytes() != full(found[other], users).tobytes()
+
+
+@pytest.mark.parametrize("own", [Ranking(np.ones(9)), lambda users: np.ones((len(users), 9))])
+def test_scores_of_a_wrong_shape_are_refused(own: Scores, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MODELS, "mine", Model(lambda inputs, params: own))
+    with pytest.raises(InputError, match=r"mine: its scores have shape .*9.*must be .*16"):
+        registry.fit("mine", NoParams(), inputs_of(random_history(1, n_items=15)))

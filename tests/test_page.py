@@ -19,6 +19,7 @@ METRICS = {"map@10": 0.5, "coverage@10": 0.1, "popularity@10": 0.9, "diversity@1
 SUMMARY = {
     "n_lists": 4,
     "n_users": 3,
+    "candidates": {"oracle_map@10": 0.9},
     **dict.fromkeys(("als", "hybrid"), METRICS),
     "uplift": {"map@10": 0.1, "relative": 0.2}
     | dict.fromkeys(("ci95_low", "ci95_high", "p_value"), math.nan),
@@ -101,10 +102,11 @@ def test_few_users_claim_nothing() -> None:
 
 def test_models_and_lists_have_no_diversity_without_embeddings() -> None:
     """Popularity is shown in both tables, for ALS and the hybrid only."""
-    maps = dict.fromkeys(BOTH, {"als": 0.5, "popular": 0.4})
-    page = sections.models(maps, dict.fromkeys(BOTH, {}), BOTH, 10)
-    assert '<th scope="row">als</th>' in page
-    assert page.count("<td>0.900 / 0.900</td><td></td></tr>") == 1
+    baselines = {kind: {"popular": {"map@10": 0.4}} for kind in BOTH}
+    page = sections.models(BOTH, baselines, {kind: {"als": UNKNOWN} for kind in BOTH}, 10)
+    cells = ["0.5000", "+0.110 (too few users)"] * 2 + ["0.900 / 0.900", ""]
+    assert '<th scope="row">als</th>' + "".join(f"<td>{of}</td>" for of in cells) in page
+    assert re.findall('scope="row">(.*?)<', page)[0] == "best order of the candidates"
     page += sections.beyond_accuracy(dict.fromkeys(BOTH, {}), BOTH, 10)
     assert "<td>0.900</td><td>0.900</td>" in page
     assert "nan" not in page
@@ -118,22 +120,22 @@ def test_published_figures_stand_beside_those_of_the_same_week_rule_and_k() -> N
     )
     rule = "like or share or bookmark or timespent >= 0.8 * duration"
 
-    def rows_of(rule: str, k: int, n_windows: int) -> list[list[str]]:
+    def ours(rule: str, k: int, n_windows: int) -> dict[tuple[str, ...], str]:
+        """Return the figure of this run by metric, model and published figure."""
         windows = {"test": n_windows - 1, "test_2": n_windows - 2}
         found = published("ur0.01_ir0.01", rule, k, windows, n_windows, lists)
-        rows = ElementTree.fromstring(f"<div>{found}</div>").iter("tr")
-        return [["".join(cell.itertext()) for cell in row] for row in rows]
+        _, *rows = ElementTree.fromstring(f"<div>{found}</div>").iter("tr")
+        cells = (["".join(cell.itertext()) for cell in row] for row in rows)
+        return {tuple(key): value for *key, value in cells}
 
     assert published("ur0.1_ir0.1", rule, 10, {}, 27, lists) is None
-    for n_windows in (27, 26):
-        rows = rows_of(rule, 10, n_windows)
-        assert ["NDCG@10, week 26", "iALS", "0.0118", f"{(0.5 + 0) / 2:.4f}"] in rows
-        ours = "1.0000" if n_windows == 27 else ""
-        assert ["NDCG@10, week 25", "iALS", "0.0170", ours] in rows
-        assert ["MAP@10, week 26", "hybrid", "", f"{(0.1 + 0.2) / 2:.4f}"] in rows
-        assert ["NDCG@10, week 26", "BPR", "0.0092", ""] in rows
-        assert ["NDCG@20, week 26", "iALS", "0.0262", ""] in rows
-    other = {row[3] for row in rows_of("timespent > 5", 10, 27) + rows_of(rule, 20, 27)}
-    assert other == {"", "this run"}
-    long = rows_of("timespent  > 10", 20, 27)
-    assert ["NDCG@20, week 26", "iALS", "0.0262", "0.2500"] in long
+    ials = "NDCG@10, week 26", "iALS", "0.0118"
+    for n_windows, earlier in ((27, "1.0000"), (26, "")):
+        found = ours(rule, 10, n_windows)
+        assert found[ials] == f"{(0.5 + 0) / 2:.4f}"
+        assert found["NDCG@10, week 25", "iALS", "0.0170"] == earlier
+        assert found["MAP@10, week 26", "hybrid", ""] == f"{(0.1 + 0.2) / 2:.4f}"
+        assert found["NDCG@10, week 26", "BPR", "0.0092"] == ""
+        assert found["NDCG@20, week 26", "iALS", "0.0262"] == ""
+    assert ours("timespent > 5", 10, 27)[ials] == ours(rule, 20, 27)[ials] == ""
+    assert ours("timespent  > 10", 20, 27)["NDCG@20, week 26", "iALS", "0.0262"] == "0.2500"

@@ -4,7 +4,6 @@ import copy
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal, get_args, get_origin
 
 from core import params, script
 from core.folds import SplitParams
@@ -13,7 +12,6 @@ from core.script import InputError
 from core.top_lists import EvaluateParams
 
 import pytest
-from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
@@ -115,30 +113,24 @@ def test_no_parameter_has_a_default(model: type[BaseModel]) -> None:
                 models.append(field.annotation)
 
 
-def numbers_of(kind: object, bounds: list[object] = ()) -> Iterator[tuple[type, list[object]]]:
-    """The numbers in a type, with what bounds them, of pydantic's models at any depth."""
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        for field in kind.model_fields.values():
-            yield from numbers_of(field.annotation, field.metadata)
-    elif get_origin(kind) is Annotated:
-        inner, *metadata = get_args(kind)
-        of_fields = [one for of in metadata for one in getattr(of, "metadata", [of])]
-        yield from numbers_of(inner, [*bounds, *of_fields])
-    elif kind in (int, float):
-        yield kind, bounds
-    elif get_origin(kind) is not Literal:
-        for part in get_args(kind):
-            yield from numbers_of(part)
+def numbers_in(schema: object) -> Iterator[dict]:
+    """The numbers in a JSON schema, at any depth."""
+    if isinstance(schema, dict):
+        if schema.get("type") in ("integer", "number"):
+            yield schema
+        schema = list(schema.values())
+    for part in schema if isinstance(schema, list) else ():
+        yield from numbers_in(part)
 
 
 @pytest.mark.parametrize("model", [*MODELS.values(), SharedParams])
 def test_every_number_has_a_least_and_a_largest_value(model: type[BaseModel]) -> None:
     """Beyond theirs, libraries end in a traceback, or stall, or take all memory."""
-    found = list(numbers_of(model))
+    found = list(numbers_in(model.model_json_schema()))
     assert found or model in (DataParams, EveryoneParams)
-    for kind, bounds in found:
-        assert any(isinstance(bound, Ge | Gt) for bound in bounds), (kind, bounds)
-        assert any(isinstance(bound, Le | Lt) for bound in bounds), (kind, bounds)
+    for number in found:
+        assert {"minimum", "exclusiveMinimum"} & number.keys(), number
+        assert "maximum" in number, number
 
 
 FOLD_ORDER = (
@@ -149,12 +141,11 @@ WRONG = [  # key, text in the file, what is said of it
     # kinds
     ("als.factors", "32.0", "is 32.0: must be a valid integer"),
     ("als.factors", "{a: 1}", "is {'a': 1}: must be a valid integer"),
-    ("als.factors", 500 * "a", f"is '{196 * 'a'}...: must be a valid integer"),
     ("als.alpha", "'1'", "is '1': must be a valid number"),
     ("als.alpha", "-.inf", "is -inf: must be a finite number"),
     ("data.download", "1", "is 1: must be a valid boolean"),
     ("data.path", "3", "is 3: must be a valid string"),
-    ("data.subsample", "../x", "is '../x': must be the plain name of a folder"),
+    ("data.subsample", "../x", "is '../x': String should match pattern"),
     ("data.table.tags", "genres", "is 'genres': must be a valid list"),
     ("data.table.users", "../u", "is '../u': must be a file, a folder or a pattern below data.p"),
     ("candidates.sources", "als", "is 'als': must be a valid list"),
@@ -206,12 +197,14 @@ def test_every_missing_parameter_is_one_line() -> None:
             assert lines_of(key) == [f"params.yaml: {key} is missing"]
 
 
-def test_a_renamed_key_is_told_whatever_is_read() -> None:
-    write(**{"spark.alive_windows": "0"})
-    for key in ("als", "seed", "spark"):
-        assert lines_of(key) == ["params.yaml: spark.alive_windows is now candidates.alive_windows"]
-    assert not {*params.RENAMED} & {*leaves(VALUES)}
-    assert {*params.RENAMED.values()} <= {*leaves(VALUES)}
+@pytest.mark.parametrize("key", params.GONE)
+def test_a_key_of_an_earlier_version_is_refused_whatever_is_read(key: str) -> None:
+    write(**{key: "0"})
+    for read_key in ("als", "seed", "spark"):
+        assert lines_of(read_key) == [f"params.yaml: {key} {params.GONE[key]}"]
+    assert key not in leaves(VALUES)
+    now = params.GONE[key].removeprefix("is now ")
+    assert now in leaves(VALUES) or now.startswith("was removed")
 
 
 def test_every_finding_has_a_line_of_its_own_and_other_sections_do_not_matter() -> None:

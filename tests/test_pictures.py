@@ -1,20 +1,10 @@
-"""Pictures: any number of models, and intervals where they belong."""
+"""Pictures: intervals where they belong."""
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from evaluation.bootstrap import Interval
-from evaluation.pictures import Row, forest, gain_rows, spread
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_labels_keep_their_order_and_do_not_overlap(seed: int) -> None:
-    values = np.random.default_rng(seed).random(12).round(1)  # many are equal
-    positions = spread(values, 0.3)
-    order = np.argsort(values, kind="stable")
-    assert (np.diff(positions[order]) > 0.3 - 1e-9).all()
-    assert (positions >= values).all()
+from evaluation.pictures import Row, forest, gain_rows
 
 
 def test_intervals_are_drawn_where_their_numbers_are() -> None:

@@ -33,31 +33,22 @@ FEEDBACK = pa.table(
     [
         ("timespent > 5", [0, 1, 0, 1]),
         ("timespent <  9", [1, 0, 0, 0]),
-        ("timespent <= 9", [1, 1, 0, 0]),
-        ("timespent != 9", [1, 0, 0, 1]),
         ("timespent > 300", [0, 0, 0, 0]),
-        ("timespent > -1", [1, 1, 0, 1]),
         ("\n\t timespent\n>\u00a08 ", [0, 1, 0, 1]),
         ("rating == 2.5", [0, 0, 1, 0]),
         ("rating < 100000", [1, 0, 1, 0]),
         ("like", [1, 0, 0, 0]),
         ("like == false", [0, 0, 1, 1]),
-        ("True == like", [1, 0, 0, 0]),
         ("not like", [0, 1, 1, 1]),
         ("FALSE == like Or (share) AND TRUE != like", [0, 0, 1, 1]),
-        ("like or share and timespent > 5", [1, 0, 0, 0]),
-        ("not (like or share)", [0, 1, 0, 1]),
         ("nothing < 3 or like", [1, 0, 0, 0]),
         # with arithmetic
         ("timespent >= 0.8 * duration", [0, 1, None, 1]),
-        ("like or share or timespent >= 0.8 * duration", [1, 1, 1, 1]),
         ("not timespent >= 0.8 * duration", [1, 0, None, 0]),
         ("timespent / duration > 0.5", [0, 1, None, None]),  # 255 / 0
         ("timespent * timespent > 255", [0, 0, None, 1]),  # beyond uint8
-        ("timespent < duration", [1, 1, None, 0]),
         ("like + share + (timespent + 1) / 10 >= 1", [1, None, None, 1]),
         ("timespent > 4 + 1", [0, 1, 0, 1]),
-        ("2 * rating == 5", [0, None, 1, None]),
         ("duration / 0 > 1 or share", [None, None, 1, None]),
         ("True", [1, 1, 1, 1]),
     ],
@@ -78,11 +69,6 @@ def test_meaning(text: str, expected: list[int | None]) -> None:
 def test_columns_are_each_named_once_in_order() -> None:
     rule = Rule.parse("share or (timespent * 2 > 5 and not share) or 3 < like or true == android")
     assert rule.columns == ("share", "timespent", "like", "android")
-
-
-def test_a_name_may_be_in_any_alphabet() -> None:
-    table = pa.table({"время": [3, 9]})
-    assert Rule.parse("время > 5").evaluate(table).tolist() == [False, True]
 
 
 def test_columns_of_metadata(capsys: pytest.CaptureFixture) -> None:
@@ -107,17 +93,15 @@ def test_columns_of_metadata(capsys: pytest.CaptureFixture) -> None:
 
 
 def test_large_integers_are_compared_exactly() -> None:
-    table = pa.table({"n": [2**53, 2**53 + 1]})
-    assert Rule.parse(f"n > {2**53}").evaluate(table).tolist() == [False, True]
+    table = pa.table({"nümber": [2**53, 2**53 + 1]})
+    assert Rule.parse(f"nümber > {2**53}").evaluate(table).tolist() == [False, True]
 
 
 @pytest.mark.parametrize(
     ("text", "part"),
     [
         ("  ", "invalid syntax at the end"),
-        ("like >", "invalid syntax at the end"),
         ("timespent =5", "invalid syntax at position 11"),
-        ("timespent > 5x", "invalid decimal literal at position 13"),
         ("like share", "at position 6"),
         ("1 < timespent < 5", "'1 < timespent < 5' at position 1 is not allowed there"),
         ("5 < 6", "'5 < 6' at position 1 is not allowed there"),
@@ -125,10 +109,6 @@ def test_large_integers_are_compared_exactly() -> None:
         ("timespent % 2 == 1", "'timespent % 2' at position 1 is not allowed there"),
         ("device == 'a'", "\"'a'\" at position 11 is not allowed there"),
         ("__import__('os').system('x')", "at position 1 is not allowed there"),
-        ("max(timespent) > 5", "'max(timespent)' at position 1 is not allowed there"),
-        ("(lambda: like)", "'lambda: like' at position 2 is not allowed there"),
-        ("like or None", "'None' at position 9 is not allowed there"),
-        ("like; share", "at position 5"),
     ],
 )
 def test_no_rule(text: str, part: str) -> None:

@@ -1,4 +1,4 @@
-"""The pinned BLAS kernel, what ends a script while it imports, and the end with dvc."""
+"""The pinned BLAS kernel, and the end with dvc."""
 
 import json
 import os

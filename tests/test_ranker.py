@@ -21,8 +21,6 @@ SETTINGS = {
     "objective": "lambdarank",
     "label": "positive",
     "n_estimators": 6,
-    "cold_n_estimators": 3,
-    "cold_min_lists": 0,
     "learning_rate": 0.1,
     "num_leaves": 4,
     "min_data_in_leaf": 2,
@@ -126,12 +124,12 @@ def fold_of(seed: int, n_lists: int = 30) -> Examples:
 
 
 def trained(
-    threads: int, number: int = 0, seed: int = 5, key: tuple = (0, 0), **changed: object
+    threads: int, number: int = 0, seed: int = 5, window: int = 0, **changed: object
 ) -> lgb.Booster:
     params = params_of(**changed)
     shared = SharedParams(seed=seed, threads=threads, folds=FOLDS)
     data = dataset([fold_of(1), fold_of(2)], params, shared)
-    return train(data, params, shared, number + 1, key)[-1]
+    return train(data, params, shared, number + 1, window)[-1]
 
 
 def trees_of(booster: lgb.Booster) -> str:
@@ -147,7 +145,7 @@ def test_the_saved_model_is_the_same_at_any_number_of_threads(
     for threads in (1, 2):
         folder = tmp_path / str(threads)
         folder.mkdir()
-        save(folder, "test", "warm", [trained(threads, objective=objective)])
+        save(folder, "test", [trained(threads, objective=objective)])
         texts.append((folder / "test/0.txt").read_text())
     assert texts[0] == texts[1]
     assert "Tree=5" in texts[0]  # six trees that split
@@ -166,7 +164,7 @@ def test_many_rows_give_the_same_model_at_any_number_of_threads() -> None:
     scores = []
     for threads in (1, 2):
         shared = SharedParams(seed=5, threads=threads, folds=FOLDS)
-        found = train(dataset([examples], params, shared), params, shared, 3, (0, 0))
+        found = train(dataset([examples], params, shared), params, shared, 3, 0)
         scores.append(predict(found, examples.values[:1000], threads).tobytes())
     assert scores[0] == scores[1]
 
@@ -175,15 +173,9 @@ def test_many_rows_give_the_same_model_at_any_number_of_threads() -> None:
     "drawn", [{"feature_fraction": 0.5}, {"bagging_fraction": 0.5}, {"negatives": 3}]
 )
 def test_every_model_has_draws_of_its_own(drawn: dict) -> None:
-    """Samples of features, rows and negatives differ between models, seeds and keys."""
+    """Samples of features, rows and negatives differ between models, seeds and windows."""
     every = {"feature_fraction": 1.0, "bagging_fraction": 1.0} | drawn
-    others = [
-        {"number": 1},
-        {"seed": 6},
-        {"number": 1, "seed": 4},
-        {"key": (1, 0)},
-        {"key": (0, 1)},
-    ]
+    others = [{"number": 1}, {"seed": 6}, {"number": 1, "seed": 4}, {"window": 1}]
     first, again, *rest = (trees_of(trained(1, **of, **every)) for of in [{}, {}, *others])
     assert first == again
     assert len({first, *rest}) == 1 + len(others)
@@ -192,7 +184,7 @@ def test_every_model_has_draws_of_its_own(drawn: dict) -> None:
 def test_a_model_gets_its_lists_with_their_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rankers.training.lgb.train", lambda settings, data, n_trees: data)
     params = params_of(negatives=1, list_weight=1.0)
-    (own,) = train(dataset([examples_of(LISTS)], params, SHARED), params, SHARED, 1, (0, 0))
+    (own,) = train(dataset([examples_of(LISTS)], params, SHARED), params, SHARED, 1, 0)
     assert own.get_group().tolist() == [2 + 1, 1 + 1, 1 + 1, 2 + 1]
     n = np.repeat([2, 1, 1, 2], own.get_group().astype(int))
     np.testing.assert_allclose(own.get_weight(), (1 / n) / (1 / n).mean(), rtol=1e-6)
@@ -201,16 +193,13 @@ def test_a_model_gets_its_lists_with_their_weights(monkeypatch: pytest.MonkeyPat
 def test_models_are_read_in_the_order_of_their_seeds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """10 comes after 2, and the models of another fold or group are none of these."""
+    """10 comes after 2, and the models of another fold are none of these."""
     monkeypatch.setattr(models, "FOLDER", tmp_path)
     boosters = [trained(1, number, n_estimators=1 + number) for number in range(11)]
-    save(tmp_path, "test", "warm", boosters)
-    save(tmp_path, "test", "cold", boosters[3:4])
-    save(tmp_path, "test_2", "warm", boosters[:1])
-    loaded = load("test", "warm")
+    save(tmp_path, "test", boosters)
+    save(tmp_path, "test_2", boosters[:1])
+    loaded = load("test")
     assert [model.num_trees() for model in loaded] == [1 + number for number in range(11)]
-    assert [model.num_trees() for model in load("test", "cold")] == [1 + 3]
-    assert load("test_2", "cold") == []
     values = fold_of(3).values
     expected = [model.predict(values, raw_score=True) for model in boosters]
     np.testing.assert_allclose(predict(loaded, values, 1), expected, rtol=1e-12)

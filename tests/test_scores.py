@@ -1,4 +1,4 @@
-"""What scores the lists of warm and of cold users."""
+"""What scores the lists of warm and of cold users, and items that may be recommended."""
 
 from core.candidate_lists import Candidates
 
@@ -8,8 +8,10 @@ import pytest
 from families.columns import float32
 from families.context import Rows
 from histories import LIKED, SEEN, history_of
-from rankers.lean_lightgbm import lightgbm as lgb
+from models.scoring import Served
+from rankers import serving
 from rankers.scoring import Scorer, ensembles, scores
+from rankers.trained import lgb
 
 HISTORY = history_of([(0, 0, 0, LIKED), (0, 1, 0, SEEN), (1, 2, 0, SEEN)], 1)
 LISTS = Candidates(  # user 0 is warm, 1 only watched, 2 has no history
@@ -35,20 +37,11 @@ def booster(sign: int) -> lgb.Booster:
 UP, DOWN = booster(1), booster(-1)
 
 
-def scores_of(for_cold: list[lgb.Booster]) -> np.ndarray:
-    warm = Scorer([UP, UP], {"number": item_number}, HISTORY)
-    cold = Scorer(for_cold, {"number": item_number}, HISTORY.with_users(np.arange(3)))
-    return scores(LISTS, warm, cold, n_threads=1)
-
-
-def test_cold_users_have_models_of_their_own() -> None:
-    expected = [[2, 1, 0, -1, -2, 0], [2, 1, 0, 1, 2, 0]]
-    np.testing.assert_allclose(scores_of([DOWN, UP]), expected, atol=1e-6)
-
-
-def test_without_models_the_one_feature_is_the_score() -> None:
-    expected = [2, 1, 0, 1, 2, 0]
-    np.testing.assert_allclose(scores_of([]), [expected, expected], atol=1e-6)
+def test_models_rank_lists_of_warm_users_and_one_column_those_of_cold_users() -> None:
+    served = HISTORY.with_users(np.arange(3))
+    scorer = Scorer([UP, DOWN], {"number": item_number}, item_number, served)
+    expected = [[2, 1, 0, 1, 2, 0], [-2, -1, 0, 1, 2, 0]]
+    np.testing.assert_allclose(scores(LISTS, scorer, n_threads=1), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -69,3 +62,12 @@ def test_halves_differ_as_much_as_ensembles_of_other_seeds(n_models: int, error:
 
 def test_one_model_has_no_halves() -> None:
     assert len(ensembles(np.ones((1, 3)))) == 1
+
+
+def test_items_must_be_allowed_and_alive() -> None:
+    """New items that are not allowed are not retrieved either."""
+    alive, is_new = np.array([True, True, False, True]), np.array([False, False, False, True])
+    served = Served(None, {}, [], None, 1, alive, is_new)
+    found = serving.among(served, np.array([True, False, True, False]))
+    assert found.alive.tolist() == [True, False, False, False]
+    assert found.is_new.tolist() == [False] * 4

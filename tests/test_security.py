@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from clone import TOP
-from readers import vk_lsvd_files as hub
+from readers import vk_lsvd as hub
 from readers.ids import Ids
 from readers.vk_lsvd import read_embeddings
 

@@ -46,7 +46,7 @@ from models.scoring import candidate_lists as local_lists
 
 pytest.importorskip("pyspark", reason="pyspark is not installed: requirements-spark.txt")
 import spark as package
-from spark.engine import lists
+from spark.engine import data_sets, lists
 from spark.engine import session as sessions
 from spark.engine.als import fold_in
 from spark.engine.blocks import Block, block_of, flat
@@ -56,7 +56,6 @@ from spark.engine.judging import Contending
 from spark.engine.lists import Retrieval, lists_in
 from spark.engine.models import models_in_use
 from spark.params import SparkAlsParams, SparkParams
-from spark.raw.movielens import read_ratings
 
 try:
     sessions.check_java()
@@ -111,7 +110,7 @@ def run_stage(name: str, spark: object, folder: Path) -> None:
     with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "path", [*sys.path])  # which scripts change
         script = importlib.import_module(f"spark.{name}")
-        patch.setattr(script, "session", shared)
+        patch.setattr(data_sets, "session", shared)
         script.main()
 
 
@@ -184,7 +183,9 @@ def test_items_are_counted_as_in_the_history(run: Path) -> None:
 def test_vk_layouts_are_read_as_locally(source: str, spark: object, tmp_path: Path) -> None:
     """Simulated data: users, items, tags, embeddings, and the logs of all users."""
     write = simulator.write_lsvd if source == "vk-lsvd" else simulator.write_notebook
-    write(tmp_path / "raw", users=60, items=200, rows=2_000, weeks=4, seed=3)
+    write(tmp_path / "raw", users=60, items=200, rows=2_000, weeks=5, seed=3)
+    for path in tmp_path.glob("raw/interactions/train/week_01.parquet"):
+        path.unlink()  # the weeks around it count as consecutive
     data = {"source": source, "path": str(tmp_path / "raw"), "positive": "timespent > 5"}
     values = {"folds": ["test", FOLD, "label_1"], "split.windows": 3, **small(tmp_path)}
     write_params(tmp_path, values | {f"data.{key}": value for key, value in data.items()})
@@ -315,7 +316,7 @@ def test_examples_are_lists_of_spark_with_a_relevant_item(run: Path) -> None:
     """The labels and the number of relevant items, from the files of the two pipelines."""
     with contextlib.chdir(run):
         _, target = fold_of_files(FOLD)
-    found = read_file(run / f"data/spark/features/{FOLD}/warm.parquet")
+    found = read_file(run / f"data/spark/features/{FOLD}/examples.parquet")
     local = read_file(run / f"data/features/{FOLD}.parquet")
     assert (local.names, local.categorical) == (found.names, found.categorical)
     assert np.array_equal(found.label, target.strength_of(found.user, found.item))
@@ -403,15 +404,14 @@ def test_models_that_spark_lacks_are_refused(tmp_path: Path) -> None:
 def test_families_that_spark_lacks_are_refused() -> None:
     with contextlib.chdir(TOP):
         params = section("features", FeaturesParams)
-    with pytest.raises(InputError, match=r"features.cold_groups has channels: only the local pipe"):
-        check_families(params.model_copy(update={"cold_groups": ["item", "channels"]}))
+    with pytest.raises(InputError, match=r"features.groups has channels, which Spark lacks"):
+        check_families(params.model_copy(update={"groups": ["item", "channels"]}))
 
 
 @pytest.mark.parametrize(
     ("values", "java", "line"),
     [
         ({}, "/nowhere", "/nowhere/bin/java: not found; Spark needs Java 17"),
-        ({"spark.master": "spark://127.0.0.1:9"}, None, "127.0.0.1:9 cannot be reached"),
         ({"spark.checkpoints": "/dev/full/of"}, None, "spark.checkpoints is '/dev/full/of'"),
     ],
 )
@@ -439,23 +439,6 @@ def test_no_pyspark(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", [str(TOP / "stages/spark/ingest.py")])
     with pytest.raises(SystemExit, match="pyspark is not installed; pip install -r requirements-s"):
         runpy.run_path(package.__file__)  # a session may have put a copy of it on the path
-
-
-@pytest.mark.parametrize(
-    ("row", "line"),
-    [
-        ("\t2\t5\t9", "user_id is empty in 1 of 2 rows"),
-        ("1\t2\tmany\t9", "rating is not a number in 1 of 2 rows"),
-        ("1\t2\tinf\t9", "rating is not finite in 1 of 2 rows"),
-    ],
-)
-def test_unfit_ratings_are_refused(row: str, line: str, spark: object, tmp_path: Path) -> None:
-    """The local reader refuses the same. Empty lines are ignored."""
-    path = tmp_path / "ml-1m.inter"
-    header = "user_id:token\titem_id:token\trating:float\ttimestamp:float"
-    path.write_text(f"{header}\n1\t3\t4\t7\n\n{row}\n")
-    with pytest.raises(InputError, match=re.escape(line)):
-        read_ratings(spark, str(path))
 
 
 # --- more than one process

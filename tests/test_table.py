@@ -22,9 +22,10 @@ from ruamel.yaml import YAML
 
 import movielens_like
 import serve
+import test_movielens
 from clone import SMALL, TOP
 from logs import UP_TO_RECOMMEND, run_mains, write_params
-from readers import READERS, DataParams, movielens
+from readers import movielens
 from test_params import VALUES
 
 Content = str | bytes | pa.Table  # of a file: text, or what becomes Parquet
@@ -49,8 +50,7 @@ def read(
 ) -> Tables:
     """The tables of the folder, with these values of data.table."""
     table = {**DATA["table"], **NAMES, **table}
-    changes = {"source": source, "path": str(folder), "positive": positive, "table": table}
-    return READERS[source](DataParams.model_validate({**DATA, **changes}))
+    return test_movielens.read(folder, source, positive, table=table)
 
 
 def write(folder: Path, files: Content | dict[str, Content]) -> None:
@@ -104,7 +104,8 @@ POLARS = {
 }
 PANDAS = pa.Table.from_pandas(pd.DataFrame(LOG, index=[7, 5, 3, 1]).convert_dtypes())
 NUMBERED = {"user": "c0", "item": "c1", "time": "c3", "positive": "c2 > 3"}
-KINDS = {"leading zeros": "string", "wide": "uint64", "polars": "large_string"}  # else int64
+TEXTS = {"leading zeros": "string", "20 digits": "string", "polars": "large_string"}
+KINDS = {**TEXTS, "wide": "uint64"}  # else int64
 FORMS: dict[str, tuple[Content | dict[str, Content], dict]] = {  # files, and parameters
     "commas": (TEXT, {}),
     "an index": ("".join(f"{i},{line}" for i, line in enumerate([HEADER, *LINES]))[1:], {}),
@@ -116,6 +117,7 @@ FORMS: dict[str, tuple[Content | dict[str, Content], dict]] = {  # files, and pa
     "bzip2": ({"log.bz2": bz2.compress(TEXT.encode())}, {"interactions": "log.bz2"}),
     "quotes": ('"a ""b"""," c",' + HEADER + "".join(f'"1,\n2",,{line}' for line in LINES), {}),
     "leading zeros": (TEXT.replace("\n", "\n0", 4), {}),
+    "20 digits": (TEXT.replace("\n", "\n" + 19 * "9", 4), {}),
     "no header": ("".join(LINES).replace(",", "\t"), NUMBERED),
     "ISO": (times("%Y-%m-%dT%H:%M:%S"), {}),
     "ISO of a zone": (times("%Y-%m-%d %H:%M:%S+00:00"), {}),
@@ -143,7 +145,7 @@ def test_every_form_of_a_log_is_the_same_log(form: str, tmp_path: Path) -> None:
     files, names = FORMS[form]
     write(tmp_path, files)
     found, kind = read(tmp_path, **names), KINDS.get(form, "int64")
-    users = [str(user).lstrip("0") for user in found.users["user_id"].to_pylist()]
+    users = [str(user).lstrip("09") for user in found.users["user_id"].to_pylist()]
     items, log = found.items["item_id"].to_pylist(), found.interactions
     rows = zip(log["user"].to_pylist(), log["item"].to_pylist(), strict=True)
     assert [(users[user], items[item]) for user, item in rows] == [
@@ -163,9 +165,9 @@ def test_times_order_rows_before_they_are_rounded(tmp_path: Path) -> None:
     unordered = read(tmp_path, time="").interactions
     assert unordered["item"].to_pylist() == [0, 2, 1, 0]
     assert "timestamp" not in unordered.column_names
+    write(tmp_path, FORMS["an index"][0])
+    assert read(tmp_path, time="").interactions.equals(unordered)
     assert read(tmp_path, "true").interactions["is_positive"].to_pylist() == [True] * 4
-    write(tmp_path, log_of(time=[3000, 2000, 1000, 4000]))
-    assert read(tmp_path, time_unit="ms").interactions["timestamp"].to_pylist() == [1, 2, 3, 4]
 
 
 def test_texts_are_integers_only_if_they_are_in_all_files(tmp_path: Path) -> None:
@@ -231,7 +233,16 @@ NULLS = {**FIRST, "2.pq": log_of(item=["x", None, None, "x"])}
 OF_USERS = {"log.csv": log_of(), "u": "user,a\n1,3\nA7,4"}
 FAULTS = [
     (TEXT, {"interactions": ""}, "data.table.interactions is '': must be a file below data.path"),
-    (TEXT, {"interactions": "l"}, "data.table.interactions is 'l': no such file in {}; there a"),
+    (
+        TEXT,
+        {"interactions": "l"},
+        "{}/l: not found (data.table.interactions); the files there are log.csv",
+    ),
+    (
+        {"b/c.csv": TEXT, "l/a": "", "z.csv": TEXT},  # only the folder itself: it may be large
+        {"interactions": "l"},
+        "{}/l: not found (data.table.interactions); the files there are b, z.csv",
+    ),
     (TEXT, {"title": "title"}, "data.table.items is '': must be the file with title"),
     ({**FIRST, "2.pq": log_of(user=list("abcd"))}, TWO, "{}/*.pq: its 2 files have different "),
     ({**FIRST, "2.pq": log_of(item=None)}, TWO, "{}/2.pq: no column item; its columns are user"),
@@ -459,9 +470,7 @@ EXPORTED |= {"users": "users.csv", "items": "items.csv", "title": "title", "tags
 def export(folder: Path) -> None:
     """Write the files of ml-100k in this folder as tables, in their order."""
     log, items, users = (
-        pd.read_csv(folder / f"ml-100k.{of}", sep="\t", quoting=3, dtype=str).rename(
-            columns=lambda name: name.split(":")[0]
-        )
+        movielens_like.read_ratings(folder / f"ml-100k.{of}", str)
         for of in ("inter", "item", "user")
     )
     year = items["release_year"].where(items["release_year"].str.isdigit(), "")

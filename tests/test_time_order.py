@@ -10,19 +10,14 @@ import pytest
 
 from readers.time_order import in_time_order
 
-DAY_S = 86_400
-TIMES = 956_703_932 + np.array([5 * DAY_S, 0, 3, 3, 9 * DAY_S])
+TIMES = 956_703_932 + np.array([432_000, 0, 3, 3, 777_600])
 IN_ORDER = [1, 2, 3, 0, 4]  # ties in the order of the file
 FORMS = {
-    "seconds": pa.array(TIMES),
-    "milliseconds": pa.array(TIMES * 10**3),
-    "microseconds": pa.array(TIMES * 10**6),
-    "nanoseconds": pa.array(TIMES * 10**9),
+    "s": pa.array(TIMES),
+    "ms": pa.array(TIMES * 10**3),
+    "us": pa.array(TIMES * 10**6),
+    "ns": pa.array(TIMES * 10**9),
     "floats": pa.array(TIMES.astype(float)),
-    "milliseconds as floats": pa.array(TIMES * 1e3),
-    "texts": pa.array(TIMES.astype(str).tolist()),
-    "texts with a point": pa.array(TIMES.astype(float).astype(str).tolist()),
-    "texts as pandas writes them": pa.array(TIMES).cast(pa.timestamp("s")).cast(pa.string()),
     "unsigned": pa.array(TIMES.astype(np.uint64)),
     "timestamps": pa.array(TIMES * 10**9).cast(pa.timestamp("ns")),
     "timestamps of a zone": pa.array(TIMES).cast(pa.timestamp("s", "Europe/Moscow")),
@@ -42,9 +37,8 @@ def test_every_form_gives_the_same(form: str, capsys: pytest.CaptureFixture) -> 
     assert result.schema.field("timestamp").type == pa.int64()
     out = capsys.readouterr().out
     assert ": log: sorted by timestamp; 4 of 5 rows moved\n" in out
-    unit = form.split()[0]
-    line = f": log: timestamp appears to be in {unit}; converted to seconds\n"
-    assert (line in out) == (unit in ("milliseconds", "microseconds", "nanoseconds"))
+    line = f": log: timestamp appears to be in {form}; converted to seconds\n"
+    assert (line in out) == (form in ("ms", "us", "ns"))
 
 
 def test_parts_of_a_second_count_for_the_order() -> None:
@@ -64,14 +58,12 @@ def test_rows_in_order_are_left_without_a_word(capsys: pytest.CaptureFixture) ->
     [
         ([1, None, None], "is empty in 2 of 3 rows; fill it"),
         ([1.0, float("nan")], "is empty in 1 of 2 rows; fill it"),
-        ([1, 10**19 // 2], f"has {10**19 // 2}; must be seconds since 1970"),
-        ([1.0, float("-inf")], "has inf; must be seconds since 1970"),
-        ([956_703_932, 956_703_932_000], "is from 956703932 to 956703932000, which mixes units"),
-        (["1", "yesterday"], ": Failed to parse string: 'yesterday' as a scalar of type timestamp"),
+        ([1, 10**19 // 2], f"is from 1 to {10**19 // 2}; must be seconds since 1970"),
+        ([956_703_932, 956_703_932_000], "is from 956703932 to 956703932000; must be seconds"),
     ],
 )
 def test_other_times_are_one_line(times: list, expected: str) -> None:
     with pytest.raises(InputError) as error:
         ordered(pa.array(times))
-    assert str(error.value).startswith(f"log: timestamp{' ' * (expected[0] != ':')}{expected}")
+    assert str(error.value).startswith(f"log: timestamp {expected}")
     assert "\n" not in str(error.value)

@@ -2,18 +2,14 @@
 
 from pathlib import Path
 
-from core.script import InputError
 from core.tables import Tables
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from readers import vk_notebook
-from readers.params import ReaderParams
-from test_params import VALUES
+import test_movielens
 
 TRAIN = {
     "user_id": pa.array([7, 5, 7, 5], pa.uint32()),
@@ -69,25 +65,12 @@ def write(folder: Path, **changes: dict | None) -> Path:
     return folder
 
 
-def read(folder: Path, positive: str = "timespent > 5", embedding_width: int = 0) -> Tables:
-    return vk_notebook.read(
-        ReaderParams(
-            source="vk-notebook",
-            path=str(folder),
-            positive=positive,
-            subsample="",
-            embedding_width=embedding_width,
-            download=False,
-            table=VALUES["data"]["table"],
-        )
-    )
+def read(folder: Path, positive: str = "timespent > 5", **changes: object) -> Tables:
+    return test_movielens.read(folder, "vk-notebook", positive, **changes)
 
 
-def line_of(folder: Path, *arguments: object) -> str:
-    with pytest.raises(InputError) as error:
-        read(folder, *arguments)
-    assert "\n" not in str(error.value)
-    return str(error.value)
+def line_of(folder: Path, **changes: object) -> str:
+    return test_movielens.line_of(folder, "vk-notebook", "timespent > 5", **changes)
 
 
 def test_interactions(tmp_path: Path) -> None:
@@ -108,17 +91,6 @@ def test_interactions(tmp_path: Path) -> None:
     assert [str(kind) for kind in table.schema.types] == kinds
 
 
-def test_a_rule_with_metadata_is_that_of_pandas(tmp_path: Path) -> None:
-    folder = write(tmp_path, item_metadata={"duration": [12.6, None, 11.0]})
-    rule = "like or timespent >= 0.5 * duration and age < 35"
-    frames = {name: pd.read_parquet(folder / f"{name}.parquet") for name in FILES}
-    rows = pd.concat([frames["train"], frames["test"]])
-    rows = rows.merge(frames["user_metadata"], "left").merge(frames["item_metadata"], "left")
-    expected = rows.eval("like | (timespent >= 0.5 * duration) & (age < 35)").tolist()
-    assert expected == [True, False, True, False, False, False]
-    assert read(folder, rule).interactions["is_positive"].to_pylist() == expected
-
-
 def test_items_users_and_embeddings(tmp_path: Path) -> None:
     result = read(write(tmp_path))
     assert result.users.to_pydict() == {
@@ -134,22 +106,9 @@ def test_items_users_and_embeddings(tmp_path: Path) -> None:
     assert result.item_embeddings.tolist() == [[1, 1.5], [2, 2.5], [3, 3.5]]
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [pa.large_list(pa.float32()), pa.list_(pa.float16(), 2), "tensor", "wide"],
-    ids=str,
-)
-def test_embeddings_of_every_type(tmp_path: Path, kind: pa.DataType | str) -> None:
-    """Lists of any kind, tensors, or a column for each dimension."""
-    lists = pa.array([[3, 3.5], None, [2, None]], kind if isinstance(kind, pa.DataType) else None)
-    columns = {"embedding": lists}
-    if kind == "tensor":
-        storage = lists.cast(pa.list_(pa.float32(), 2))
-        tensor = pa.fixed_shape_tensor(pa.float32(), [2])
-        columns = {"embedding": pa.ExtensionArray.from_storage(tensor, storage)}
-    if kind == "wide":
-        columns = {"embedding": None, "e_10": [0, 0, 0], "e_0": [3, None, 2], "e_1": [3.5, 9, None]}
-        columns |= {f"e_{n}": [n] * 3 for n in range(2, 10)}
+def test_embeddings_in_columns_of_numbers(tmp_path: Path) -> None:
+    columns = {"embedding": None, "e_10": [0, 0, 0], "e_0": [3, None, 2], "e_1": [3.5, 9, None]}
+    columns |= {f"e_{n}": [n] * 3 for n in range(2, 10)}
     result = read(write(tmp_path, item_embeddings=columns), embedding_width=2).item_embeddings
     assert result.dtype == np.float32
     assert np.isnan(result[:2]).all()  # item 10 has none, item 20 only a part of one
@@ -183,7 +142,7 @@ def test_which_lists_are_the_embeddings(tmp_path: Path, capsys: pytest.CaptureFi
 def test_embedding_width(tmp_path: Path) -> None:
     folder = write(tmp_path)
     assert read(folder, embedding_width=1).item_embeddings.tolist() == [[1], [2], [3]]
-    line = line_of(folder, "timespent > 5", 3)
+    line = line_of(folder, embedding_width=3)
     path = folder / "item_embeddings.parquet"
     assert line == f"data.embedding_width is 3: {path} has 2; 0 takes all"
 
@@ -205,7 +164,7 @@ def test_dirty_metadata(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
             "duration": pa.array([13, None, 1], pa.int64()),
             "train_interactions_rank": None,
         },
-        item_embeddings={"item_id": [10, 10, 77]},
+        item_embeddings={"item_id": [10, 10, 20], "embedding": [[3, 3.5], [1, 2], [np.inf, 1]]},
     )
     result = read(folder)
     users = result.users.to_pandas()
@@ -224,7 +183,7 @@ def test_dirty_metadata(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
         "user_metadata.parquet: no row for 1 of 3 users",
         "user_metadata.parquet: 1 rows repeat an earlier user; only the first row counts",
         "item_metadata.parquet: no row for 1 of 3 items",
-        "item_embeddings.parquet: no row for 2 of 3 items",
+        "item_embeddings.parquet: no row for 1 of 3 items",
         "item_embeddings.parquet: 1 rows repeat an earlier item; only the first row counts",
         "item_embeddings.parquet: no usable embedding for 2 of 3 items",
     ):
@@ -263,7 +222,7 @@ def test_timestamps_order_train_and_test(tmp_path: Path, capsys: pytest.CaptureF
     assert table["is_test"].to_pylist() == [False] * 4 + [True] * 2
     out = capsys.readouterr().out
     assert f"{folder}/train.parquet: sorted by timestamp; 2 of 4 rows moved\n" in out
-    assert f"{folder}/test.parquet: timestamp appears to be in milliseconds; converted" in out
+    assert f"{folder}/test.parquet: timestamp appears to be in ms; converted" in out
     assert (
         f"{folder}/test.parquet: 1 of 2 rows are earlier than the last row of train.parquet" in out
     )
@@ -282,6 +241,13 @@ NEEDED += [("item_metadata", "author_id"), ("item_embeddings", "item_id")]
         ("user_metadata", "user_id", ["5", "7", "9"], "in the interactions it is uint32"),
         ("user_metadata", "age", ["20", "30", "40"], "age is string; must be numbers"),
         ("user_metadata", "geo", [[1], [2], [3]], "must be numbers, strings or true/false"),
+        (
+            "user_metadata",
+            "age",
+            [1.0, -np.inf, None],
+            "row 2: age is -inf; must be a finite number",
+        ),
+        ("item_metadata", "duration", [1.0, 1e39, np.nan], "row 2: duration is 1e+39; must be a "),
         ("item_metadata", "duration", [True, True, True], "duration is bool; must be numbers"),
         ("item_embeddings", "embedding", list("abc"), "not found or without an embedding"),
         (

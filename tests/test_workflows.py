@@ -36,6 +36,9 @@ def test_the_comment_compares_a_pull_request_with_its_base(clone: Clone, copied:
     assert row.endswith(f"{committed['gain'][windows['fold'] == 'validation'].item():+.4f} |")
     assert copied.run("git", "branch", "--show-current").stdout == "change\n"
     assert copied.run("git", "tag").stdout == ""
+    copied.run("git", "tag", "base")
+    assert "rename them" in copied.run(".ci/experiment", "main", is_checked=False).stdout
+    assert copied.run("git", "tag").stdout == "base\n"
 
 
 def test_code_of_a_pull_request_can_write_nothing() -> None:

@@ -127,13 +127,6 @@ def of_columns(columns: dict[str, np.ndarray]) -> Candidates:
     return Candidates(columns["user"], columns["item"], found["_rank"], found["_score"])
 
 
-def schema(sources: list[str], models: list[str]) -> pa.Schema:
-    """Return the columns of a file of candidate lists."""
-    fields = [("user", pa.int32()), ("item", pa.int32())]
-    fields += [(f"{name}_rank", pa.int16()) for name in sources]
-    return pa.schema([*fields, *((f"{name}_score", pa.float32()) for name in models)])
-
-
 def append(file: pq.ParquetWriter, lists: Candidates) -> None:
     """Write whole lists as one row group, as read() expects them."""
     file.write_table(lists.table(), row_group_size=max(1, len(lists.user)))

@@ -33,20 +33,15 @@ class Examples(Lists):
         return replace(self, **kept, values=np.take(self.values.T, np.flatnonzero(rows), axis=1).T)
 
 
-def file_name(fold: str, group: str) -> str:
-    """Return the file name for the warm or cold users of a fold."""
-    return f"{fold}.parquet" if group == "warm" else f"{fold}_cold.parquet"
-
-
 def schema(names: list[str], categorical: list[str]) -> pa.Schema:
     """Return the columns of the file: keys, then one float32 column per feature."""
     fields = [*KEYS.items(), *((name, pa.float32()) for name in names)]
     return pa.schema(fields, metadata={"categorical": json.dumps(categorical)})
 
 
-def read(fold: str, group: str) -> Examples:
-    """Read the examples of the warm or cold users of a fold."""
-    return read_file(FOLDER / file_name(fold, group))
+def read(fold: str) -> Examples:
+    """Read the examples of a fold."""
+    return read_file(FOLDER / f"{fold}.parquet")
 
 
 def read_file(path: Path) -> Examples:

@@ -48,11 +48,12 @@ class Channels:
         return result
 
     def _known(self, path: Path, name: str) -> np.ndarray:
-        """Return the values of a column before the target window."""
         return self._all(path, name)[self._is_known]
 
     def _all(self, path: Path, name: str) -> np.ndarray:
-        return read_column(path, name) if self.given is None else self.given[name]
+        if self.given is not None:
+            return self.given[name]
+        return pq.read_table(path, columns=[name])[name].to_numpy()
 
     @cached_property
     def _is_known(self) -> np.ndarray:
@@ -72,11 +73,6 @@ class Channels:
         again = history.user_of(user).astype(np.int64) * history.n_items + history.item_of(item)
         order = np.argsort(pair)
         return order[np.searchsorted(pair, again, sorter=order)]
-
-
-def read_column(path: Path, name: str) -> np.ndarray:
-    """Read a column of one of the two files."""
-    return pq.read_table(path, columns=[name])[name].to_numpy()
 
 
 def strengths(history: History, given: Columns | None = None) -> np.ndarray:

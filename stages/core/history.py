@@ -179,21 +179,14 @@ def load_fold(fold: str, candidates: CandidateListParams, seed: int) -> tuple[Hi
     return _history(known, window, candidates.new_items), target
 
 
-def load_history(fold: str, new_items: str = "none") -> History:
-    """Load the history of a fold from the files of `split`.
+def load_history(fold: str | None, new_items: str = "none") -> History:
+    """Load the history of a fold from the files of `split`; None: the whole log.
 
     new_items  candidates.new_items: which items to add to those with an exposure
     Raises InputError if the history has no positive.
     """
-    return _load_before(folds.load().windows[fold], new_items)
-
-
-def load_everything(new_items: str = "none") -> History:
-    """Load the whole log as a history; see load_history."""
-    return _load_before(max(folds.load().windows.values()) + 1, new_items)
-
-
-def _load_before(window: int, new_items: str) -> History:
+    windows = folds.load().windows
+    window = windows[fold] if fold else max(windows.values()) + 1
     known, _ = cut(pq.read_table(INTERACTIONS), window)
     return _history(known, window, new_items)
 
@@ -238,16 +231,13 @@ def report_new_items(shares: dict[str, float]) -> None:
     report(f"relevant pairs on new items, which the history of the fold does not know: {text}")
 
 
-def training_users(
-    history: History, target: Target, group: str, max_users: int, seed: int
-) -> np.ndarray:
-    """Return the warm or cold users with a relevant item, at most max_users; see draw_users.
+def training_users(history: History, target: Target, max_users: int, seed: int) -> np.ndarray:
+    """Return the warm users with a relevant item, at most max_users; see draw_users.
 
     Returns rows of users.parquet, int32, ascending.
     """
     users = np.unique(target.user)
-    is_cold = history.n_positives_of(users) == 0
-    return draw_users(users[is_cold == (group == "cold")], max_users, seed)
+    return draw_users(users[history.n_positives_of(users) > 0], max_users, seed)
 
 
 def draw_users(users: np.ndarray, max_users: int, seed: int | tuple[int, int]) -> np.ndarray:

@@ -16,11 +16,6 @@ def starts_of(user: np.ndarray) -> np.ndarray:
     return np.flatnonzero(np.diff(user, prepend=-1))
 
 
-def group_of(user: np.ndarray) -> np.ndarray:
-    """Return the length of each list, int64 (n_lists,), from the user of each row."""
-    return np.diff(np.append(starts_of(user), len(user)))
-
-
 def list_of_row(group: np.ndarray) -> np.ndarray:
     """Return the list number of each row, int64 (n_rows,), from the lengths of the lists."""
     return np.repeat(np.arange(len(group)), group)
@@ -96,7 +91,8 @@ class Lists:
 
     @property
     def group(self) -> np.ndarray:
-        return group_of(self.user)
+        """The length of each list, int64 (n_lists,)."""
+        return np.diff(np.append(self.starts, len(self.user)))
 
     @property
     def list_of_row(self) -> np.ndarray:

@@ -22,7 +22,13 @@ from ruamel.yaml.error import YAMLError
 FILE = Path("params.yaml")
 SECTIONS = ("data", "split", "als", "sources", "candidates", "features", "ranker", "baselines")
 SECTIONS += ("evaluate", "everyone", "spark")
-RENAMED = {"spark.alive_windows": "candidates.alive_windows"}  # old dotted key -> new one
+NO_COLD = "was removed, delete it: the family group_popularity ranks the lists of cold users"
+GONE = {  # dotted keys of earlier versions
+    "spark.alive_windows": "is now candidates.alive_windows",
+    "ranker.cold_n_estimators": NO_COLD,
+    "ranker.cold_min_lists": NO_COLD,
+    "features.cold_groups": NO_COLD,
+}
 
 
 class Strict(BaseModel):
@@ -75,9 +81,9 @@ class SharedParams(Strict):
     @property
     def n_threads(self) -> int:
         """Number of threads to use, at least 1."""
-        has_affinity = hasattr(os, "sched_getaffinity")  # not on macOS
-        n_cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
-        return self.threads or n_cores
+        if hasattr(os, "sched_getaffinity"):  # not on macOS
+            return self.threads or len(os.sched_getaffinity(0))
+        return self.threads or os.cpu_count()
 
 
 Section = TypeVar("Section", bound=BaseModel)
@@ -124,9 +130,9 @@ def _parsed(text: bytes) -> dict:
     tree = parse_yaml(text, str(FILE))
     if not isinstance(tree, dict):
         raise InputError(f"{FILE}: must be a mapping of sections")
-    for old, new in RENAMED.items():
-        if look_up(tree, old) is not None:
-            raise InputError(f"{FILE}: {old} is now {new}")
+    for key, what in GONE.items():
+        if look_up(tree, key) is not None:
+            raise InputError(f"{FILE}: {key} {what}")
     if hint := unknown(tree, [*SharedParams.model_fields, *SECTIONS]):
         raise InputError(f"{FILE}: {hint}")
     return tree
@@ -162,7 +168,7 @@ def _line(error: dict, values: object, place: list[str]) -> str:
         return ".".join([*place, message])
     if error["type"] == "value_error" and not error["loc"]:  # the message contains several keys
         return message
-    return f"{'.'.join(place)} is {shown(error['input'])}: {message}"
+    return f"{'.'.join(place)} is {error['input']!r}: {message}"
 
 
 def _remember(key: str, value: object) -> None:
@@ -174,14 +180,8 @@ def _remember(key: str, value: object) -> None:
 def _check_unchanged(key: str, value: object) -> None:
     """Raise InputError if the value in the file has changed, because DVC would record it."""
     for name, before, after in changes(key, value, look_up(_load(), key)):
-        what = f"{name} was {shown(before)} when it was read, and is {shown(after)} now"
+        what = f"{name} was {before!r} when it was read, and is {after!r} now"
         raise InputError(f"{FILE}: {what}; the outputs were discarded, run it again")
-
-
-def shown(value: object) -> str:
-    """Return the repr of a value, at most 200 characters."""
-    text = repr(value)
-    return text if len(text) <= 200 else f"{text[:197]}..."
 
 
 def leaves(tree: object, prefix: str = "") -> dict[str, object]:

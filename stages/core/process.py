@@ -10,11 +10,9 @@
 import contextlib
 import os
 import re
-import sys
 import threading
 import time
 from pathlib import Path
-from types import TracebackType
 
 SHELLS = {"sh", "bash", "dash", "ash", "busybox", "ksh", "zsh", "fish"}
 PROMISED_KERNEL = "Haswell"  # the OpenBLAS kernel of the published results
@@ -35,21 +33,6 @@ def kernel_note() -> str | None:
         return None
     what = f"the BLAS kernel is {KERNEL or 'not pinned on this machine'}, not {PROMISED_KERNEL}"
     return f"{what}: the last bits of the results may differ from those published (README, Limits)"
-
-
-def script_name() -> str:
-    """Return the script's name, which starts each line on stdout and stderr."""
-    return Path(sys.argv[0]).stem
-
-
-def show_error(
-    kind: type[BaseException], error: BaseException, trace: TracebackType | None
-) -> None:
-    """Show an interrupt during imports in one line, and other exceptions as Python does."""
-    if issubclass(kind, KeyboardInterrupt):
-        print(f"{script_name()}: interrupted; no half-written output is left", file=sys.stderr)
-        os._exit(130)
-    sys.__excepthook__(kind, error, trace)
 
 
 def end_with_dvc() -> None:
@@ -75,7 +58,6 @@ def end_with_dvc() -> None:
     threading.Thread(target=wait_and_end, daemon=True).start()
 
 
-sys.excepthook = show_error
 if "DVC_STAGE" in os.environ:
     end_with_dvc()
 

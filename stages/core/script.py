@@ -6,15 +6,19 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from core import process
 
-import psutil
-
 
 class InputError(ValueError):
     """Invalid input. The message has a line per error: place, value and what would be right."""
+
+
+def script_name() -> str:
+    """Return the script's name, which starts each line on stdout and stderr."""
+    return Path(sys.argv[0]).stem
 
 
 checks: list[Callable[[], None]] | None = None  # checks of the running script; None: no script
@@ -34,14 +38,16 @@ def run_script(main: Callable[..., None]) -> None:
     """
     global checks
     checks = []
-    name, given = process.script_name(), sys.argv[1:]
+    name, given = script_name(), sys.argv[1:]
     if note := process.kernel_note():
         print(f"{name}: {note}", file=sys.stderr)
     try:
-        arguments = [given] if inspect.signature(main).parameters else []
-        if given and not arguments:
+        if inspect.signature(main).parameters:
+            main(given)
+        elif given:
             raise InputError(f"usage: python {sys.argv[0]}, without the argument {given[0]!r}")
-        main(*arguments)
+        else:
+            main()
         check_outputs_may_stay()
     except KeyboardInterrupt:
         print(f"{name}: interrupted; no half-written output is left", file=sys.stderr)
@@ -74,14 +80,6 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def is_other_process(pid: int) -> bool:
-    """Return whether a process other than this one still runs under the number."""
-    try:
-        return pid != os.getpid() and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
 @contextlib.contextmanager
 def whole(path: Path, *, is_folder: bool = False) -> Iterator[Path]:
     """Provide a temporary path, which is renamed to `path` if the block succeeds.
@@ -90,18 +88,15 @@ def whole(path: Path, *, is_folder: bool = False) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(f".{path.name}.*.tmp"):
-        pid = left.name.split(".")[-2]
-        if pid.isdecimal() and not is_other_process(int(pid)):
-            remove(left)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    old = path.with_name(f".{path.name}.old.{os.getpid()}.tmp")
+    temporary, old = (path.with_name(f".{path.name}.{of}.tmp") for of in ("new", "old"))
+    for left in (temporary, old):
+        remove(left)
     try:
         if is_folder:
             temporary.mkdir()
         yield temporary
         check_outputs_may_stay()
-        if is_folder and os.path.lexists(path):  # a folder cannot replace another one
+        if is_folder and path.exists():  # a folder cannot replace another one
             os.replace(path, old)
         os.replace(temporary, path)
     except OSError as error:
@@ -109,17 +104,13 @@ def whole(path: Path, *, is_folder: bool = False) -> Iterator[Path]:
             error.filename = str(path)
         raise
     finally:
-        if os.path.lexists(old) and not os.path.lexists(path):  # the last rename did not happen
-            os.replace(old, path)
         remove(temporary)
-        remove(old)
+    remove(old)
 
 
-def whole_folder(path: Path) -> contextlib.AbstractContextManager[Path]:
-    """Do the same for a folder, which replaces an earlier folder with all its content."""
-    return whole(path, is_folder=True)
+whole_folder = partial(whole, is_folder=True)  # replaces a folder with all its content
 
 
 def report(line: str) -> None:
     """Print one line on stdout that users should read, such as a count of dropped rows."""
-    print(f"{process.script_name()}: {line}", flush=True)
+    print(f"{script_name()}: {line}", flush=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from core.candidate_lists import Retrieved
 from core.history import Target
-from core.lists import group_of, largest, list_of_row, starts_of
+from core.lists import largest, list_of_row, starts_of
 from core.params import Strict
 from core.script import InputError
 
@@ -61,10 +61,10 @@ def top_k(user: np.ndarray, item: np.ndarray, score: np.ndarray, k: int) -> TopL
 
     The rows of a user must be contiguous.
     """
-    starts, group = starts_of(user), group_of(user)
-    row = list_of_row(group)
+    starts = starts_of(user)
+    row = list_of_row(np.diff(np.append(starts, len(user))))
     place = np.arange(len(user)) - starts[row]
-    scores = np.full((len(starts), group.max(initial=0)), -np.inf)
+    scores = np.full((len(starts), place.max(initial=-1) + 1), -np.inf)
     scores[row, place] = score
     row, rank, place = largest(scores, k)
     best, rank = starts[row] + place, (rank + 1).astype(np.int16)

@@ -12,11 +12,11 @@ from core.history import History, Target
 from core.top_lists import TopLists, concatenate, top_k
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-
-from evaluation.beyond_accuracy import diversity, membership, percentiles, popularity
+from scipy import sparse
 
 HEAD = 0.1  # share of the catalogue, by positives in the history, that counts as popular
 
@@ -41,7 +41,7 @@ class Judged:
     hits: dict[str, np.ndarray]
     popular_hits: dict[str, np.ndarray]  # hits for relevant items in the HEAD only
     half_hits: dict[str, np.ndarray]  # hits of each half of the hybrid's models, by number
-    # for ALS and the hybrid, float64 (n_lists,), see evaluation.beyond_accuracy
+    # for ALS and the hybrid, float64 (n_lists,), see the functions of these names
     popularity: dict[str, np.ndarray]
     diversity: dict[str, np.ndarray]
     # all, warm or cold -> model -> share of the items, including new ones, in at least one list,
@@ -145,6 +145,47 @@ def coverage(lists: TopLists, users: np.ndarray | None, n_items: int) -> float:
     """Return the share of the items in at least one list of these users; None means all users."""
     items = lists.item if users is None else lists.item[np.isin(lists.user, users)]
     return len(np.unique(items)) / n_items
+
+
+def membership(lists: TopLists, users: np.ndarray, history: History) -> sparse.csr_array:
+    """Return the items of each user's list as CSR float64 of ones (n_users, n_items).
+
+    users  rows of users.parquet, ascending; all items of the lists must be in history.items
+    """
+    rows = np.flatnonzero(np.isin(lists.user, users))
+    place = np.searchsorted(users, lists.user[rows]), history.item_of(lists.item[rows])
+    return sparse.csr_array((np.ones(len(rows)), place), shape=(len(users), history.n_items))
+
+
+def percentiles(positives: np.ndarray, is_known: np.ndarray) -> np.ndarray:
+    """Return the popularity percentile of each item, float64 (n_items,).
+
+    It is the rank by positives among the known items, divided by their number: 1 is the most
+    popular item, ties have the mean of their ranks, and new items have 0. Source: MeanPopRank of
+    LensKit, with another scale.
+
+    positives  int (n_items,), in the fold's history; is_known  bool (n_items,), as in History
+    """
+    found = np.zeros(len(positives))
+    found[is_known] = pd.Series(positives[is_known]).rank(pct=True)
+    return found
+
+
+def popularity(matrix: sparse.csr_array, percentile: np.ndarray) -> np.ndarray:
+    """Return the mean percentile of the items of each list, float64 (n_lists,); NaN if empty."""
+    with np.errstate(invalid="ignore"):
+        return (matrix @ percentile) / np.diff(matrix.indptr)
+
+
+def diversity(matrix: sparse.csr_array, vectors: np.ndarray) -> np.ndarray:
+    """Return 1 minus the mean cosine of all pairs of items of each list, float64 (n_lists,).
+
+    NaN if fewer than two items have a vector. vectors  float (n_items, d), rows of length 1 or 0
+    """
+    n = matrix @ (np.abs(vectors).sum(axis=1) > 0)
+    total = matrix @ vectors.astype(np.float64)  # |sum|^2 = n + sum of the cosines of all pairs
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(n > 1, 1 - ((total**2).sum(axis=1) - n) / (n * (n - 1)), np.nan)
 
 
 def als_ranks(lists: Candidates) -> np.ndarray:

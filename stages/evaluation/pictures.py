@@ -1,12 +1,12 @@
 """Plots of results for metrics/ and the report."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from core.params import kind_of
 
 import matplotlib
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -91,32 +91,20 @@ def forest(rows: Sequence[Row], label: str) -> Axes:
     return axes
 
 
-def spread(values: np.ndarray, distance: float) -> np.ndarray:
-    """Return positions close to the values, in the same order and at least `distance` apart."""
-    order, steps = np.argsort(values, kind="stable"), np.arange(len(values)) * distance
-    positions = np.empty(len(values))
-    positions[order] = np.maximum.accumulate(values[order] - steps) + steps
-    return positions
-
-
 def lines(frame: pd.DataFrame) -> Axes:
-    """Draw a line for each column, with its name at the right end. The first column is x."""
-    axes = canvas(3.2, left=0.55, right=1.35)
+    """Draw a line for each column, with a legend on the right. The first column is x."""
     x, names = frame.iloc[:, 0], frame.columns[1:]
-    colours = [PALETTE.get(name, PALETTE["baseline"]) for name in names]
-    for name, colour in zip(names, colours, strict=True):
-        axes.plot(x, frame[name], color=colour, linewidth=2.4 if name in MARKERS else 1.3)
+    axes = canvas(3.2, left=0.55, right=1.6 if len(names) > 1 else 0.1)
+    others, style = itertools.cycle("sv^x+<>*"), {"markersize": 4, "markevery": 1 + len(x) // 20}
+    for name in names:
+        marker, colour = MARKERS.get(name) or next(others), PALETTE.get(name, PALETTE["baseline"])
+        axes.plot(x, frame[name], color=colour, marker=marker, label=name, **style)
     axes.set_xlabel(frame.columns[0])
     axes.locator_params(axis="x", nbins=6, integer=True)
     axes.grid(axis="y")
     axes.margins(x=0)
-    ends = frame[names].iloc[-1].to_numpy()
-    height = axes.get_position().height * axes.figure.get_figheight()
-    heights = spread(ends, 0.19 * np.ptp(axes.get_ylim()) / height)
-    arrow = {"arrowstyle": "-", "color": PALETTE["edge"], "linewidth": 0.8}
-    style = {"textcoords": ("axes fraction", "data"), "va": "center", "arrowprops": arrow}
-    for name, colour, end, place in zip(names, colours, ends, heights, strict=True):
-        axes.annotate(name, (x.iloc[-1], end), (1.05, place), color=colour, **style)
+    if len(names) > 1:
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     return axes
 
 

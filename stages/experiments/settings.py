@@ -5,15 +5,20 @@ included. Values are those of YAML; KEY is a dotted key of params.yaml.
 """
 
 import itertools
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from core.params import unknown
 from core.script import InputError
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
+
+if TYPE_CHECKING:
+    import optuna
 
 NUMBER = r"(-?\d+(?:\.\d+)?(?:e-?\d+)?)"
 RANGE = re.compile(rf"{NUMBER}\.\.{NUMBER}(:log)?")
@@ -29,6 +34,12 @@ class Range:
     high: float
     is_log: bool
     is_whole: bool
+
+    def draw(self, trial: "optuna.Trial", key: str) -> float:
+        """Draw an integer, or a number with three significant digits."""
+        if self.is_whole:
+            return trial.suggest_int(key, int(self.low), int(self.high), log=self.is_log)
+        return float(f"{trial.suggest_float(key, self.low, self.high, log=self.is_log):.3g}")
 
 
 def parse(argument: str, present: Setting) -> tuple[str, list | Range]:
@@ -75,21 +86,10 @@ class Draws:
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         samplers = {"tpe": optuna.samplers.TPESampler, "random": optuna.samplers.RandomSampler}
-        self._study = optuna.create_study(
-            direction="maximize", sampler=samplers[sampler](seed=seed)
-        )
+        own = samplers[sampler](seed=seed)
+        self._study = optuna.create_study(direction="maximize", sampler=own)
         self._axes, self._n = axes, n
         self._known: list[tuple[Setting, float]] = []
-        self._distributions = {}
-        for key, axis in axes.items():
-            if not isinstance(axis, Range):
-                one = optuna.distributions.CategoricalDistribution(range(len(axis)))
-            elif axis.is_whole:
-                ends = int(axis.low), int(axis.high)
-                one = optuna.distributions.IntDistribution(*ends, log=axis.is_log)
-            else:
-                one = optuna.distributions.FloatDistribution(axis.low, axis.high, log=axis.is_log)
-            self._distributions[key] = one
 
     def tell(self, setting: Setting, value: float) -> None:
         """Record the metric of a setting, which will not be drawn again."""
@@ -99,8 +99,13 @@ class Draws:
         """Yield n settings, or fewer if 100 consecutive draws are not new."""
         n_known = 0
         while n_known < 100 and self._n > 0:
-            trial = self._study.ask(self._distributions)
-            setting = {key: self._value(key, drawn) for key, drawn in trial.params.items()}
+            trial = self._study.ask()
+            setting = {
+                key: axis.draw(trial, key)
+                if isinstance(axis, Range)
+                else axis[trial.suggest_categorical(key, range(len(axis)))]
+                for key, axis in self._axes.items()
+            }
             if is_new := all(setting != one for one, _ in self._known):
                 yield setting
             n_known = 0 if is_new else n_known + 1
@@ -108,22 +113,7 @@ class Draws:
             (value,) = (value for one, value in self._known if one == setting)
             self._study.tell(trial, value)
 
-    def _value(self, key: str, drawn: float) -> object:
-        """Return a listed value, an integer, or a number with three significant digits."""
-        axis = self._axes[key]
-        if isinstance(axis, Range):
-            return drawn if axis.is_whole else float(f"{drawn:.3g}")
-        return axis[drawn]
-
 
 def override(key: str, value: object) -> str:
     """Return KEY=VALUE as `dvc exp run -S` reads it."""
-
-    def text(value: object) -> str:
-        if isinstance(value, list):
-            return f"[{','.join(map(text, value))}]"
-        if isinstance(value, str) and not re.fullmatch(r"[A-Za-z_][\w.-]*", value):
-            return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-        return str(value).lower() if isinstance(value, bool) else str(value)
-
-    return f"{key}={text(value)}"
+    return f"{key}={json.dumps(value, ensure_ascii=False)}"

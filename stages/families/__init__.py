@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 from core.script import InputError
 
 import numpy as np
-from pydantic import field_validator
+from pydantic import ValidationError, field_validator
 
 from families.activity import activity
 from families.affinity import affinity
@@ -50,10 +50,9 @@ class FeaturesParams(FamilyParams):
     """The section `features`: the families in use and the parameters that they share."""
 
     groups: list[Literal[*FAMILIES]]  # order of the columns
-    cold_groups: list[Literal[*FAMILIES]]  # for the lists of cold users
     scores: dict[str, object]  # models whose scores are features: models.registry.ScoresParams
 
-    @field_validator("groups", "cold_groups")
+    @field_validator("groups")
     @classmethod
     def _are_distinct(cls, groups: list[str]) -> list[str]:
         if not groups or len(set(groups)) < len(groups):
@@ -68,8 +67,15 @@ def save_params(folder: Path, params: FeaturesParams) -> None:
 
 
 def load_params(folder: Path) -> FeaturesParams:
-    """Read the parameters of the features in this folder of examples or models."""
-    return FeaturesParams.model_validate_json((folder / PARAMS).read_text(encoding="utf-8"))
+    """Read the parameters of the features in this folder of examples or models.
+
+    Raises InputError if code with other parameters wrote them.
+    """
+    path = folder / PARAMS
+    try:
+        return FeaturesParams.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValidationError:
+        raise InputError(f"{path}: written by another version of the code; run dvc repro") from None
 
 
 class FeatureMatrix(NamedTuple):

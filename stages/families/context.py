@@ -27,8 +27,7 @@ import pyarrow.parquet as pq
 from pydantic import Field
 from scipy import sparse
 
-from families.columns import Columns, codes, is_category
-from families.levels import levels, lowest_of_levels
+from families.columns import Columns, codes, is_category, levels, lowest_of_levels
 
 
 class FamilyParams(Strict):

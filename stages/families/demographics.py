@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from families.columns import codes, is_category
+from families.columns import codes, is_category, levels
 from families.context import Context, FamilyOfFold
-from families.levels import levels
 
 
 def demographics(context: Context) -> FamilyOfFold:

@@ -16,8 +16,8 @@ def group_popularity(context: Context) -> FamilyOfFold:
 
     D is the number of positives of the item, weighted with a half-life of `recent_windows` windows.
 
-    If there are no models for cold users, this column ranks their lists. It is a naive Bayes score,
-    damped by sqrt(n) because user columns are correlated.
+    This column ranks the lists of cold users. It is a naive Bayes score, damped by sqrt(n) because
+    user columns are correlated.
     """
     weights = weights_by_age(context.history.n_windows, context.params.recent_windows)
     recent = np.log1p(context.item_counts[1] @ weights[::-1])

@@ -52,7 +52,6 @@ def weighted(history: History, params: AlsParams, given: Columns | None = None) 
 
 
 def model_of(params: AlsParams, seed: int, n_threads: int) -> "AlternatingLeastSquares":
-    """Return an unfitted model of the library."""
     from implicit.cpu.als import AlternatingLeastSquares  # late: takes 0.3 s
 
     return AlternatingLeastSquares(

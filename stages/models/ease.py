@@ -38,18 +38,14 @@ def ease(inputs: Inputs, params: EaseParams) -> Scores:
     fitted, served = (
         decayed(of, params.of, params.half_life) for of in (inputs.history, inputs.served)
     )
-    items = most_popular(fitted, params.max_items)
+    counts = np.bincount(fitted.indices, minlength=fitted.shape[1])
+    items = most_frequent(counts, params.max_items)
     gram = inputs.once(  # shared by settings that differ only in l2
         ("X'X", params.of, params.max_items, params.half_life),
         lambda: co_occurrence(fitted[:, items], inputs.n_threads),
     )
     weights = weights_of_gram(gram.copy(), params.l2, entry_bits(fitted))
     return ease_scores(items, weights, served)
-
-
-def most_popular(user_item: sparse.csr_array, max_items: int) -> np.ndarray:
-    """Return the max_items items with most entries, ties by index, int64, ascending."""
-    return most_frequent(np.bincount(user_item.indices, minlength=user_item.shape[1]), max_items)
 
 
 def most_frequent(counts: np.ndarray, most: int) -> np.ndarray:

@@ -21,11 +21,14 @@ from scipy import sparse
 Value = TypeVar("Value")
 
 
+@dataclass(frozen=True)
 class Ranking:
-    """One score per item for all users: float (n_items,), -inf for unknown items."""
+    """One score per item for all users, which is its own block of scores of any users."""
 
-    def __init__(self, scores: np.ndarray) -> None:
-        self.scores = scores
+    scores: np.ndarray  # float (n_items,), -inf for unknown items
+
+    def __call__(self, users: np.ndarray) -> "Ranking":
+        return self
 
     @cached_property
     def order(self) -> np.ndarray:
@@ -37,7 +40,8 @@ class Ranking:
 
 # Function from users, int (n,) of `Inputs.served`, to scores (n, n_items): dense float32, with -inf
 # for items that the model does not know; CSR, with 0 for no evidence; or Products of vectors
-Scores = Ranking | Callable[[np.ndarray], np.ndarray | sparse.csr_array | Products]
+Block = Ranking | np.ndarray | sparse.csr_array | Products
+Scores = Callable[[np.ndarray], Block]
 
 
 @dataclass(frozen=True)

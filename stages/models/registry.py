@@ -6,6 +6,7 @@ example). Its name can then be used for a candidate source (candidates.sources),
 """
 
 import itertools
+import json
 import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -16,6 +17,7 @@ from core.params import Strict
 from core.script import InputError
 
 import numpy as np
+import pandas as pd
 from pydantic import (
     BeforeValidator,
     Field,
@@ -30,11 +32,12 @@ from models.author_top import AuthorTopParams, author_top
 from models.content import content
 from models.ease import EaseParams, ease
 from models.item_knn import ItemKnnParams, item_knn
-from models.model import Inputs, Model, NoParams, Scores
+from models.model import Inputs, Model, NoParams, Ranking, Scores
 from models.next_item import NextItemParams, next_item
 from models.popular import RecentPopularParams, popular, recent_popular
 from models.scoring import Served, over_all_items
 
+Settings = dict[str, dict[int, Strict]]  # baseline -> number of the setting -> parameters
 MOST_SETTINGS = 1000  # maximum number of settings of a baseline
 MODELS = {
     "als": Model(als),
@@ -107,7 +110,7 @@ class Baselines(Strict):
         return self
 
     @property
-    def settings(self) -> dict[str, dict[int, Strict]]:
+    def settings(self) -> Settings:
         """Settings of each baseline, numbered from 0, in the order of MODELS."""
         names = [name for name in MODELS if name in self.model_fields_set]
         return {name: dict(enumerate(getattr(self, name))) for name in names}
@@ -122,6 +125,28 @@ BaselinesParams = create_model(
         if name != "als"  # ALS is evaluated separately
     },
 )
+
+
+def settings_table(
+    settings: Settings, total: dict[tuple[str, int], float], n_lists: int
+) -> pd.DataFrame:
+    """Return the columns of data/baselines/settings.csv, a row per baseline and setting.
+
+    total  sum of AP@k over n_lists lists, by baseline and number of the setting
+    """
+    best = {name: max(of, key=lambda number: total[name, number]) for name, of in settings.items()}
+    rows = [
+        {
+            "model": name,
+            "number": number,
+            "map": total[name, number] / n_lists,
+            "is_best": number == best[name],
+            "parameters": json.dumps(setting.model_dump()),
+        }
+        for name, of in settings.items()
+        for number, setting in of.items()
+    ]
+    return pd.DataFrame(rows)
 
 
 class CandidatesParams(CandidateListParams):
@@ -157,12 +182,17 @@ def in_use(
 def fit(name: str, params: Strict, inputs: Inputs) -> Scores:
     """Fit a model of MODELS and return its scores for all items of inputs.history.
 
-    A model that cannot score new items is fitted without them.
+    A model that cannot score new items is fitted without them. Raises InputError if the scores have
+    a wrong shape.
     """
     model, is_known = MODELS[name], inputs.history.is_known
-    if model.scores_new_items or is_known.all():
-        return model.fit(inputs, params)
-    return over_all_items(model.fit(inputs.known, params), is_known)
+    own = inputs if model.scores_new_items or is_known.all() else inputs.known
+    scores, users = model.fit(own, params), np.arange(min(1, len(own.served.users)))
+    shape = np.shape(scores.scores) if isinstance(scores, Ranking) else scores(users).shape
+    wanted = (*users.shape, own.history.n_items)[isinstance(scores, Ranking) :]
+    if shape != wanted:
+        raise InputError(f"{name}: its scores have shape {shape}: must be {wanted}, one per item")
+    return scores if own is inputs else over_all_items(scores, is_known)
 
 
 def fit_all(
@@ -187,22 +217,21 @@ def fit_all(
     return {name: by_model[pair] for name, pair in wanted.items()}
 
 
-def check_ease(params: CandidateListParams, of_sources: Strict, n_items: int) -> None:
-    """Raise InputError if the catalogue is too large for EASE as a candidate source."""
+def served_by(
+    inputs: Inputs, params: CandidateListParams, of_sources: Strict, scores: ScoresParams
+) -> Served:
+    """Fit all models in use and return the inputs of candidate_lists().
+
+    Raises InputError if the catalogue is too large for EASE as a candidate source.
+    """
+    history = inputs.history
+    n_items = np.count_nonzero(history.is_known)
     if "ease" in params.sources and n_items > of_sources.ease.max_items:
         raise InputError(
             f"params.yaml: candidates.sources has ease, but the history has {n_items} items and "
             f"sources.ease.max_items is {of_sources.ease.max_items}; remove ease, or raise the "
             "limit (time grows with its cube, memory is 24 bytes x its square)"
         )
-
-
-def served_by(
-    inputs: Inputs, params: CandidateListParams, of_sources: Strict, scores: ScoresParams
-) -> Served:
-    """Fit all models in use and return the inputs of candidate_lists()."""
-    history = inputs.history
-    check_ease(params, of_sources, np.count_nonzero(history.is_known))
     models = fit_all(params, of_sources, scores, inputs)
     fallback = fit("recent_popular", of_sources.recent_popular, inputs)
     masks = history.alive(params.alive_windows), ~history.is_known

@@ -15,15 +15,14 @@ from core.products import Products, blocks
 import numpy as np
 from scipy import sparse
 
-from models.model import Ranking, Scores
+from models.model import Block, Ranking, Scores
 
 USERS_AT_ONCE = 8192  # memory of scripts grows with this, not with the number of users
 MOST_PER_PLACE = 10  # maximum length of a shortlist per item to retrieve
-Block = Ranking | np.ndarray | sparse.csr_array | Products  # the scores of a block of users
 
 
 def parts_of(users: np.ndarray) -> list[np.ndarray]:
-    """Yield the users in parts whose lists are made and written one after the other."""
+    """Return the users in parts whose lists are made and written one after the other."""
     return [users[at : at + USERS_AT_ONCE] for at in range(0, len(users), USERS_AT_ONCE)]
 
 
@@ -56,11 +55,6 @@ def over_all_items(scores: Scores, is_known: np.ndarray) -> Scores:
     if isinstance(scores, Ranking):
         return Ranking(widened(scores.scores[None].astype(np.float64))[0])
     return lambda users: widened(scores(users))
-
-
-def block_of(scores: Scores, users: np.ndarray) -> Block:
-    """Return the scores of a block of users, all >= 0."""
-    return scores if isinstance(scores, Ranking) else scores(users)
 
 
 def retrieve(
@@ -99,13 +93,17 @@ def _best_products(
     Exact scores are computed only for items that the estimates do not rule out. Returns None if
     these are many, for example for a user with a vector of zeros.
     """
-    estimates, error = block.estimates()
-    estimates[seen.row, seen.item] = -np.inf
+    usable = slice(None) if alive is None else np.flatnonzero(alive)
+    estimates, error = block.estimates(usable)
+    row, item = seen.row, seen.item
     if alive is not None:
-        estimates[:, ~alive] = -np.inf
+        is_usable = alive[item]
+        row, item = row[is_usable], np.searchsorted(usable, item[is_usable])
+    estimates[row, item] = -np.inf
     row, item = shortlist(estimates, n, 2 * error)
     if len(row) > MOST_PER_PLACE * n * len(estimates):
         return None
+    item = item if alive is None else usable[item]
     score = block.at(row, item)
     order, place, column = ordered(score, row, np.arange(len(row)), len(estimates), n)
     return order, place, item[column], score[column]
@@ -132,24 +130,19 @@ def _best_stored(
 ) -> Retrieved:
     """Return the n items with the largest stored scores, best first."""
     scores.sort_indices()
-    row = row_of_entry(scores)
+    size = np.diff(scores.indptr)
+    row = np.repeat(np.arange(len(size), dtype=np.int32), size)
     place = np.arange(scores.nnz) - scores.indptr[row]
     is_seen = np.zeros(scores.shape, dtype=bool)
     is_seen[seen.row, seen.item] = True
     is_usable = (scores.data > 0) & ~is_seen[row, scores.indices]
     if alive is not None:
         is_usable &= alive[scores.indices]
-    width = int(np.diff(scores.indptr).max(initial=0))
-    stored = np.full((scores.shape[0], width), -np.inf, dtype=np.float32)
+    stored = np.full((len(size), size.max(initial=0)), -np.inf, dtype=np.float32)
     stored[row[is_usable], place[is_usable]] = scores.data[is_usable]
     row, place, column = largest(stored, n)
     item = scores.indices[scores.indptr[row] + column]
     return _padded(len(stored), n, row, place, item, stored[row, column])
-
-
-def row_of_entry(matrix: sparse.csr_array) -> np.ndarray:
-    """Return the row of each stored entry, int32 (nnz,)."""
-    return np.repeat(np.arange(matrix.shape[0], dtype=np.int32), np.diff(matrix.indptr))
 
 
 def _padded(
@@ -166,13 +159,12 @@ def scores_at(block: Block, row: np.ndarray, item: np.ndarray) -> np.ndarray:
 
     row, item  int (n,): the user's row in the block, and the item
     """
+    if isinstance(block, Products):
+        return block.at(row, item)
     if isinstance(block, Ranking):
         found = block.scores[item].astype(np.float32)
     else:
-        if isinstance(block, Products):
-            return block.at(row, item)
-        of_all = block if isinstance(block, np.ndarray) else block.toarray()
-        found = of_all[row, item]
+        found = (block if isinstance(block, np.ndarray) else block.toarray())[row, item]
     found[np.isneginf(found)] = np.nan
     return found
 
@@ -192,7 +184,7 @@ def top_n(
 
     def best_of(rows: np.ndarray) -> Retrieved:
         of = users[rows]
-        return retrieve(block_of(scores, of), seen_by(served, of), len(of), n, alive)
+        return retrieve(scores(of), seen_by(served, of), len(of), n, alive)
 
     parts = list(side_by_side(best_of, blocks(np.arange(len(users)), served.n_items), n_threads))
     if not parts:
@@ -242,7 +234,7 @@ def _block_lists(served: Served, group: str, users: np.ndarray) -> Candidates:
     known = history.user_of(users)
     seen = seen_by(history, known)
     some = np.maximum(known, 0)  # a user without a history is replaced by any other
-    blocks_of = {name: block_of(scores, some) for name, scores in served.models.items()}
+    blocks_of = {name: scores(some) for name, scores in served.models.items()}
 
     def found(block: Block) -> np.ndarray:
         item = retrieve(block, seen, len(users), n, served.alive).item

@@ -10,41 +10,44 @@ from scipy.linalg import hadamard
 
 from families import families_of, feature_matrix
 from families.context import Context, FamilyOfFold, rows_of
+from families.group_popularity import group_popularity
 from rankers import trained as models
-from rankers.lean_lightgbm import lightgbm as lgb
+from rankers.trained import lgb
 
 
 @dataclass(frozen=True)
 class Scorer:
-    """Models and features for ranking the lists of warm or cold users."""
+    """Models and features for ranking the lists of served users."""
 
     boosters: list[lgb.Booster]
-    families: dict[str, FamilyOfFold]  # features of the models; without models, the score
+    families: dict[str, FamilyOfFold]  # features of the models
+    of_cold: FamilyOfFold  # its column is the score of the lists of cold users
     served: History  # history of the users of the lists
 
 
 def scorer_of(boosters: list[lgb.Booster], context: Context, groups: list[str]) -> Scorer:
     """Return models and features for the lists of the context's users.
 
-    Without models, the family group_popularity is the score.
+    Lists of cold users are ranked by the family group_popularity.
     """
-    families = families_of(context, groups if boosters else ["group_popularity"])
-    return Scorer(boosters, families, context.served.history)
+    families, of_cold = families_of(context, groups), group_popularity(context)
+    return Scorer(boosters, families, of_cold, context.served.history)
 
 
-def scores(lists: Candidates, warm: Scorer, cold: Scorer, n_threads: int) -> np.ndarray:
+def scores(lists: Candidates, scorer: Scorer, n_threads: int) -> np.ndarray:
     """Return the score of each model for each row, float64 (n_models, n_rows).
 
-    If there are no models for cold users, their scores do not differ between models.
+    The scores of cold users do not differ between models.
     """
-    score = np.empty((len(warm.boosters), len(lists.user)))
+    score = np.empty((len(scorer.boosters), len(lists.user)))
     is_warm = lists.is_retrieved
-    for rows, scorer in ((is_warm, warm), (~is_warm, cold)):
-        if rows.any():
-            found = feature_matrix(scorer.families, rows_of(lists.take(rows), scorer.served)).values
-            if scorer.boosters:
-                found = models.predict(scorer.boosters, found, n_threads).T
-            score[:, rows] = found.T
+    if is_warm.any():
+        rows = rows_of(lists.take(is_warm), scorer.served)
+        values = feature_matrix(scorer.families, rows).values
+        score[:, is_warm] = models.predict(scorer.boosters, values, n_threads)
+    if not is_warm.all():
+        (column,) = scorer.of_cold(rows_of(lists.take(~is_warm), scorer.served)).values()
+        score[:, ~is_warm] = column
     return score
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,7 @@ from pathlib import Path
 from core import factors, params, tables
 from core.candidate_lists import Candidates, split
 from core.factors import Factors
-from core.history import INTERACTIONS, History, load_everything, load_history
+from core.history import INTERACTIONS
 from core.lists import side_by_side
 from core.params import parse_yaml, section
 from core.script import InputError, report
@@ -38,33 +38,18 @@ ROWS_AT_ONCE = 50_000  # per thread; memory grows with this, not with the number
 
 @dataclass(frozen=True)
 class Place:
-    """The location of trained models.
+    """The location of trained models."""
 
-    factors  file of ALS
-    rankers  folder of the rankers; its parent has features.json
-    history  function from candidates.new_items to the history that the models were fitted on
-    command  command that trains the models
-    """
-
-    factors: Path
-    rankers: Path
-    history: Callable[[str], History]
-    command: str
+    fold: str | None  # fold of the history that they were fitted on; None: the whole log
+    factors: Path  # file of ALS
+    rankers: Path  # folder of the rankers; its parent has features.json
+    command: str  # trains them
 
 
+TRAIN_EVERYONE = "dvc repro stages/everyone/dvc.yaml"
 MODELS = {
-    "test": Place(
-        factors.FOLDER / "test.npz",
-        trained.FOLDER / "test",
-        partial(load_history, "test"),
-        "dvc repro",
-    ),
-    "everyone": Place(
-        EVERYONE / "als.npz",
-        EVERYONE / "ranker",
-        load_everything,
-        "dvc repro stages/everyone/dvc.yaml",
-    ),
+    "test": Place("test", factors.FOLDER / "test.npz", trained.FOLDER / "test", "dvc repro"),
+    "everyone": Place(None, EVERYONE / "als.npz", EVERYONE / "ranker", TRAIN_EVERYONE),
 }
 
 
@@ -80,17 +65,17 @@ def check_origin() -> None:
     """Raise InputError if parameters or data changed since everyone's models were fitted."""
     path = EVERYONE / "origin.json"
     if not path.exists():
-        raise InputError(f"{EVERYONE}: not found; run {MODELS['everyone'].command}")
+        raise InputError(f"{EVERYONE}: not found; run {TRAIN_EVERYONE}")
     made = json.loads(path.read_text(encoding="utf-8"))
     if other := [key for key, value in origin().items() if made.get(key) != value]:
         what = f"made with other values of {', '.join(other)}"
-        raise InputError(f"{EVERYONE}: {what}; run {MODELS['everyone'].command}")
+        raise InputError(f"{EVERYONE}: {what}; run {TRAIN_EVERYONE}")
 
 
 def check_features(scorer: Scorer, names: list[str], models: Place) -> None:
     """Raise InputError if the models were trained on other features than those of params.yaml."""
     names = [name.replace(" ", "_") for name in names]  # as LightGBM stores them
-    if scorer.boosters and scorer.boosters[0].feature_name() != names:
+    if scorer.boosters[0].feature_name() != names:
         line = "trained on other features than those of params.yaml"
         raise InputError(f"{models.rankers}: {line}; run {models.command}")
 
@@ -127,16 +112,12 @@ def top_lists(
     lists_of = served_by(inputs, candidates, settings, of_scores)
     if allowed is not None and not allowed.all():
         lists_of = among(lists_of, allowed)
-    groups = {"warm": features.groups, "cold": features.cold_groups}
     nobody = rows_of(candidate_lists(lists_of, users[:0], n_threads), served)
-    scorers = []
-    for group, names in groups.items():
-        boosters = trained.load(models.rankers.name, group, folder)
-        scorers.append(scorer_of(boosters, context, names))
-        check_features(scorers[-1], feature_matrix(scorers[-1].families, nobody).names, models)
+    scorer = scorer_of(trained.load(models.rankers.name, folder), context, features.groups)
+    check_features(scorer, feature_matrix(scorer.families, nobody).names, models)
 
     def top_of(lists: Candidates) -> TopLists:
-        score = scores(lists, *scorers, n_threads=1).mean(axis=0)
+        score = scores(lists, scorer, n_threads=1).mean(axis=0)
         return top_k(lists.user, lists.item, score, k)
 
     with tqdm(total=len(users), unit=" users", disable=None) as progress:

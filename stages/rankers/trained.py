@@ -1,19 +1,25 @@
 """Reads and writes rankers as LightGBM text, one file per judged fold and seed."""
 
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
 
-from rankers.lean_lightgbm import lightgbm as lgb
+# LightGBM takes five times as long to import with scikit-learn, for an interface that we do not use
+hidden = {} if "sklearn" in sys.modules else {"sklearn": None}  # None: importing it fails
+sys.modules.update(hidden)
+import lightgbm as lgb  # noqa: E402
+
+for name in hidden:
+    del sys.modules[name]
 
 FOLDER = Path("data/ranker")
-PLACE = {"warm": "", "cold": "cold"}  # subfolder of the models for a group of users
 
 
-def save(folder: Path, fold: str, group: str, models: list[lgb.Booster]) -> None:
-    """Write FOLD/0.txt, FOLD/1.txt, … into the folder; for cold users FOLD/cold/0.txt, …"""
-    folder = folder / fold / PLACE[group]
+def save(folder: Path, fold: str, models: list[lgb.Booster]) -> None:
+    """Write FOLD/0.txt, FOLD/1.txt, … into the folder."""
+    folder = folder / fold
     folder.mkdir(parents=True, exist_ok=True)
     for number, model in enumerate(models):
         # LightGBM stores the number of threads, although it does not change the trees
@@ -21,10 +27,10 @@ def save(folder: Path, fold: str, group: str, models: list[lgb.Booster]) -> None
         (folder / f"{number}.txt").write_text(text, encoding="utf-8")
 
 
-def load(fold: str, group: str, folder: Path | None = None) -> list[lgb.Booster]:
-    """Return the models of a judged fold in order of seeds; there may be none for cold users."""
-    folder = (folder or FOLDER) / fold / PLACE[group]
-    paths = sorted(folder.glob("*.txt"), key=lambda path: int(path.stem))
+def load(fold: str, folder: Path | None = None) -> list[lgb.Booster]:
+    """Return the models of a judged fold in order of seeds."""
+    paths = ((folder or FOLDER) / fold).glob("*.txt")
+    paths = sorted(paths, key=lambda path: int(path.stem))
     return [lgb.Booster(model_str=path.read_text(encoding="utf-8")) for path in paths]
 
 

@@ -1,5 +1,6 @@
-"""Trains LightGBM rankers on labelled candidate lists of several folds."""
+"""Trains the rankers of each judged fold on the labelled lists of the folds before it."""
 
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Literal
@@ -7,12 +8,23 @@ from typing import Literal
 from core.examples import Examples
 from core.lists import list_of_row
 from core.params import SharedParams, Strict
+from core.script import InputError, report
 
 import numpy as np
 from pydantic import Field, model_validator
 from tqdm import tqdm
 
-from rankers.lean_lightgbm import lightgbm as lgb
+from rankers.trained import lgb
+
+Read = Callable[[str], Examples]  # fold -> the examples
+# fold -> its target window, and the folds for training its ranker, latest first
+TrainingFolds = dict[str, tuple[int, list[str]]]
+Save = Callable[[str, list[lgb.Booster]], None]  # (fold, its models)
+
+
+# parameters that LightGBM gets as they are
+OF_LIGHTGBM = {"objective", "learning_rate", "num_leaves", "min_data_in_leaf"}
+OF_LIGHTGBM |= {"feature_fraction", "lambda_l2", "max_bin"}
 
 
 class RankerParams(Strict):
@@ -21,8 +33,6 @@ class RankerParams(Strict):
     objective: Literal["lambdarank", "rank_xendcg", "binary"]
     label: Literal["positive", "graded"]  # relevant or not; graded: strength of the feedback
     n_estimators: int = Field(ge=1, le=100_000)  # trees
-    cold_n_estimators: int = Field(ge=0, le=100_000)  # trees for cold users; 0: no such ranker
-    cold_min_lists: int = Field(ge=0, le=10_000_000)  # minimum number of lists for such a ranker
     learning_rate: float = Field(gt=0, le=10)
     num_leaves: int = Field(ge=2, le=4096)  # per tree; unused leaves take memory, too
     min_data_in_leaf: int = Field(ge=0, le=10**9)  # rows
@@ -93,22 +103,18 @@ def dataset(folds: list[Examples], params: RankerParams, shared: SharedParams) -
 
 
 def train(
-    data: lgb.Dataset,
-    params: RankerParams,
-    shared: SharedParams,
-    n_models: int,
-    key: tuple[int, int],
+    data: lgb.Dataset, params: RankerParams, shared: SharedParams, n_models: int, window: int
 ) -> list[lgb.Booster]:
     """Train the models 0 … n_models - 1 in parallel, each by one thread.
 
     A tree has too little work for several threads. Models are the same at any number of threads.
-    All random draws of a model depend on seed, key and number, so no two models share one. `key` is
-    the target window of the judged fold, and 1 for cold users or 0 for warm users.
+    All random draws of a model depend on seed, window (the target window of the judged fold) and
+    number, so no two models share one.
     """
     data.construct()
+    one = partial(train_one, data, params, (shared.seed, window, 0))
     with ThreadPoolExecutor(shared.n_threads) as threads:
-        models = threads.map(partial(train_one, data, params, (shared.seed, *key)), range(n_models))
-        return list(tqdm(models, "models", n_models, disable=None))
+        return list(tqdm(threads.map(one, range(n_models)), "models", n_models, disable=None))
 
 
 def train_one(data: lgb.Dataset, params: RankerParams, key: tuple, number: int) -> lgb.Booster:
@@ -119,13 +125,7 @@ def train_one(data: lgb.Dataset, params: RankerParams, key: tuple, number: int) 
     own.set_weight(list_weights(own.get_label(), own.get_group(), params.list_weight))
     seeds = ("feature_fraction_seed", "bagging_seed", "objective_seed", "extra_seed")
     settings = {
-        "objective": params.objective,
-        "learning_rate": params.learning_rate,
-        "num_leaves": params.num_leaves,
-        "min_data_in_leaf": params.min_data_in_leaf,
-        "feature_fraction": params.feature_fraction,
-        "lambda_l2": params.lambda_l2,
-        "max_bin": params.max_bin,
+        **params.model_dump(include=OF_LIGHTGBM),
         # at least one row, otherwise LightGBM fails
         "bagging_fraction": max(params.bagging_fraction, min(1.0, 1.5 / own.num_data())),
         "bagging_freq": 1,
@@ -137,3 +137,39 @@ def train_one(data: lgb.Dataset, params: RankerParams, key: tuple, number: int) 
         "verbosity": -1,
     }
     return lgb.train(settings, own, params.n_estimators)
+
+
+def training_sets(read: Read, folds: TrainingFolds) -> Iterator[tuple[str, list[Examples]]]:
+    """Yield each fold with the examples of its training folds.
+
+    Training folds without examples are left out. Only the examples of one fold are in memory.
+    """
+    for fold, (_, earlier) in folds.items():
+        found = (read(one) for one in earlier)
+        yield fold, [examples for examples in found if len(examples.label)]
+
+
+def train_all(
+    read: Read, params: RankerParams, folds: TrainingFolds, shared: SharedParams, save: Save
+) -> None:
+    """Train and save the rankers of every fold.
+
+    Raises InputError if a fold has no training examples. Prints if training folds are missing.
+    """
+    for judged, found in training_sets(read, folds):
+        window, earlier = folds[judged]
+        if len(earlier) < params.train_folds:
+            report(
+                f"{judged}: trained on {len(earlier)} folds instead of ranker.train_folds"
+                f" ({params.train_folds}), because folds has no more before it"
+            )
+        if not found:
+            raise InputError(
+                f"no candidate list of {', '.join(earlier)} has a relevant item, so the ranker of"
+                f" {judged} has no training data; it needs more users, items or positives there"
+            )
+        n_lists = sum(len(one.group) for one in found)
+        data = dataset(found, params, shared).construct()
+        del found  # LightGBM has its own binned copy
+        save(judged, train(data, params, shared, params.n_seeds, window))
+        report(f"{judged}: {data.num_data():,} candidates in {n_lists:,} lists")

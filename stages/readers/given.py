@@ -1,7 +1,6 @@
-"""Reads the interactions of new users for serve.py, from a file with the source's columns."""
+"""Reads files for serve.py: interactions of new users, and items that alone may be recommended."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,13 +15,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import csv
 
-from readers import DataParams, of_reader
+from readers import READERS, DataParams, of_reader, table
 from readers.ids import Ids, all_ids
-from readers.parquet import check_kind, check_present, read_table, require
-from readers.positive_rule import Rule, report_unknown, with_numbers
-from readers.table import Log
-from readers.time_order import TIMESTAMP, in_time_order
-from readers.vk_log import ID_COLUMNS, KINDS, Channels
+from readers.parquet import check_kind
+from readers.positive_rule import Rule, report_unknown
+from readers.table_files import read_rows
+from readers.time_order import TIMESTAMP
+from readers.vk import KINDS, channels_of
 
 
 @dataclass(frozen=True)
@@ -54,30 +53,33 @@ def read(
     strong = of_reader(data.source, "STRENGTH_COLUMNS", ()) if strength else ()
     strong = [name for name in strong if name not in tables.CHANNELS or name in there.names]
     metadata = of_users, of_items = pq.read_table(tables.USERS), pq.read_table(tables.ITEMS)
-    if read_given := of_reader(data.source, "read_given"):
-        log = read_given(path, data, rule, metadata)
-    else:
+    names, needed = data.table, [*dict.fromkeys([*strong, *channel_names])]
+    if READERS[data.source] is not table.read:
         has_times = "start" in csv.read_csv(WINDOWS).column_names
-        time = of_reader(data.source, "TIME") if has_times else None
-        log = _read_file(path, rule, [*strong, *channel_names], time, metadata)
-    table, (of_user, of_item) = log.feedback, (f"{path}: {name}" for name in ID_COLUMNS)
+        time = of_reader(data.source, "TIME", "") if has_times else ""
+        names = {"user": "user_id", "item": "item_id", "time": time, "time_unit": None}
+        names = data.table.model_copy(update=names)
+    log = table.read_given(path, names, rule, metadata, needed)
+    for name in needed:
+        check_kind(path, log.feedback.field(name), KINDS.get(name, "number"))
+    of_user, of_item = (f"{path}: {name}" for name in (names.user, names.item))
     users, items = all_ids({of_user: log.user_id}), all_ids({of_item: log.item_id})
     known, item = _rows_in(of_users, users, of_user), _rows_in(of_items, items, of_item)
     columns = {"user": users.rows(log.user_id, of_user), "item": items.rows(log.item_id, of_item)}
     rows = (of_users, known[columns["user"]]), (of_items, item[columns["item"]])
-    columns["is_positive"], n_unknown = rule.judge(table, *rows)
+    columns["is_positive"], n_unknown = rule.judge(log.feedback, *rows)
     report_unknown(n_unknown)
     if strength:
         strength_of = of_reader(data.source, "strength", lambda positive, _: positive.astype("u1"))
-        columns["strength"] = strength_of(columns["is_positive"], table)
-    narrow = Channels(channel_names, json.loads((there.metadata or {}).get(tables.LEVELS, "{}")))
-    narrow.add(table)
-    columns |= {name: column.to_numpy() for name, column in narrow.columns().items()}
+        columns["strength"] = strength_of(columns["is_positive"], log.feedback)
+    levels = json.loads((there.metadata or {}).get(tables.LEVELS, "{}"))
+    own = channels_of(log.feedback, channel_names, levels, is_closed=True)
+    columns |= {name: of.to_numpy(zero_copy_only=False) for name, of in own.items()}
     if log.seconds is not None:
         columns[TIMESTAMP] = log.seconds
     is_known = (history.item_of(np.maximum(item, 0)) >= 0) & (item >= 0)
     kept = np.flatnonzero(is_known[columns["item"]])
-    _report_unknown(path, is_known, item >= 0, table.num_rows - len(kept))
+    _report_unknown(path, is_known, item >= 0, len(log.user_id) - len(kept))
     kept = kept[order_by_user(columns["user"][kept])]
     columns = {name: of_rows[kept] for name, of_rows in columns.items()}
     columns["item"] = item[columns["item"]]
@@ -86,28 +88,6 @@ def read(
         report(f"{n_repeats:,} interactions repeat an earlier user-item pair; a pair counts once")
     columns["window"] = windows_of(columns, known, history, columns.pop(TIMESTAMP, None))
     return Given(users.values, known, columns)
-
-
-def _read_file(
-    path: Path, rule: Rule, feedback: list[str], time: str | None, metadata: Sequence[pa.Table]
-) -> Log:
-    """Read the needed columns. Raises InputError if one is missing or has a wrong type."""
-    schema = require(path, ID_COLUMNS)
-    there = with_numbers(schema, *(table.schema for table in metadata))
-    needed = dict.fromkeys([*rule.columns, *feedback])
-    check_present(path, [name for name in needed if name not in there.names], schema.names)
-    rule.check(there, path)
-    for name in feedback:
-        check_kind(path, schema.field(name), KINDS.get(name, "number"))
-    columns = dict.fromkeys([*ID_COLUMNS, *needed, time])
-    table, seconds = read_table(path, [name for name in columns if name in schema.names]), None
-    if not table.num_rows:
-        raise InputError(f"{path}: no rows; interactions are needed")
-    if time in schema.names:
-        check_kind(path, schema.field(time), KINDS.get(time, "number"))
-        table = in_time_order(table, path, time)
-        seconds = table[time].to_numpy()
-    return Log(table["user_id"], table["item_id"], table, seconds)
 
 
 def windows_of(
@@ -158,3 +138,29 @@ def _report_unknown(path: Path, is_known: np.ndarray, is_there: np.ndarray, n_ro
             f"{path}: the models do not know {n_unknown:,} of {len(is_known):,} items; their"
             f" {n_rows:,} interactions are left out: {why}"
         )
+
+
+def read_allowed(path: Path, key: str, history: History) -> np.ndarray:
+    """Return which items of the history the file names, bool (n_items,); InputError if it is none.
+
+    path  CSV or Parquet with a column item_id; key  of params.yaml or of the command line
+    Reports how many of its items cannot be recommended, and why.
+    """
+    items = pq.read_table(tables.ITEMS, columns=["item_id"])["item_id"].combine_chunks()
+    rows = read_rows(path.parent, path.name, key, ["item_id"], [])
+    named = rows.read_as("item_id", [items.type], f"{items.type}, as in {tables.ITEMS}").unique()
+    there = Ids(items).rows(named, f"{path}: item_id")
+    n_absent, there = np.count_nonzero(there < 0), there[there >= 0]
+    allowed = np.zeros(history.n_items, dtype=bool)
+    item = history.item_of(there)
+    allowed[item[item >= 0]] = True
+    n_new = np.count_nonzero(item < 0)
+    line = (
+        f"{path}: {allowed.sum():,} of {len(named):,} items can be recommended; {n_absent:,} are"
+        f" not in {tables.ITEMS}, and {n_new:,} are new to the models (see candidates.new_items)"
+    )
+    if not allowed.any():
+        raise InputError(line)
+    if n_absent or not allowed.all():
+        report(line)
+    return allowed

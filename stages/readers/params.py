@@ -3,7 +3,6 @@
 The allowed values of `source` are the names in READERS: see DataParams in __init__.py.
 """
 
-import re
 from pathlib import Path, PurePath
 from typing import Annotated, Literal
 
@@ -18,7 +17,7 @@ def _is_below(pattern: str) -> str:
     return pattern
 
 
-Files = Annotated[str, Field(pattern=r"^[^\x00]*$"), AfterValidator(_is_below)]
+Files = Annotated[str, AfterValidator(_is_below)]
 
 
 class TableParams(Strict):
@@ -47,9 +46,10 @@ class ReaderParams(Strict):
 
     source: str  # the layout of the folder: a name in READERS
     # the folder, which is only read unless `download` is true
-    path: str = Field(min_length=1, pattern=r"^[^\x00]*$")
+    path: str = Field(min_length=1)
     positive: str = Field(min_length=1)  # rule such as `timespent > 5`; true = every interaction
-    subsample: str  # vk-lsvd: name under subsamples/, such as ur0.01_ir0.01; "": the whole data set
+    # vk-lsvd: name under subsamples/, such as ur0.01_ir0.01; "": the whole data set
+    subsample: str = Field(pattern=r"^([A-Za-z0-9][\w.-]*)?$")
     embedding_width: int = Field(ge=0, le=100_000)  # number of first columns to use; 0: all
     download: bool  # vk-lsvd: download missing files from the Hugging Face hub into `path`
     table: TableParams  # source `table` only
@@ -65,12 +65,3 @@ class ReaderParams(Strict):
         if path.startswith("~"):  # the path is a dependency in dvc.yaml, and DVC does not expand ~
             raise ValueError(f"DVC does not expand ~; write {Path(path).expanduser()}")
         return path
-
-    @field_validator("subsample")
-    @classmethod
-    def _is_plain(cls, subsample: str) -> str:
-        if not re.fullmatch(r"(\w[\w.-]*)?", subsample, re.ASCII):  # or it could leave the folder
-            raise ValueError(
-                "must be the plain name of a folder in subsamples/, such as ur0.01_ir0.01, or ''"
-            )
-        return subsample

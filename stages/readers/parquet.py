@@ -12,11 +12,9 @@ from core.script import InputError
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
-LARGEST = float(np.finfo(np.float32).max)
 
 Kind = Literal["number", "feedback", "category", "time"]  # allowed types of a column: check_kind
 
@@ -71,12 +69,10 @@ def require(path: Path, columns: Sequence[str]) -> pa.Schema:
 
 
 def check_present(path: Path, columns: Sequence[str], there: Sequence[str]) -> None:
-    """Raise InputError if a column is missing from the file or occurs twice."""
+    """Raise InputError if a column is missing from the file."""
     if absent := [name for name in columns if name not in there]:
         names = ", ".join(there) or "none"
         raise InputError(f"{path}: no column {', '.join(absent)}; its columns are {names}")
-    if double := [name for name in columns if there.count(name) > 1]:
-        raise InputError(f"{path}: more than one column {', '.join(double)}; keep one of them")
 
 
 def plain_type(kind: pa.DataType) -> pa.DataType:
@@ -124,16 +120,3 @@ def check_kind(path: Path, field: pa.Field, wanted: Kind) -> None:
     }[wanted]
     if not (fits or is_number(kind) or pa.types.is_null(kind)):
         raise InputError(f"{path}: {field.name} is {kind}; must be {allowed}")
-
-
-def check_finite(column: pa.ChunkedArray, where: str) -> None:
-    """Raise InputError, starting with `where` (file and column), for floats beyond float32."""
-    if not pa.types.is_floating(column.type):
-        return
-    is_beyond = pc.greater(pc.abs(column.cast(pa.float64())), LARGEST)
-    if n_beyond := pc.sum(is_beyond).as_py():
-        first = column.filter(is_beyond)[0].as_py()
-        raise InputError(
-            f"{where} is {first} in {n_beyond:,} of {len(column):,} rows; must be a finite number,"
-            " or null if it is unknown"
-        )

@@ -25,21 +25,21 @@ from readers.params import ReaderParams, TableParams
 from readers.parquet import is_number, is_string, number
 from readers.positive_rule import Rule, report_unknown, with_numbers
 from readers.table_files import INSTANT, NUMBER, Rows, is_number_of_column, read_rows
-from readers.time_order import EARLIEST_S, LATEST_S, SHORT, TIMESTAMP, in_time_order, times_of
-from readers.vk_lsvd import arrays_of
-from readers.vk_metadata import category, embeddings_of
+from readers.time_order import EARLIEST_S, LATEST_S, TIMESTAMP, UNITS, in_time_order, times_of
+from readers.vk import category, embeddings_of
+from readers.vk_lsvd import read_embeddings
 from readers.vk_notebook import vectors_of
 
 MOST_LEVELS = 100  # text with more different values is a feature only if data.table lists it
 INDEX = {"", "Unnamed: 0", "__index_level_0__"}  # columns that pandas adds
 YEAR = r"\s*\(\d{4}\)\s*$"  # at the end of a title; not used for the embedding
-WHOLE = r"^(0|-?[1-9][0-9]*)$"  # text that conversion to an integer and back does not change
+WHOLE = r"^(0|-?[1-9][0-9]{0,18})$"  # text that fits an integer and has no leading zeros
 
 
 class Log(NamedTuple):
     """Interactions in time order.
 
-    feedback  the columns of the log that the rule reads
+    feedback  the columns of the log that the rule reads, and other columns that are needed
     seconds   int64 (n_rows,), since 1970; None if the log has no times
     """
 
@@ -76,6 +76,8 @@ def read(data: ReaderParams) -> Tables:
     user_table = pa.table({"user_id": user_ids.values, **of_users})
     item_table = pa.table({"item_id": item_ids.values, **of_items})
     log = _log_of(rows, names, rule, (user_id, item_id), (user_table, item_table))
+    if log.seconds is not None:
+        _report_span(rows.where, names.time, log.seconds)
     user, item = user_ids.rows(log.user_id, "user"), item_ids.rows(log.item_id, "item")
     is_positive, n_unknown = rule.judge(log.feedback, (user_table, user), (item_table, item))
     report_unknown(n_unknown)
@@ -92,17 +94,20 @@ def read(data: ReaderParams) -> Tables:
     return replace(tables, **content)
 
 
-def read_given(path: Path, data: ReaderParams, rule: Rule, metadata: Sequence[pa.Table]) -> Log:
+def read_given(
+    path: Path, names: TableParams, rule: Rule, metadata: Sequence[pa.Table], more: Sequence[str]
+) -> Log:
     """Read the interactions of new users, with or without times.
 
+    names     the columns; if time_unit is None, the size of a number shows its unit
     metadata  users.parquet and items.parquet; the file must have the same types of ids
+    more      other columns that are needed
     """
-    names = data.table
-    needed, more = (names.user, names.item), [*rule.columns, names.time]
-    rows = read_rows(path.parent, path.name, "INTERACTIONS", needed, more)
+    needed, wanted = (names.user, names.item), [*rule.columns, names.time]
+    rows = read_rows(path.parent, path.name, "INTERACTIONS", [*needed, *more], wanted)
     pairs = zip(needed, metadata, strict=True)
     ids = [_ids((rows, name), kind=table[0].type)[0] for name, table in pairs]
-    return _log_of(rows, names, rule, ids, metadata)
+    return _log_of(rows, names, rule, ids, metadata, more)
 
 
 def _log_of(
@@ -111,33 +116,35 @@ def _log_of(
     rule: Rule,
     ids: Sequence[pa.ChunkedArray],
     metadata: Sequence[pa.Table],
+    more: Sequence[str] = (),
 ) -> Log:
     """Return the interactions in time order. `ids` are the user and the item of each row."""
     there = [name for name in rule.columns if name in rows.names]
-    feedback = {name: rows.read_as(name, NUMBER, "a number or true/false") for name in there}
+    feedback = {name: rows.typed(name) for name in more}
+    feedback |= {name: rows.read_as(name, NUMBER, "a number or true/false") for name in there}
     for name, column in feedback.items():
         rows.check_finite(name, column)
     fields = {**dict.fromkeys(rows.names, pa.null()), **{of: feedback[of].type for of in there}}
     numbers = [table.schema for table in metadata]
     rule.check(with_numbers(pa.schema(fields.items()), *numbers), rows.where)
     order, seconds = pa.array(np.arange(rows.table.num_rows)), None
-    if names.time in rows.names:
+    if names.time and names.time in rows.names:  # pandas calls its index ""
         times = _times(rows, names.time, names.time_unit)
         rows.refuse(names.time, times.is_null(nan_is_null=True), "a time")
         table = pa.table({names.time: times, "": order})
-        table = in_time_order(table, rows.where, names.time, SHORT[names.time_unit])
+        table = in_time_order(table, rows.where, names.time, UNITS.get(names.time_unit))
         order, seconds = table[""], table[names.time].to_numpy()
-        _report_span(rows.where, names.time, seconds)
     feedback = pa.table({"": order, **{name: of.take(order) for name, of in feedback.items()}})
     return Log(*(of.take(order) for of in ids), feedback, seconds)
 
 
-def _times(rows: Rows, name: str, unit: str) -> pa.ChunkedArray:
+def _times(rows: Rows, name: str, unit: str | None) -> pa.ChunkedArray:
     """Return a column of numbers, dates or timestamps. Raises InputError for other values."""
-    wanted = f"an ISO date or time, or a number of {unit} since 1970 (data.table.time_unit)"
+    hint = f"{unit} since 1970 (data.table.time_unit)" if unit else "seconds since 1970"
+    wanted = f"an ISO date or time, or a number of {hint}"
     times = rows.read_as(name, INSTANT, wanted)
     if is_number(times.type):
-        seconds = pc.divide(times.cast(pa.float64(), safe=False), SHORT[unit])
+        seconds = pc.divide(times.cast(pa.float64(), safe=False), UNITS[unit or "ns"])
         is_beyond = pc.greater(pc.abs(seconds), LATEST_S).fill_null(False)
         rows.refuse(name, is_beyond, f"{wanted}, before the year 2100")
     elif not (pa.types.is_timestamp(times.type) or pa.types.is_date(times.type)):
@@ -292,9 +299,7 @@ def _embeddings(of: Metadata | None, ids: Ids, data: ReaderParams) -> np.ndarray
     """Return embeddings, float32 (n_items, width), from npz, a column of lists or of numbers."""
     name, width = data.table.embedding, data.embedding_width
     if name.endswith(".npz"):
-        path = Path(data.path) / name
-        item_id, vectors = arrays_of(path)
-        return embeddings_of(ids, pa.chunked_array([item_id]), vectors, width, path)
+        return read_embeddings(Path(data.path) / name, ids, width)
     columns = {name: of.rows.table[name] for name in of.rows.matching(name)}
     for one, column in columns.items():
         if len(columns) > 1:
@@ -307,9 +312,7 @@ def _embeddings(of: Metadata | None, ids: Ids, data: ReaderParams) -> np.ndarray
     except pa.ArrowException as error:
         what = f"{', '.join(columns)} must be lists of numbers: {' '.join(str(error).split())}"
         raise InputError(f"{of.rows.where}: {what}") from None
-    vectors = np.vstack([vectors, np.full((1, vectors.shape[1]), np.nan, dtype=np.float32)])
-    vectors = vectors[of.places.fill_null(len(vectors) - 1)]
-    return embeddings_of(ids, pa.chunked_array([ids.values]), vectors, width, of.rows.where)
+    return embeddings_of(of.places, vectors, width, of.rows.where)
 
 
 def _published(of: Metadata, name: str, unit: str) -> np.ndarray:
@@ -319,7 +322,7 @@ def _published(of: Metadata, name: str, unit: str) -> np.ndarray:
     """
     times = _times(of.rows, name, unit)
     is_known = pc.invert(times.is_null(nan_is_null=True)).to_numpy()
-    numbers, per_second = times_of(times.filter(is_known), name, SHORT[unit])
+    numbers, per_second = times_of(times.filter(is_known), name, UNITS[unit])
     seconds = np.full(len(times) + 1, np.nan)
     seconds[np.flatnonzero(is_known)] = numbers / per_second
     seconds = seconds[of.places.fill_null(len(times))]

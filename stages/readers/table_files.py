@@ -3,14 +3,17 @@
 A file that starts with PAR1 is Parquet. Any other file is text, which may be compressed (.gz, .bz2,
 .zst). Fields are separated by tabs if the first line has one; else by commas if it has one and the
 name ends in .csv; else by the most frequent of | ; and comma in that line. Text that is not UTF-8
-is read as Latin-1. Columns are called c0, c1, … if only such columns are requested and the first
-line does not contain these names.
+is read as Latin-1. In RecBole's files, with a header of `name:type`, quotes are not special.
+Columns are called c0, c1, … if only such columns are requested and the first line does not contain
+these names.
 """
 
+import contextlib
 import csv
 import fnmatch
 import io
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +27,6 @@ import pyarrow.compute as pc
 from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions, read_csv
 
 from readers.parquet import (
-    LARGEST,
     check_not_pointer,
     check_present,
     describe,
@@ -36,7 +38,9 @@ from readers.parquet import (
 NUMBER = (pa.int64(), pa.float64(), pa.bool_())
 ISO = tuple(pa.timestamp(unit, zone) for unit in ("ns", "us") for zone in (None, "UTC"))
 INSTANT = (pa.int64(), pa.float64(), *ISO)
+LARGEST = float(np.finfo(np.float32).max)
 NOT_GIVEN = ("NA", "N/A", "NaN", "nan", "null", "NULL", "None", r"\N")  # spellings of null
+RECBOLE = r":(token|float)(_seq)?\s*$"  # end of a column name in RecBole's files
 NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
 
@@ -82,8 +86,9 @@ class Rows:
         if not is_string(texts.type):
             return texts
         if (found := converted(texts, kinds)) is None:
-            first = max(n_fitting(given_of(texts), kind) for kind in kinds)
-            self.refuse(name, np.arange(len(texts)) == first, wanted)
+            rows = np.arange(len(texts))
+            bad = bisect_left(rows, True, key=lambda n: converted(texts[: n + 1], kinds) is None)
+            self.refuse(name, rows == bad, wanted)  # the first that does not fit with those before
         return found
 
     def check_finite(self, name: str, column: pa.ChunkedArray) -> None:
@@ -104,34 +109,17 @@ def is_number_of_column(name: str) -> bool:
     return re.fullmatch(r"c[0-9]+", name) is not None
 
 
-def given_of(texts: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return trimmed text of numbers or times, with null for empty values and for NOT_GIVEN."""
-    given = pc.if_else(pc.is_in(texts, value_set=pa.array(NOT_GIVEN)), None, texts)
-    return pc.replace_substring_regex(given, r"\s*(UTC|GMT)$", "Z")  # as BigQuery writes times
-
-
 def converted(texts: pa.ChunkedArray, kinds: Sequence[pa.DataType]) -> pa.ChunkedArray | None:
-    """Convert text to the first of these types that fits all values. Returns None if none fits."""
-    given = given_of(texts)
+    """Convert text to the first of these types that fits all values. Returns None if none fits.
+
+    Empty values and NOT_GIVEN become null.
+    """
+    given = pc.if_else(pc.is_in(texts, value_set=pa.array(NOT_GIVEN)), None, texts)
+    given = pc.replace_substring_regex(given, r"\s*(UTC|GMT)$", "Z")  # as BigQuery writes times
     for kind in kinds:
-        try:
+        with contextlib.suppress(pa.ArrowInvalid):
             return given.cast(kind)
-        except pa.ArrowInvalid:
-            continue
     return None
-
-
-def n_fitting(texts: pa.ChunkedArray, kind: pa.DataType) -> int:
-    """Return the number of texts before the first that does not have this type; one does not."""
-    low, high = 0, len(texts)  # all before `low` have the type, not all before `high`
-    while high - low > 1:
-        middle = (low + high) // 2
-        try:
-            texts.slice(low, middle - low).cast(kind)
-            low = middle
-        except pa.ArrowInvalid:
-            high = middle
-    return low
 
 
 def natural(name: str) -> list[str | int]:
@@ -150,9 +138,9 @@ def find_files(folder: Path, pattern: str, key: str) -> list[Path]:
     matches = [named] if named.exists() else folder.glob(pattern)
     files = {file for match in matches for file in _files_in(match)}
     if not files:
-        there = sorted(str(file.relative_to(folder)) for file in _files_in(folder))
+        there = sorted(one.name for one in folder.glob("[!._]*") if one != named)
         shown = ", ".join(there[:10]) + (", …" if len(there) > 10 else "")
-        raise InputError(f"{key} is {pattern!r}: no such file in {folder}; there are {shown or 0}")
+        raise InputError(f"{named}: not found ({key}); the files there are {shown or 'none'}")
     return sorted(files, key=lambda file: natural(str(file)))
 
 
@@ -234,24 +222,25 @@ def _read_encoded(
         raise InputError(
             f"{path}: is not text; must be Parquet, or text, also as .gz, .bz2 or .zst"
         )
-    delimiter = "\t" if "\t" in line else max("|;,", key=line.count)
-    if ".csv" in path.name and "," in line and delimiter != "\t":
-        delimiter = ","
+    delimiter = "," if ".csv" in path.name and "," in line else max("|;,", key=line.count)
+    delimiter = "\t" if "\t" in line else delimiter
     there = next(csv.reader([line], delimiter=delimiter), [])
+    is_recbole = any(re.search(RECBOLE, name) for name in there)
+    there = [re.sub(RECBOLE, "", name) for name in there]
     has_header = not names or not all(map(is_number_of_column, names)) or {*names} <= {*there}
     if twice := [name for name in there if has_header and there.count(name) > 1]:
         raise InputError(f"{path}: two columns are called {twice[0]!r}; rename one")
     there = there if has_header else [f"c{place}" for place in range(len(there))]
     wanted = [name for name in there if asked is None or name in asked]
     # one thread, because only then messages contain the number of the row
-    options = ReadOptions(use_threads=False, encoding=encoding)
-    if not has_header:
-        options.column_names = there
+    options = ReadOptions(use_threads=False, encoding=encoding, column_names=there)
+    options.skip_rows = int(has_header)
     converting = ConvertOptions(
         column_types=dict.fromkeys(wanted, pa.string()),
         include_columns=wanted,
         null_values=[""],
         strings_can_be_null=True,
     )
-    parsing = ParseOptions(delimiter=delimiter, newlines_in_values=True)
+    quote = False if is_recbole else '"'
+    parsing = ParseOptions(delimiter=delimiter, quote_char=quote, newlines_in_values=not is_recbole)
     return read_csv(path, options, parsing, converting), there

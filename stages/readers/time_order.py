@@ -10,8 +10,7 @@ import pyarrow as pa
 TIMESTAMP = "timestamp"
 LATEST_S = 4_102_444_800  # the year 2100: larger numbers have another unit
 EARLIEST_S = 315_532_800  # the year 1980
-UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
-SHORT = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
 def in_time_order(
@@ -37,17 +36,15 @@ def times_of(
 ) -> tuple[np.ndarray, int]:
     """Return the times as numbers (n_rows,) and their number of units per second.
 
-    column      numbers, timestamps or dates, also as text
+    column      numbers, timestamps or dates
     where       file and column, for messages
     per_second  units per second of numbers; None means that their size shows the unit
     Raises InputError for missing times and mixed units.
     """
-    if pa.types.is_string(column.type):
-        column = _numbers(column, where)
     if pa.types.is_date(column.type):
         column = column.cast(pa.timestamp("ms"))
     if pa.types.is_timestamp(column.type):
-        per_second, column = SHORT[column.type.unit], column.cast(pa.int64())
+        per_second, column = UNITS[column.type.unit], column.cast(pa.int64())
     n_missing = column.null_count
     times = column.drop_null().to_numpy()
     n_missing += np.count_nonzero(times != times)  # NaN
@@ -56,28 +53,12 @@ def times_of(
     return times, per_second or _unit(times, where)
 
 
-def _numbers(texts: pa.ChunkedArray, where: str) -> pa.ChunkedArray:
-    """Convert text to int64, to float64 if there is a decimal point, or to timestamps."""
-    for kind in (pa.int64(), pa.float64(), pa.timestamp("us")):
-        try:
-            return texts.cast(kind)
-        except pa.ArrowInvalid as error:
-            reason = " ".join(str(error).split())
-    raise InputError(f"{where}: {reason}; must be seconds since 1970")
-
-
 def _unit(times: np.ndarray, where: str) -> int:
     """Return the number of units per second, found by size. Prints units other than seconds."""
     low, high = np.abs(times).min(), np.abs(times).max()
     unit = next((unit for unit, n in UNITS.items() if high <= LATEST_S * n), None)
-    if unit is None:
-        raise InputError(f"{where} has {high}; must be seconds since 1970")
-    per_second = UNITS[unit]
-    if per_second > 1:
-        if low <= LATEST_S * per_second // 1000:
-            raise InputError(
-                f"{where} is from {low} to {high}, which mixes units; must be seconds since 1970 in"
-                " every row"
-            )
+    if unit is None or (unit != "s" and low <= LATEST_S * UNITS[unit] // 1000):
+        raise InputError(f"{where} is from {low} to {high}; must be seconds since 1970 in all rows")
+    if unit != "s":
         report(f"{where} appears to be in {unit}; converted to seconds")
-    return per_second
+    return UNITS[unit]

@@ -1,11 +1,23 @@
-"""Reads VK-LSVD in its public layout, whole or one subsample, into the tables of core/tables.py.
+"""Reads VK-LSVD in its public layout, whole or one subsample, and downloads it.
 
-vk_lsvd_files.py describes the layout. Every week with a file is a window, even without rows. Rows
-of a week are sorted by `timestamp` if all weeks have it. The test part, some weeks and the
-embeddings may be missing.
+interactions/ or subsamples/NAME/     train/, validation/ and test/ with week_NN.parquet:
+                                      user_id, item_id, feedback columns; rows in time order
+metadata/users_metadata.parquet       user_id, age, gender, geo
+metadata/items_metadata.parquet       item_id, author_id, duration
+metadata/item_embeddings.npz          item_id (n,), embedding (n, width), in any order
+
+Every week with a file is a window, even without rows. Rows of a week are sorted by `timestamp` if
+all weeks have it. The test part, some weeks and the embeddings may be missing.
+
+huggingface_hub is imported late, because it reads its environment when it is loaded.
 """
 
 import json
+import os
+import re
+import shutil
+from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,42 +27,126 @@ from core.tables import Tables
 import numpy as np
 import pyarrow as pa
 
-from readers import vk_lsvd_files as files
-from readers.ids import Ids
+from readers import vk
+from readers.ids import Ids, places_of
 from readers.params import ReaderParams
 from readers.parquet import reading
 from readers.positive_rule import Rule
 from readers.time_order import TIMESTAMP
-from readers.vk_log import STRENGTH_COLUMNS, read_log, strength
-from readers.vk_metadata import check_metadata, embeddings_of, read_metadata
 
-__all__ = ["FETCHER", "STRENGTH_COLUMNS", "TIME", "read", "strength"]
-
-FETCHER = files
+STRENGTH_COLUMNS, strength = vk.STRENGTH_COLUMNS, vk.strength
+FILES = ("users_metadata.parquet", "items_metadata.parquet", "item_embeddings.npz")
+METADATA = [f"metadata/{name}" for name in FILES]
+PARTS = ("train", "validation", "test")  # in the order of time
+SUBSAMPLES = "subsamples"
+ANY_WEEK = "week_*.parquet"
+HUB_DATASET = "deepvk/VK-LSVD"
 TIME = "week"  # optional column in a file of new users: the number in the name of the week's file
+
+
+def weeks_folder(subsample: str) -> str:
+    """Return the folder that contains PARTS. "" means the whole data set."""
+    return f"{SUBSAMPLES}/{subsample}" if subsample else "interactions"
+
+
+def week_number(name: str) -> int | None:
+    """Return the number in a file name such as week_07.parquet, None for other names."""
+    match = re.fullmatch(r"week_([0-9]+)\.parquet", name)
+    return int(match[1]) if match else None
+
+
+def is_asked(data: ReaderParams) -> bool:
+    """Return whether the parameters ask for a download."""
+    return data.download
+
+
+def fetch(data: ReaderParams, raw: Path) -> None:
+    """Download the files that data.path lacks, one by one, all of the same commit.
+
+    Raises InputError if hub or network fail.
+    """
+    folder = Path(data.path)
+    if is_whole(folder, data.subsample):
+        return
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read by the import
+    from huggingface_hub import HfApi, constants, errors, hf_hub_download
+    from huggingface_hub.utils import logging
+
+    logging.set_verbosity_error()  # no lines for retries, only for the last error
+    staging = folder / ".download"  # because the library leaves files with timestamps behind
+    try:
+        info = HfApi().dataset_info(HUB_DATASET)
+        names = needed([file.rfilename for file in info.siblings], data.subsample)
+        report(f"{HUB_DATASET} is at commit {info.sha}")
+        absent = [name for name in names if not (folder / name).exists()]
+        for number, name in enumerate(absent, start=1):
+            report(f"fetching {number} of {len(absent)}: {name}")
+            fetched = hf_hub_download(
+                HUB_DATASET, name, repo_type="dataset", revision=info.sha, local_dir=staging
+            )
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            os.replace(fetched, folder / name)
+    except (errors.HTTPError, OSError, json.JSONDecodeError) as error:
+        if getattr(error, "errno", None) is not None:  # an error of the disk
+            error.filename = error.filename or str(folder)
+            raise
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = re.sub(r"\?\S+", "", reason)  # the query of a URL may be a signature
+        raise InputError(
+            f"{HUB_DATASET} cannot be fetched from {constants.ENDPOINT}: {reason};"
+            " the next run continues from here"
+        ) from None
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def is_whole(folder: Path, subsample: str) -> bool:
+    """Return whether the folder has the metadata and a week of each part (test comes last)."""
+    weeks = folder / weeks_folder(subsample)
+    return all((folder / name).exists() for name in METADATA) and all(
+        any((weeks / part).glob(ANY_WEEK)) for part in PARTS
+    )
+
+
+def needed(names: Iterable[str], subsample: str) -> list[str]:
+    """Return the needed files in order of download. Raises InputError for an unknown subsample."""
+    names = sorted(names)
+    of_part = [f"{weeks_folder(subsample)}/{part}/" for part in PARTS]
+    found = [(part, name) for part in of_part for name in names if name.startswith(part)]
+    weeks = [name for part, name in found if week_number(name.removeprefix(part)) is not None]
+    if not weeks:
+        known = sorted({name.split("/")[1] for name in names if re.match("subsamples/.*/", name)})
+        raise InputError(
+            f"data.subsample is {subsample!r}: {HUB_DATASET} has {', '.join(known) or 'none'};"
+            ' "" is the whole dataset'
+        )
+    return [*METADATA, *weeks]
 
 
 def read(data: ReaderParams) -> Tables:
     """Return the tables of the folder. Raises InputError if a file is missing or invalid."""
     rule, folder = Rule.parse(data.positive), Path(data.path)
-    users, items, embeddings = (folder / name for name in files.METADATA)
-    weeks = find_weeks(folder, data)
-    check_metadata(users, items)
-    if not embeddings.exists():
-        report_absent(f"{embeddings}: not found; no item has an embedding", data)
-    numbers = np.arange(len(weeks), dtype=np.int16)
-    of_ids = partial(read_metadata, users, items)
-    log, item_ids, of = read_log(list(weeks.values()), rule, of_ids, "week", numbers)
-    columns = {"start": list(weeks), "part": [path.parent.name for path in weeks.values()]}
-    metadata = {"n_weeks": str(len(weeks)), "weeks": json.dumps(columns)}
+    below = folder / weeks_folder(data.subsample)
+    names = [f"{part}/{path.name}" for part in PARTS for path in (below / part).glob(ANY_WEEK)]
+    weeks = find_weeks(below, names, [path.name for path in (folder / SUBSAMPLES).glob("*")], data)
+    paths, numbers = [below / name for name in weeks.values()], np.arange(len(weeks), dtype="i2")
+    tables = vk.read_log(paths, rule, partial(read_metadata, folder, data), "week", numbers)
+    columns = {"start": list(weeks), "part": [path.parent.name for path in paths]}
+    about = {"n_weeks": str(len(weeks)), "weeks": json.dumps(columns)}
+    log = tables.interactions
+    log = log.replace_schema_metadata(about | (log.schema.metadata or {}))
     log = log.select([of for of in log.column_names if of != TIMESTAMP])  # weeks are the windows
-    return Tables(
-        log.replace_schema_metadata(metadata | (log.schema.metadata or {})),
-        *of,
-        read_embeddings(embeddings, item_ids, data.embedding_width)
-        if embeddings.exists()
-        else np.full((len(item_ids), 1), np.nan, dtype=np.float32),
-    )
+    return replace(tables, interactions=log)
+
+
+def read_metadata(folder: Path, data: ReaderParams, user_ids: Ids, item_ids: Ids) -> vk.Metadata:
+    """Return the metadata of these ids."""
+    *files, path = (folder / name for name in METADATA)
+    tables = vk.users_and_items(*files, user_ids, item_ids)
+    if path.exists():
+        return *tables, read_embeddings(path, item_ids, data.embedding_width)
+    report_absent(f"{path}: not found; no item has an embedding", data)
+    return *tables, np.full((len(item_ids), 1), np.nan, dtype=np.float32)
 
 
 def report_absent(what: str, data: ReaderParams) -> None:
@@ -60,24 +156,28 @@ def report_absent(what: str, data: ReaderParams) -> None:
     report(what)
 
 
-def find_weeks(folder: Path, data: ReaderParams) -> dict[int, Path]:
-    """Return the file of each week by number, oldest first. Raises InputError without weeks."""
-    below = folder / files.weeks_folder(data.subsample)
-    found: dict[int, Path] = {}
-    for path in (path for part in files.PARTS for path in (below / part).glob(files.ANY_WEEK)):
-        number = files.week_number(path.name)
-        if number is not None and found.setdefault(number, path) != path:
-            raise InputError(f"{path}: {found[number]} is week {number} too; remove one of them")
+def find_weeks(
+    below: str | Path, names: Iterable[str], there: Iterable[str], data: ReaderParams
+) -> dict[int, str]:
+    """Return the file of each week by number, oldest first. Raises InputError without weeks.
+
+    below  the folder of PARTS; names  its files, as PART/NAME; there  the subsamples
+    """
+    found: dict[int, str] = {}
+    for name in names:
+        number = week_number(name.partition("/")[2])
+        if number is not None and found.setdefault(number, name) != name:
+            other = f"{below}/{found[number]} is week {number} too; remove one of them"
+            raise InputError(f"{below}/{name}: {other}")
     if not found:
-        there = sorted(path.name for path in (folder / files.SUBSAMPLES).glob("*"))
         raise InputError(
-            f"data.subsample is {data.subsample!r}: no {below}/train/week_NN.parquet;"
-            f" the subsamples there are {', '.join(there) or 'none'}, '' is the whole data set"
+            f"data.subsample is {data.subsample!r}: no {below}/train/week_NN.parquet; the"
+            f" subsamples there are {', '.join(sorted(there)) or 'none'}, '' is the whole data set"
         )
     weeks = dict(sorted(found.items()))
-    last = weeks[max(weeks)]
-    if last.parent.name != files.PARTS[-1]:
-        report_absent(f"{below / files.PARTS[-1]}: no week; the last window is {last.name}", data)
+    part, _, last = weeks[max(weeks)].partition("/")
+    if part != PARTS[-1]:
+        report_absent(f"{below}/{PARTS[-1]}: no week; the last window is {last}", data)
     if absent := sorted({*range(min(weeks), max(weeks))} - {*weeks}):
         numbers = ", ".join(map(str, absent))
         report(f"{below}: week {numbers} is missing; the weeks around it count as consecutive")
@@ -85,20 +185,18 @@ def find_weeks(folder: Path, data: ReaderParams) -> dict[int, Path]:
 
 
 def read_embeddings(path: Path, ids: Ids, width: int) -> np.ndarray:
-    """Return embeddings (see embeddings_of) from a file that arrays_of() reads."""
-    item_id, embedding = arrays_of(path)
-    return embeddings_of(ids, pa.chunked_array([item_id]), embedding, width, path)
+    """Return embeddings (see embeddings_of) from the arrays item_id (n,) and embedding (n, width).
 
-
-def arrays_of(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Return the arrays item_id (n,) and embedding (n, width) of a file, without unpickling."""
+    Nothing is unpickled.
+    """
     # zip, zlib and numpy raise many errors for a broken file
     with reading(path, "npz", Exception), np.load(path, allow_pickle=False) as loaded:
-        item_id, embedding = (np.asarray(loaded[name]) for name in ("item_id", "embedding"))
-    is_fit = item_id.dtype.kind in "iuU" and embedding.dtype.kind in "fiu" and embedding.ndim == 2
-    if not is_fit or item_id.shape != embedding.shape[:1] or not embedding.size:
+        item_id, vectors = (np.asarray(loaded[name]) for name in ("item_id", "embedding"))
+    is_fit = item_id.dtype.kind in "iuU" and vectors.dtype.kind in "fiu" and vectors.ndim == 2
+    if not is_fit or item_id.shape != vectors.shape[:1] or not vectors.size:
         raise InputError(
-            f"{path}: item_id is {item_id.dtype} {item_id.shape}, embedding {embedding.dtype}"
-            f" {embedding.shape}; must be integers or strings (n,) and numbers (n, width)"
+            f"{path}: item_id is {item_id.dtype} {item_id.shape}, embedding {vectors.dtype}"
+            f" {vectors.shape}; must be integers or strings (n,) and numbers (n, width)"
         )
-    return item_id, embedding
+    places = places_of(ids, pa.chunked_array([item_id]), path, "item_id")
+    return vk.embeddings_of(places, vectors, width, path)

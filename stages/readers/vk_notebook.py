@@ -10,7 +10,6 @@ If train and test have a column `timestamp`, the rows of each file are sorted by
 may be in item_metadata.parquet instead. Each file may be a folder of part files.
 """
 
-import re
 from functools import partial
 from pathlib import Path
 
@@ -21,18 +20,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from readers import vk
+from readers.ids import Ids, places_of
 from readers.params import ReaderParams
 from readers.parquet import describe, is_number, read_table, require
 from readers.positive_rule import Rule
+from readers.table_files import natural
 from readers.time_order import TIMESTAMP
-from readers.vk_log import STRENGTH_COLUMNS, read_log, strength
-from readers.vk_metadata import check_metadata, embeddings_of, read_metadata
 
-__all__ = ["STRENGTH_COLUMNS", "TIME", "read", "strength"]
-
+STRENGTH_COLUMNS, strength = vk.STRENGTH_COLUMNS, vk.strength
 INTERACTIONS = ("train.parquet", "test.parquet")
-USERS, ITEMS = "user_metadata.parquet", "item_metadata.parquet"
-EMBEDDINGS = "item_embeddings.parquet"
+METADATA = ("user_metadata.parquet", "item_metadata.parquet", "item_embeddings.parquet")
+USERS, ITEMS, EMBEDDINGS = METADATA
 TIME = TIMESTAMP
 
 
@@ -43,20 +42,21 @@ def read(data: ReaderParams) -> Tables:
     for path in paths:
         if not describe(path)[1]:
             raise InputError(f"{path}: no rows; interactions are needed")
-    check_metadata(folder / USERS, folder / ITEMS)
-    embeddings, columns = find_embeddings(folder)
-    is_test = np.array([False, True])
-    of_ids = partial(read_metadata, folder / USERS, folder / ITEMS)
-    log, item_ids, of = read_log(paths, rule, of_ids, "is_test", is_test)
-    if TIMESTAMP in log.column_names:
-        report_overlap(log, paths)
-    table = read_table(embeddings, ["item_id", *columns])
-    vectors = vectors_of(table.select(columns), embeddings)
-    return Tables(
-        log,
-        *of,
-        embeddings_of(item_ids, table["item_id"], vectors, data.embedding_width, embeddings),
-    )
+    of_ids = partial(read_metadata, folder, data)
+    tables = vk.read_log(paths, rule, of_ids, "is_test", np.array([False, True]))
+    if TIMESTAMP in tables.interactions.column_names:
+        report_overlap(tables.interactions, paths)
+    return tables
+
+
+def read_metadata(folder: Path, data: ReaderParams, user_ids: Ids, item_ids: Ids) -> vk.Metadata:
+    """Return the metadata of these ids."""
+    tables = vk.users_and_items(folder / USERS, folder / ITEMS, user_ids, item_ids)
+    path, columns = find_embeddings(folder)
+    table = read_table(path, ["item_id", *columns])
+    vectors = vectors_of(table.select(columns), path)
+    places = places_of(item_ids, table["item_id"], path, "item_id")
+    return *tables, vk.embeddings_of(places, vectors, data.embedding_width, path)
 
 
 def report_overlap(log: pa.Table, paths: list[Path]) -> None:
@@ -89,10 +89,11 @@ def embedding_columns(schema: pa.Schema, path: Path) -> list[str]:
     That is `embedding` or `embeddings`; or else the only column of lists of numbers; or else the
     columns of numbers whose names differ only in a number, such as emb_0 and emb_1.
     """
-    lists = [[field.name] for field in schema if _is_list_of_numbers(field.type)]
+    of_lists = {of.name: getattr(of.type, "value_type", None) for of in schema}
+    lists = [[name] for name, kind in of_lists.items() if kind and is_number(kind)]
     named = [names for names in lists if names[0] in ("embedding", "embeddings")]
     numbered: dict[str, list[str]] = {}
-    for name in sorted(schema.names, key=lambda name: int(re.search(r"\d*$", name)[0] or 0)):
+    for name in sorted(schema.names, key=natural):
         if name[-1:].isdecimal() and is_number(schema.field(name).type):
             numbered.setdefault(name.rstrip("0123456789"), []).append(name)
     choices = named[:1] or lists or [names for names in numbered.values() if len(names) > 1]
@@ -100,11 +101,6 @@ def embedding_columns(schema: pa.Schema, path: Path) -> list[str]:
         names = ", ".join(columns[0] for columns in choices)
         raise InputError(f"{path}: each of {names} could be the embedding; keep one of them")
     return choices[0] if choices else []
-
-
-def _is_list_of_numbers(kind: pa.DataType) -> bool:
-    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
-    return (is_list or pa.types.is_fixed_size_list(kind)) and is_number(kind.value_type)
 
 
 def vectors_of(table: pa.Table, path: Path) -> np.ndarray:

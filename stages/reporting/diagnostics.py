@@ -1,6 +1,6 @@
 """Diagnostics: possible problems of a run, each with a code, a finding and what to do.
 
-A check is a function (Facts) -> Outcome with an entry in CHECKS. Only D2 and D9 use the test folds.
+A check is a function (Facts) -> Outcome with the decorator `check`. Only D2 and D9 use test folds.
 """
 
 import math
@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
-from evaluation.item_age import NEW
+from evaluation.results import NEW
 
 WINDOWS_P = 0.05  # p-value below which windows differ by more than chance
 EDGE_GAIN = 0.01  # relative gain of the last step to the edge of a grid
@@ -51,6 +51,31 @@ class Outcome(NamedTuple):
     text: str
 
 
+class Check(NamedTuple):
+    """A check with the title of the problem and advice."""
+
+    title: str
+    advice: str
+    run: Callable[[Facts], Outcome]
+
+
+CHECKS: dict[str, Check] = {}
+
+
+def check(title: str, advice: str) -> Callable:
+    """Add a function to CHECKS under the next code."""
+
+    def add(run: Callable[[Facts], Outcome]) -> Callable[[Facts], Outcome]:
+        CHECKS[f"D{len(CHECKS) + 1}"] = Check(title, advice, run)
+        return run
+
+    return add
+
+
+@check(
+    "windows disagree",
+    "Evaluate on more windows (folds: validation_5, …), and look for what changed in between.",
+)
 def windows_disagree(facts: Facts) -> Outcome:
     """Test whether gains differ between windows: Cochran's Q with errors from the intervals."""
     known = facts.gains[facts.gains["gain_high"] > facts.gains["gain_low"]]
@@ -67,8 +92,11 @@ def windows_disagree(facts: Facts) -> Outcome:
     return Outcome(p < WINDOWS_P, text)
 
 
+@check(
+    "test is underpowered",
+    "Add test folds. Until then, a test without a significant gain shows little.",
+)
 def underpowered_test(facts: Facts) -> Outcome:
-    """Test whether the test lists are too few to detect the gain on validation."""
     expected, least = facts.gain("validation"), facts.summary["test"]["uplift"]["min_detectable"]
     n_lists = facts.summary["test"]["n_lists"]
     if expected <= 0 or math.isnan(least):
@@ -81,8 +109,11 @@ def underpowered_test(facts: Facts) -> Outcome:
     return Outcome(n_needed > n_lists, text)
 
 
+@check(
+    "a baseline is untuned",
+    "Extend the list under baselines in params.yaml until the best value is inside.",
+)
 def baseline_is_untuned(facts: Facts) -> Outcome:
-    """Test whether a baseline is best at the edge of its grid while MAP still rises there."""
     tried = pd.DataFrame(facts.baselines["tried"])
     if tried.empty:
         return Outcome(None, "no baseline has a list of values in params.yaml")
@@ -100,8 +131,8 @@ def baseline_is_untuned(facts: Facts) -> Outcome:
     return Outcome(True, f"MAP still rises at the edge of a grid: {'; '.join(edges)}")
 
 
+@check("ALS is untuned", f"A gain over a weak ALS means little. Tune it first: {TUNE}")
 def als_is_untuned(facts: Facts) -> Outcome:
-    """Test whether ALS is so weak that a gain over it means little."""
     maps = {name: of[f"map@{facts.k}"] for name, of in facts.baselines["validation"].items()}
     als = facts.summary["validation"]["als"][f"map@{facts.k}"]
     best, popular = max(maps.values()), maps.get("popular", 0.0)
@@ -112,8 +143,12 @@ def als_is_untuned(facts: Facts) -> Outcome:
     return Outcome(als < max(ALS_SHARE * best, popular), text)
 
 
+@check(
+    "windows start within equal timestamps",
+    "The order of the file, not the time, decides the window of these interactions. Use fewer "
+    "windows (split.windows), or read windows as parts of the file, not as periods.",
+)
 def windows_share_times(facts: Facts) -> Outcome:
-    """Test whether many interactions have exactly the time at which a window starts."""
     if "n_tied" not in facts.windows:
         return Outcome(None, "the data have no timestamps")
     share = tied_share(facts.windows)
@@ -121,16 +156,22 @@ def windows_share_times(facts: Facts) -> Outcome:
     return Outcome(share >= MANY_TIED, text)
 
 
+@check(
+    "cold users dominate",
+    "A cold user gets recent popular items, ranked by metadata. Compare the models on warm "
+    "users (warm in metrics/validation.json).",
+)
 def cold_users_dominate(facts: Facts) -> Outcome:
-    """Test whether many lists are of users without a positive in the history."""
     of = facts.summary["validation"]
     share = of["n_cold_users"] / of["n_lists"]
     text = f"{share:.0%} of the {of['n_lists']:,} validation lists are of cold users"
     return Outcome(share >= COLD_SHARE, text)
 
 
+@check(
+    "the ranker overfits", "Lower ranker.n_estimators or ranker.learning_rate, or add label folds."
+)
 def ranker_overfits(facts: Facts) -> Outcome:
-    """Test whether more trees lower MAP on validation."""
     curve = facts.learning_curve
     if len(curve) < 3:
         return Outcome(None, "the learning curve has fewer than three points")
@@ -142,8 +183,8 @@ def ranker_overfits(facts: Facts) -> Outcome:
     return Outcome(last["map"] < (1 - FALL) * best["map"], text)
 
 
+@check("seeds decide the result", "Average more models: raise ranker.n_seeds.")
 def seeds_decide(facts: Facts) -> Outcome:
-    """Test whether other seeds of the ranker change MAP by as much as the gain."""
     gain, deviation = facts.gain("validation"), facts.summary["validation"]["hybrid"]["seed_sd"]
     if not deviation:
         return Outcome(None, "one model has no spread (ranker.n_seeds)")
@@ -154,8 +195,12 @@ def seeds_decide(facts: Facts) -> Outcome:
     return Outcome(abs(gain) <= SEEDS * deviation, text)
 
 
+@check(
+    "weeks are missing",
+    "The last week counts as the test, and the weeks around a gap as consecutive. Compare the "
+    "results only with runs on the same weeks.",
+)
 def weeks_are_missing(facts: Facts) -> Outcome:
-    """Test whether the source lacks the test part, or weeks between its first and last."""
     if "part" not in facts.windows:
         return Outcome(None, "the data have no weeks")
     weeks, last = facts.windows["start"], facts.windows["part"].iloc[-1]
@@ -164,8 +209,13 @@ def weeks_are_missing(facts: Facts) -> Outcome:
     return Outcome(n_absent > 0 or last != "test", text)
 
 
+@check(
+    "new items are out of reach",
+    "Recommend items without interactions: set candidates.new_items to published or all, "
+    "with content among candidates.sources. If it is set, the ranker puts them too low: it "
+    "needs more label folds in which new items are relevant.",
+)
 def new_items_are_missed(facts: Facts) -> Outcome:
-    """Test whether many relevant items are new, and none of them is recommended."""
     ages = facts.item_age
     new = ages[(ages["age"] == NEW) & (ages["fold"] == "all")].set_index("kind")
     share, recall = new["share"], new["recall_hybrid"].fillna(0)
@@ -177,81 +227,14 @@ def new_items_are_missed(facts: Facts) -> Outcome:
     return Outcome(bool(((share >= NEW_SHARE) & (recall == 0)).any()), text)
 
 
+@check(
+    "the factors of ALS collapsed",
+    f"ALS recommends nearly the same items to all users. Tune it: {TUNE}",
+)
 def als_collapsed(facts: Facts) -> Outcome:
-    """Test whether all factors of ALS point in one direction."""
     share = facts.energy_share
     text = f"one dimension has {share:.1%} of the energy of the factors of ALS"
     return Outcome(share > COLLAPSED, text)
-
-
-class Check(NamedTuple):
-    """A check with the title of the problem and advice."""
-
-    title: str
-    run: Callable[[Facts], Outcome]
-    advice: str
-
-
-CHECKS = {
-    "D1": Check(
-        "windows disagree",
-        windows_disagree,
-        "Evaluate on more windows (folds: validation_5, …), and look for what changed in between.",
-    ),
-    "D2": Check(
-        "test is underpowered",
-        underpowered_test,
-        "Add test folds. Until then, a test without a significant gain shows little.",
-    ),
-    "D3": Check(
-        "a baseline is untuned",
-        baseline_is_untuned,
-        "Extend the list under baselines in params.yaml until the best value is inside.",
-    ),
-    "D4": Check(
-        "ALS is untuned",
-        als_is_untuned,
-        f"A gain over a weak ALS means little. Tune it first: {TUNE}",
-    ),
-    "D5": Check(
-        "windows start within equal timestamps",
-        windows_share_times,
-        "The order of the file, not the time, decides the window of these interactions. Use fewer "
-        "windows (split.windows), or read windows as parts of the file, not as periods.",
-    ),
-    "D6": Check(
-        "cold users dominate",
-        cold_users_dominate,
-        "A cold user gets recent popular items, ranked by metadata. Compare the models on warm "
-        "users (warm in metrics/validation.json).",
-    ),
-    "D7": Check(
-        "the ranker overfits",
-        ranker_overfits,
-        "Lower ranker.n_estimators or ranker.learning_rate, or add label folds.",
-    ),
-    "D8": Check(
-        "seeds decide the result", seeds_decide, "Average more models: raise ranker.n_seeds."
-    ),
-    "D9": Check(
-        "weeks are missing",
-        weeks_are_missing,
-        "The last week counts as the test, and the weeks around a gap as consecutive. Compare the "
-        "results only with runs on the same weeks.",
-    ),
-    "D10": Check(
-        "new items are out of reach",
-        new_items_are_missed,
-        "Recommend items without interactions: set candidates.new_items to published or all, "
-        "with content among candidates.sources. If it is set, the ranker puts them too low: it "
-        "needs more label folds in which new items are relevant.",
-    ),
-    "D11": Check(
-        "the factors of ALS collapsed",
-        als_collapsed,
-        f"ALS recommends nearly the same items to all users. Tune it: {TUNE}",
-    ),
-}
 
 
 def diagnose(facts: Facts) -> dict[str, Outcome]:

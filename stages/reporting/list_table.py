@@ -16,7 +16,6 @@ from evaluation.bootstrap import Interval, intervals
 from evaluation.judged import als_lists_and_counts, judge, recommended_lists
 from evaluation.results import by_activity
 
-PER_USER = "data/per_user/{fold}.parquet"
 MOST_LEVELS = 8  # levels of a column; smaller categories are merged, numbers cut into quarters
 
 
@@ -47,20 +46,14 @@ def list_table(
     n_tail = judged.n_relevant - judged.n_popular
     for name in lists:
         popular = judged.popular_hits[name]
-        columns |= {
-            f"popular_{name}": _average_precision(popular, judged.n_popular),
-            f"tail_{name}": _average_precision(judged.hits[name] & ~popular, n_tail),
-            f"popularity_{name}": judged.popularity[name],
-            f"diversity_{name}": judged.diversity[name],
-        }
-    of_models = pd.read_parquet(PER_USER.format(fold=fold)).drop(columns="user_id")
+        tail = judged.hits[name] & ~popular
+        with np.errstate(invalid="ignore"):  # NaN for lists without a relevant item of the group
+            columns[f"popular_{name}"] = metrics.average_precision(popular, judged.n_popular)
+            columns[f"tail_{name}"] = metrics.average_precision(tail, n_tail)
+        columns[f"popularity_{name}"] = judged.popularity[name]
+        columns[f"diversity_{name}"] = judged.diversity[name]
+    of_models = pd.read_parquet(f"data/per_user/{fold}.parquet").drop(columns="user_id")
     return pd.concat([pd.DataFrame(columns), of_models], axis=1)
-
-
-def _average_precision(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
-    """Return AP@k of every list, NaN for lists without a relevant item."""
-    of_any = metrics.average_precision(hits, np.maximum(1, n_relevant))
-    return np.where(n_relevant > 0, of_any, np.nan)
 
 
 def slices_of(

@@ -1,27 +1,15 @@
 """Compares results of this run with published figures for a public data set."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import pandas as pd
 
 from reporting.page import Html, join, paragraph, table
 
 N_WEEKS = 27  # number of weeks of VK-LSVD
-
-
-class Protocol(NamedTuple):
-    """Published figures of one report: (evaluated week, metric) -> model -> value."""
-
-    source: str
-    positive: str  # data.positive
-    k: int
-    figures: dict[tuple[int, str], dict[str, float]]
-
-
 NEW = "iALS, a tenth of the places for new items"
 OURS = {"popularity": "popular", "content kNN": "content", "iALS": "als", "hybrid": "hybrid"}
-STUDY = {
+STUDY = {  # (evaluated week, metric) -> model -> value
     (26, "ndcg"): {"popularity": 0, "content kNN": 0.0013, "BPR": 0.0092, "iALS": 0.0118}
     | {NEW: 0.0116},
     (26, "map"): {"popularity": 0, "content kNN": 0.0008, "BPR": 0.0054, "iALS": 0.0070}
@@ -29,15 +17,15 @@ STUDY = {
     (25, "ndcg"): {"iALS": 0.0170},
 }
 PAPER = {(26, "ndcg"): {"popularity": 0.0024, "iALS": 0.0262}}
-PUBLISHED = {  # by data.subsample
+PUBLISHED = {  # by data.subsample: source, data.positive, k, figures
     "ur0.01_ir0.01": [
-        Protocol(
+        (
             "A study of embeddings, whose models know weeks 0 to 24",
             "like or share or bookmark or timespent >= 0.8 * duration",
             10,
             STUDY,
         ),
-        Protocol("The paper of the data set (arXiv 2602.04567)", "timespent > 10", 20, PAPER),
+        ("The paper of the data set (arXiv 2602.04567)", "timespent > 10", 20, PAPER),
     ]
 }
 
@@ -63,29 +51,26 @@ def published(
         for fold, window in windows.items()
         if is_whole or window == n_windows - 1
     }
-    week = lists["fold"].map(week_of)
-    parts = []
-    for protocol in PUBLISHED[subsample]:
-        is_ours = positive.split() == protocol.positive.split() and k == protocol.k
+    week, parts = lists["fold"].map(week_of), []
+    for source, rule, own_k, figures in PUBLISHED[subsample]:
+        is_ours = positive.split() == rule.split() and k == own_k
         rows = []
-        for (of_week, metric), figures in protocol.figures.items():
+        for (of_week, metric), of_models in figures.items():
             own = lists[week == of_week]
-            for model in [*figures, "hybrid"]:
+            for model, value in (of_models | {"hybrid": None}).items():
                 column = f"{metric.replace('map', 'ap')}_{OURS.get(model)}"
                 has = is_ours and len(own) and column in own
                 rows.append(
-                    [f"{metric.upper()}@{protocol.k}, week {of_week}", model]
-                    + [f"{figures[model]:.4f}" if model in figures else ""]
+                    [f"{metric.upper()}@{own_k}, week {of_week}", model]
+                    + ["" if value is None else f"{value:.4f}"]
                     + [f"{own[column].mean():.4f}" if has else ""]
                 )
-        caption = f"{protocol.source}. Relevant means {protocol.positive}"
+        caption = f"{source}. Relevant means {rule}"
         if not is_ours:
             caption += ". This run has another rule or k, so it is not shown"
         parts.append(table(caption, ["metric", "model", "published", "this run"], rows))
-    return join(
-        paragraph(
-            "Figures that others have published for this subsample. data/README.md says in what "
-            "the protocols differ: this run knows every week before the evaluated one."
-        ),
-        *parts,
+    said = (
+        "Figures that others have published for this subsample. data/README.md says in what the "
+        "protocols differ: this run knows every week before the evaluated one."
     )
+    return join(paragraph(said), *parts)

@@ -12,7 +12,7 @@ import pandas as pd
 from families import families_of, feature_matrix, load_params
 from families.context import load_context, rows_of
 from rankers import trained
-from rankers.lean_lightgbm import lightgbm as lgb
+from rankers.trained import lgb
 
 CONTENDERS = 10  # number of best candidates of each list whose contributions are averaged
 
@@ -44,28 +44,21 @@ def ranked_lists(fold: str, history: History, users: np.ndarray, n_threads: int)
     """Rank the candidates of these warm users. users: rows of users.parquet"""
     blocks = [block.take(np.isin(block.user, users)) for block in candidate_lists.read(fold)]
     lists = candidate_lists.concatenate(blocks)
-    params, models = load_params(trained.FOLDER), trained.load(fold, "warm")
+    params, models = load_params(trained.FOLDER), trained.load(fold)
     context, rows = load_context(history, params), rows_of(lists, history)
     families = families_of(context, params.groups)
     values = feature_matrix(families, rows).values
-    score = trained.predict(models, values, n_threads).mean(axis=0)
+    score = pd.Series(trained.predict(models, values, n_threads).mean(axis=0))
+    rank = score.groupby(lists.list_of_row).rank(method="first", ascending=False)
     return RankedLists(
         user=lists.user,
         item=lists.item,
-        rank={"als": lists.rank["als"], "hybrid": ranks(score, lists)},
+        rank={"als": lists.rank["als"], "hybrid": rank.to_numpy(np.int64)},
         values=values,
         family_of={column: name for name, family in families.items() for column in family(rows)},
         models=models,
         n_threads=n_threads,
     )
-
-
-def ranks(score: np.ndarray, lists: Lists) -> np.ndarray:
-    """Return the rank of each row in its list, int64 (n_rows,), 1 is best; ties keep the order."""
-    order = np.lexsort((-score, lists.list_of_row))
-    place = np.empty(len(order), dtype=np.int64)
-    place[order] = np.arange(len(order)) - np.repeat(lists.starts, lists.group) + 1
-    return place
 
 
 def family_contributions(lists: RankedLists, users: np.ndarray) -> pd.Series:

@@ -102,22 +102,25 @@ def number(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.3f}"
 
 
-def models(
-    maps: Mapping[str, Mapping[str, float]], differences: Gains, summary: Summaries, k: int
-) -> Html:
+def models(summary: Summaries, baselines: dict, differences: Gains, k: int) -> Html:
     """Return a table with MAP@k, paired gains, and popularity and diversity of ALS and the hybrid.
 
-    maps  kind -> model -> MAP@k
+    baselines  metrics/baselines.json
     """
-    looks, rows = [f"popularity@{k}", f"diversity@{k}"], []
-    for name in sorted(maps["validation"], key=maps["validation"].get, reverse=True):
+    looks, rows, of_kinds = [f"popularity@{k}", f"diversity@{k}"], [], {}
+    for kind, of in summary.items():
+        ceiling = {f"map@{k}": of["candidates"][f"oracle_map@{k}"]}
+        own = {"als": of["als"], "hybrid": of["hybrid"], "best order of the candidates": ceiling}
+        of_kinds[kind] = own | baselines[kind]
+    maps = {name: of[f"map@{k}"] for name, of in of_kinds["validation"].items()}
+    for name in sorted(maps, key=maps.get, reverse=True):
         row = [name]
         for kind in KINDS:
             gain = differences[kind].get(name)
-            row += [f"{maps[kind][name]:.4f}", interval_text(gain) if gain else ""]
+            row += [f"{of_kinds[kind][name][f'map@{k}']:.4f}", interval_text(gain) if gain else ""]
         for key in looks:
-            of_kinds = [number(summary[kind].get(name, {}).get(key, math.nan)) for kind in KINDS]
-            row.append(" / ".join(filter(None, of_kinds)))
+            values = [number(of_kinds[kind][name].get(key, math.nan)) for kind in KINDS]
+            row.append(" / ".join(filter(None, values)))
         rows.append(row)
     caption = (
         f"MAP@{k}, and the paired gain of the hybrid over each model with its 95 % interval; "

@@ -11,9 +11,8 @@ engine/als.py).
 """
 
 import sys
-from pathlib import Path
 
-sys.path[0] = str(Path(__file__).resolve().parents[1])  # the packages of stages/
+sys.path[0] += "/.."  # the packages of stages/
 
 from core.params import section, shared_params
 from core.script import report, run_script
@@ -22,26 +21,21 @@ import numpy as np
 
 from models.als import AlsParams
 from spark.engine.als import fit
-from spark.engine.data_sets import DataSets, folds_in
+from spark.engine.data_sets import data_sets, folds_in
 from spark.engine.item_side import FACTORS
-from spark.engine.session import session
-from spark.params import SparkParams
 
 
 def main() -> None:
-    params, als, shared = section("spark", SparkParams), section("als", AlsParams), shared_params()
-    with session(params, "als") as spark:
-        sets = DataSets(spark, params.folder)
+    als, shared = section("als", AlsParams), shared_params()
+    with data_sets("als") as sets:
         logs = sets.read("windows", "logs")
         for fold, window in folds_in(sets, shared).windows.items():
-            factors = fit(logs, window, als, params, shared.seed)
-
-            def save(folder: Path, factors: np.ndarray = factors) -> None:
-                np.save(folder / "item_factors.npy", factors)
-
-            sets.write_folder(FACTORS.format(fold=fold), save)
+            factors = fit(logs, window, als, sets.params, shared.seed)
+            sets.write_folder(
+                FACTORS.format(fold=fold),
+                lambda folder, of=factors: np.save(folder / "item_factors.npy", of),
+            )
             report(f"{fold}: {len(factors):,} items")
-        sets.save("als")
 
 
 if __name__ == "__main__":

@@ -12,9 +12,8 @@ the pipeline on Spark lacks are left out and printed.
 """
 
 import sys
-from pathlib import Path
 
-sys.path[0] = str(Path(__file__).resolve().parents[1])  # the packages of stages/
+sys.path[0] += "/.."  # the packages of stages/
 
 from core.candidate_lists import CandidateListParams
 from core.params import section, shared_params
@@ -23,32 +22,28 @@ from core.top_lists import EvaluateParams
 
 from models.popular import RecentPopularParams
 from spark.engine.blocks import map_blocks
-from spark.engine.data_sets import DataSets, folds_in
+from spark.engine.data_sets import data_sets, folds_in
 from spark.engine.item_side import ship
 from spark.engine.judging import Contending, names_of, schema_of
 from spark.engine.lists import in_window
 from spark.engine.models import settings_in_use
-from spark.engine.session import session
-from spark.params import SparkParams, refuse_what_only_local_has
+from spark.params import refuse_what_only_local_has
 
 
 def main() -> None:
-    params, shared, settings = section("spark", SparkParams), shared_params(), settings_in_use()
+    shared, settings = shared_params(), settings_in_use()
     k = section("evaluate", EvaluateParams).k
     candidates = section("candidates", CandidateListParams)
     refuse_what_only_local_has(candidates)
     fallback = section("sources.recent_popular", RecentPopularParams)
-    with session(params, "baselines") as spark:
-        sets = DataSets(spark, params.folder)
+    with data_sets("baselines") as sets:
         logs, folds = sets.read("windows", "logs"), folds_in(sets, shared)
         for fold in folds.judged:
             files = ship(sets, fold)
             contending = Contending(files, settings, fallback, candidates.alive_windows, k)
-            rows = map_blocks(
-                in_window(logs, folds.windows[fold]), contending, schema_of(names_of(settings))
-            )
-            sets.write(f"baselines/{fold}", rows)
-        sets.save("baselines")
+            rows = in_window(logs, folds.windows[fold])
+            schema = schema_of(names_of(settings))
+            sets.write(f"baselines/{fold}", map_blocks(rows, contending, schema))
 
 
 if __name__ == "__main__":

@@ -14,9 +14,8 @@ Users, order, ranks and scores are the same as in stages/candidates.py.
 """
 
 import sys
-from pathlib import Path
 
-sys.path[0] = str(Path(__file__).resolve().parents[1])  # the packages of stages/
+sys.path[0] += "/.."  # the packages of stages/
 
 from core.params import is_judged, section, shared_params
 from core.script import report, run_script
@@ -25,32 +24,27 @@ from models.als import AlsParams
 from models.popular import RecentPopularParams
 from models.registry import CandidatesParams
 from spark.engine.blocks import map_blocks
-from spark.engine.data_sets import DataSets, folds_in
+from spark.engine.data_sets import data_sets, folds_in
 from spark.engine.item_side import ship
 from spark.engine.lists import Retrieval, in_window, schema_of_lists, training_users
 from spark.engine.models import models_in_use
-from spark.engine.session import session
-from spark.params import SparkParams
 
 
 def main() -> None:
-    params, als, shared = section("spark", SparkParams), section("als", AlsParams), shared_params()
+    als, shared = section("als", AlsParams), shared_params()
     candidates, models = section("candidates", CandidatesParams), models_in_use()
     fallback = section("sources.recent_popular", RecentPopularParams)
     schema = schema_of_lists(candidates.sources, models)
-    with session(params, "candidates") as spark:
-        sets = DataSets(spark, params.folder)
+    with data_sets("candidates") as sets:
         logs = sets.read("windows", "logs")
         for fold, window in folds_in(sets, shared).windows.items():
             files, rows = ship(sets, fold, has_factors=True), in_window(logs, window)
             if not is_judged(fold) and candidates.label_users:
                 rows = training_users(rows, files, candidates.label_users, shared.seed)
-            retrieval = Retrieval(
-                files, is_judged(fold), models, candidates, fallback, als, params.als
-            )
+            own = sets.params.als
+            retrieval = Retrieval(files, is_judged(fold), models, candidates, fallback, als, own)
             made = sets.write(f"candidates/{fold}", map_blocks(rows, retrieval, schema))
             report(f"{fold}: lists of {made['rows']:,} users")
-        sets.save("candidates")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-sys.path[0] = str(Path(__file__).resolve().parents[1])  # the packages of stages/
+sys.path[0] += "/.."  # the packages of stages/
 
 from core.candidate_lists import CandidateListParams
 from core.params import section, shared_params
@@ -25,26 +25,22 @@ from core.tables import write_parquet, write_utf8
 from core.top_lists import EvaluateParams, check_length
 
 import numpy as np
-import pyarrow as pa
 
 from evaluation import results
 from evaluation.judged import pool
-from spark.engine.data_sets import DataSets, folds_in
+from spark.engine.data_sets import data_sets, folds_in
 from spark.engine.judging import collected, tried, with_best
 from spark.engine.models import settings_in_use
-from spark.engine.session import session
-from spark.params import SparkParams
 
 METRICS = Path("metrics/spark")
 KINDS = ("validation", "test")
 
 
 def main() -> None:
-    params, shared, settings = section("spark", SparkParams), shared_params(), settings_in_use()
+    shared, settings = shared_params(), settings_in_use()
     evaluate = section("evaluate", EvaluateParams)
     check_length(evaluate.k, section("candidates", CandidateListParams).per_source)
-    with session(params, "evaluate") as spark:
-        sets = DataSets(spark, params.folder)
+    with data_sets("evaluate") as sets:
         folds = folds_in(sets, shared)
         every = {fold: collected(sets, fold, settings) for fold in folds.judged}
         table = tried([every[fold][0] for fold in folds.of_kind("validation")], settings)
@@ -53,12 +49,10 @@ def main() -> None:
         for fold, (of, user_ids) in every.items():
             numbered = replace(judged[fold], user=np.arange(len(of.user)))
             lists = results.per_user(numbered, user_ids)
-
-            def save(folder: Path, fold: str = fold, lists: pa.Table = lists) -> None:
-                write_parquet(folder / f"{fold}.parquet", lists)
-
-            sets.write_folder(f"per_user/{fold}", save)
-        sets.save("evaluate")
+            sets.write_folder(
+                f"per_user/{fold}",
+                lambda folder, fold=fold, of=lists: write_parquet(folder / f"{fold}.parquet", of),
+            )
     pooled = {kind: pool([judged[fold] for fold in folds.of_kind(kind)]) for kind in KINDS}
     summaries, screen = results.summaries(pooled, evaluate, shared)
     trees = {"map": screen, **summaries, "baselines": results.baselines_tree(pooled, table)}

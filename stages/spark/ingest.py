@@ -9,49 +9,32 @@ out:   in spark.folder: interactions, users, items, and schema/schema.json; the 
 """
 
 import sys
-from pathlib import Path
 
-sys.path[0] = str(Path(__file__).resolve().parents[1])  # the packages of stages/
+sys.path[0] += "/.."  # the packages of stages/
 
 from core.params import section
 from core.script import InputError, report, run_script
 
 from readers import DataParams
-from spark.engine.data_sets import DataSets
-from spark.engine.session import session
-from spark.params import SparkParams
-from spark.raw import movielens, vk
+from spark.engine.data_sets import data_sets
+from spark.raw import vk
+from spark.raw.tables import read_locally
 
-READERS = {
-    "movielens-1m": movielens.read,
-    "movielens-100k": movielens.read,
-    "vk-notebook": vk.read_notebook,
-    "vk-lsvd": vk.read_lsvd,
-}
+READERS = {"vk-notebook": vk.read_notebook, "vk-lsvd": vk.read_lsvd}  # others: read_locally
 
 
 def main() -> None:
-    params, data = section("spark", SparkParams), section("data", DataParams)
-    if data.source not in READERS:
-        raise InputError(
-            f"params.yaml: data.source is {data.source!r}: only the local pipeline has it"
-        )
-    with session(params, "ingest") as spark:
-        folder = params.input.rstrip("/") or data.path
-        sets = DataSets(spark, params.folder)
+    data = section("data", DataParams)
+    with data_sets("ingest") as sets:
+        folder = sets.params.input.rstrip("/") or data.path
         if not sets.files.exists(folder):
-            key = "spark.input" if params.input else "data.path"
+            key = "spark.input" if sets.params.input else "data.path"
             raise InputError(f"params.yaml: {key} is {folder!r}: not found")
-        tables = READERS[data.source](spark, folder, data)
-        sets.write("users", tables.users)
-        sets.write("items", tables.items)
-        made = sets.write("interactions", tables.interactions)
+        tables = READERS.get(data.source, read_locally)(sets.spark, folder, data)
+        names = ("interactions", "users", "items")
+        n_rows = [sets.write(name, getattr(tables, name))["rows"] for name in names]
         sets.write_folder("schema", tables.schema.save)
-        sets.save("ingest")
-        report(
-            f"{made['rows']:,} interactions of {tables.schema.n_users:,} users and "
-            f"{tables.schema.n_items:,} items"
-        )
+        report("{:,} interactions of {:,} users and {:,} items".format(*n_rows))
 
 
 if __name__ == "__main__":

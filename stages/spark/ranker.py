@@ -3,14 +3,14 @@
 usage: python stages/spark/ranker.py
 in:    in spark.folder: features/FOLD; metrics/spark/receipts/features.json,
        metrics/spark/receipts/windows.json
-out:   in spark.folder: ranker: FOLD/SEED.txt and FOLD/cold/SEED.txt, as in stages/ranker.py
+out:   in spark.folder: ranker: FOLD/SEED.txt, as in stages/ranker.py
        metrics/spark/receipts/ranker.json
 """
 
 import sys
 from pathlib import Path
 
-sys.path[0] = str(Path(__file__).resolve().parents[1])  # the packages of stages/
+sys.path[0] += "/.."  # the packages of stages/
 
 from functools import partial
 from tempfile import TemporaryDirectory
@@ -20,31 +20,25 @@ from core.params import section, shared_params
 from core.script import run_script
 
 from rankers import trained
-from rankers.rolling import train_all
-from rankers.training import RankerParams
-from spark.engine.data_sets import DataSets, folds_in
-from spark.engine.session import session
-from spark.params import SparkParams
+from rankers.training import RankerParams, train_all
+from spark.engine.data_sets import data_sets, folds_in
 
 
 def main() -> None:
-    params, ranker = section("spark", SparkParams), section("ranker", RankerParams)
-    shared = shared_params()
-    with session(params, "ranker") as spark, TemporaryDirectory() as parent:
-        sets = DataSets(spark, params.folder)
+    shared, ranker = shared_params(), section("ranker", RankerParams)
+    with data_sets("ranker") as sets, TemporaryDirectory() as parent:
         for fold in shared.folds[1:]:
             sets.check("features", f"features/{fold}")
             sets.files.fetch(sets.path(f"features/{fold}"), Path(parent) / fold)
 
-        def read(fold: str, group: str) -> Examples:
-            return read_file(Path(parent) / fold / f"{group}.parquet")
+        def read(fold: str) -> Examples:
+            return read_file(Path(parent) / fold / "examples.parquet")
 
         def train(folder: Path) -> None:
             training = folds_in(sets, shared).training(ranker.train_folds)
             train_all(read, ranker, training, shared, partial(trained.save, folder))
 
         sets.write_folder("ranker", train)
-        sets.save("ranker")
 
 
 if __name__ == "__main__":

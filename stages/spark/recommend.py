@@ -12,7 +12,7 @@ out:   in spark.folder, for each judged FOLD: recommendations/FOLD: user_id, ite
 import sys
 from pathlib import Path
 
-sys.path[0] = str(Path(__file__).resolve().parents[1])  # the packages of stages/
+sys.path[0] += "/.."  # the packages of stages/
 
 from tempfile import TemporaryDirectory
 
@@ -26,20 +26,17 @@ import numpy as np
 from families import FeaturesParams
 from rankers.scoring import ensembles
 from spark.engine.blocks import map_blocks
-from spark.engine.data_sets import DataSets, folds_in
+from spark.engine.data_sets import data_sets, folds_in
 from spark.engine.item_side import ship
 from spark.engine.judging import MODELS, schema_of
 from spark.engine.ranking import Described, Ranking, recommended, texts_of, with_lists
-from spark.engine.session import session
-from spark.params import SparkParams
 
 
 def main() -> None:
-    params, shared = section("spark", SparkParams), shared_params()
+    shared = shared_params()
     features, k = section("features", FeaturesParams), section("evaluate", EvaluateParams).k
     check_length(k, section("candidates", CandidateListParams).per_source)
-    with session(params, "recommend") as spark, TemporaryDirectory() as parent:
-        sets = DataSets(spark, params.folder)
+    with data_sets("recommend") as sets, TemporaryDirectory() as parent:
         sets.check("ranker", "ranker")
         models = sets.files.fetch(sets.path("ranker"), Path(parent) / "ranker")
         logs, users = sets.read("windows", "logs"), sets.read("ingest", "users")
@@ -47,15 +44,14 @@ def main() -> None:
         for fold in folds_in(sets, shared).judged:
             texts = texts_of(models, fold)
             described = Described(ship(sets, fold), features)
-            ranking = Ranking(described, spark.sparkContext.broadcast(texts), k)
+            ranking = Ranking(described, sets.spark.sparkContext.broadcast(texts), k)
             rows = with_lists(logs, sets.read("candidates", f"candidates/{fold}"))
-            n_halves = len(ensembles(np.zeros((len(texts["warm"]), 0)))) - 1
+            n_halves = len(ensembles(np.zeros((len(texts), 0)))) - 1
             schema = f"{schema_of(MODELS, n_halves, MODELS)}, hybrid_score array<float>"
             sets.write(f"judged/{fold}", map_blocks(rows, ranking, schema))
             found = recommended(sets.read_made(f"judged/{fold}"), users, items)
             made = sets.write(f"recommendations/{fold}", found)
             report(f"{fold}: {made['rows']:,} recommendations")
-        sets.save("recommend")
 
 
 if __name__ == "__main__":

@@ -7,8 +7,9 @@ usage: python tests/benchmarks/peers.py [PEER ...] [--folds FOLD ...] [--minutes
 in:    data/split/interactions.parquet, data/split/folds.json, data/tables/users.parquet and
        items.parquet, params.yaml (evaluate.k)
 out:   data/peers/PEER.csv: fold, user_id, item_id, rank
-       data/peers/costs/PEER.csv, a row per fit: peer, fold, setting, map and is_tuning of
-       a tuning fit; seconds of processor time and peak memory in MB, of fit and recommendations
+       data/peers/costs/PEER.csv, a row per setting tried (is_tuning) and per fold of the lists:
+       peer, fold, setting, seconds of processor time and peak memory in MB, both of fit and
+       recommendations, map (of validation folds), is_tuning
 
 Each peer tries its settings, in the order of PEERS, on the earliest validation fold, until it has
 spent --minutes of processor time; with 0 it uses the first. The best by MAP@k is used for all
@@ -20,7 +21,7 @@ import json
 import multiprocessing
 import os
 import resource
-from collections.abc import Callable
+import warnings
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -33,32 +34,49 @@ OUT = Path("data/peers")
 DEPTH = 300  # items that a peer recommends, before seen items are removed
 RECENT_WINDOWS = 2
 SEED = 42
+# a fixed number of threads, on which results depend, that wait without using the processor
+THREADS = {f"{of}_NUM_THREADS": "2" for of in ("OMP", "OPENBLAS", "NUMBA", "LK")}
+THREADS |= {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
-def rectools_lists(model: Callable, log: pd.DataFrame, users: np.ndarray) -> pd.DataFrame:
-    """Return user, item and rank by a model of RecTools."""
+def rectools_lists(model: object, log: pd.DataFrame, users: np.ndarray) -> pd.DataFrame:
+    """Return user, item and rank by a model of RecTools, for which a window lasts a day."""
     from rectools import Columns
     from rectools.dataset import Dataset
 
     rows = {Columns.User: log["user"], Columns.Item: log["item"], Columns.Weight: 1.0}
-    rows[Columns.Datetime] = pd.to_datetime(np.arange(len(log)), unit="s")  # in the order of rows
+    day = log["window"] + np.arange(len(log)) / len(log)  # in the order of rows
+    rows[Columns.Datetime] = pd.to_datetime(day, unit="D")
     dataset = Dataset.construct(pd.DataFrame(rows))
-    fitted = model().fit(dataset)
-    lists = fitted.recommend(users, dataset, k=DEPTH, filter_viewed=True)
+    lists = model.fit(dataset).recommend(users, dataset, k=DEPTH, filter_viewed=True)
     return lists.rename(columns={Columns.User: "user", Columns.Item: "item"})
 
 
-def lenskit_lists(scorer: Callable, log: pd.DataFrame, users: np.ndarray) -> pd.DataFrame:
+def lenskit_lists(scorer: object, log: pd.DataFrame, users: np.ndarray) -> pd.DataFrame:
     """Return user, item and rank by a scorer of LensKit."""
     from lenskit.batch import recommend
     from lenskit.data import from_interactions_df
     from lenskit.pipeline import topn_pipeline
 
-    pipeline = topn_pipeline(scorer(), n=DEPTH)
+    pipeline = topn_pipeline(scorer, n=DEPTH)
     columns = {"user": "user_id", "item": "item_id"}
     pipeline.train(from_interactions_df(log[[*columns]].rename(columns=columns)))
     lists = recommend(pipeline, users, n=DEPTH, n_jobs=1).to_df()
     return lists.rename(columns={"user_id": "user", "item_id": "item"})
+
+
+def item_knn(log: pd.DataFrame, users: np.ndarray, **setting: float) -> pd.DataFrame:
+    """Item-item nearest neighbours of LensKit."""
+    from lenskit.knn import ItemKNNScorer
+
+    return lenskit_lists(ItemKNNScorer(feedback="implicit", **setting), log, users)
+
+
+def slim(log: pd.DataFrame, users: np.ndarray, **setting: float) -> pd.DataFrame:
+    """SLIM of LensKit."""
+    from lenskit.knn import SLIMScorer
+
+    return lenskit_lists(SLIMScorer(**setting), log, users)
 
 
 def bpr(log: pd.DataFrame, users: np.ndarray, **setting: float) -> pd.DataFrame:
@@ -66,78 +84,118 @@ def bpr(log: pd.DataFrame, users: np.ndarray, **setting: float) -> pd.DataFrame:
     from implicit.bpr import BayesianPersonalizedRanking
     from rectools.models import ImplicitBPRWrapperModel
 
-    def model() -> ImplicitBPRWrapperModel:
-        return ImplicitBPRWrapperModel(BayesianPersonalizedRanking(random_state=SEED, **setting))
+    model = BayesianPersonalizedRanking(random_state=SEED, num_threads=1, **setting)
+    return rectools_lists(ImplicitBPRWrapperModel(model), log, users)
 
+
+def sasrec(log: pd.DataFrame, users: np.ndarray, **setting: float) -> pd.DataFrame:
+    """SASRec of RecTools."""
+    from pytorch_lightning import seed_everything
+    from rectools.models import SASRecModel
+
+    seed_everything(SEED)
+    return rectools_lists(SASRecModel(deterministic=True, **setting), log, users)
+
+
+def bert4rec(log: pd.DataFrame, users: np.ndarray, **setting: float) -> pd.DataFrame:
+    """BERT4Rec of RecTools."""
+    from pytorch_lightning import seed_everything
+    from rectools.models import BERT4RecModel
+
+    seed_everything(SEED)
+    return rectools_lists(BERT4RecModel(deterministic=True, **setting), log, users)
+
+
+def two_stage(
+    log: pd.DataFrame, users: np.ndarray, n_candidates: int, n_negatives: int, **setting: float
+) -> pd.DataFrame:
+    """Two-stage model of RecTools as in its tutorial, with ALS as one more generator.
+
+    LightGBM is trained on the candidates of the last window, by models of the windows before.
+    Features are ranks and scores of the generators, and the columns of users and items.
+    """
+    from implicit.als import AlternatingLeastSquares
+    from implicit.nearest_neighbours import CosineRecommender
+    from lightgbm import LGBMRanker
+    from rectools import Columns, models
+    from rectools.model_selection import TimeRangeSplitter
+    from rectools.models import ranking
+
+    class Features(ranking.CandidateFeatureCollector):
+        def _get_user_features(self, users: np.ndarray, *_: object) -> pd.DataFrame:
+            table = pd.read_parquet("data/tables/users.parquet").drop(columns="user_id")
+            return table.loc[users].rename_axis(Columns.User).reset_index()
+
+        def _get_item_features(self, items: np.ndarray, *_: object) -> pd.DataFrame:
+            table = pd.read_parquet("data/tables/items.parquet").drop(columns="item_id")
+            return table.loc[items].rename_axis(Columns.Item).reset_index()
+
+    class Ranker(ranking.Reranker):
+        def prepare_fit_kwargs(self, candidates_with_target: pd.DataFrame) -> dict:
+            rows = candidates_with_target.sort_values(Columns.UserItem)
+            return super().prepare_fit_kwargs(rows) | {"group": rows.groupby(Columns.User).size()}
+
+    als = AlternatingLeastSquares(64, 50.0, 1.0, iterations=15, num_threads=1, random_state=SEED)
+    first = (
+        models.PopularModel(),
+        models.ImplicitItemKNNWrapperModel(CosineRecommender(num_threads=1)),
+        models.ImplicitALSWrapperModel(als),
+    )
+    model = ranking.CandidateRankingModel(
+        [ranking.CandidateGenerator(of, n_candidates, True, True) for of in first],
+        TimeRangeSplitter("1D"),
+        Ranker(LGBMRanker(random_state=SEED, n_jobs=1, verbose=-1, **setting)),
+        ranking.PerUserNegativeSampler(n_negatives, SEED),
+        Features(),
+    )
     return rectools_lists(model, log, users)
 
 
-def sequence(name: str) -> Callable:
-    """SASRec or BERT4Rec of RecTools."""
-
-    def lists(log: pd.DataFrame, users: np.ndarray, **setting: float) -> pd.DataFrame:
-        import torch
-        from rectools.models import BERT4RecModel, SASRecModel
-
-        torch.manual_seed(SEED)
-        kind = {"sasrec": SASRecModel, "bert4rec": BERT4RecModel}[name]
-        return rectools_lists(lambda: kind(**setting), log, users)
-
-    return lists
-
-
-def item_knn(log: pd.DataFrame, users: np.ndarray, **setting: float) -> pd.DataFrame:
-    """Item-item nearest neighbours of LensKit."""
-    from lenskit.knn import ItemKNNScorer
-
-    return lenskit_lists(lambda: ItemKNNScorer(feedback="implicit", **setting), log, users)
-
-
-def slim(log: pd.DataFrame, users: np.ndarray, **setting: float) -> pd.DataFrame:
-    """SLIM of LensKit."""
-    from lenskit.knn import SLIMScorer
-
-    return lenskit_lists(lambda: SLIMScorer(**setting), log, users)
-
-
-SMALL = {"n_factors": 64, "n_heads": 2, "session_max_len": 50, "lr": 0.001, "dropout_rate": 0.2}
+NETWORK = {"n_factors": 64, "n_heads": 2, "session_max_len": 50, "dropout_rate": 0.2}
+NETWORK |= {"loss": "sampled_softmax", "n_negatives": 30}  # a third of the time of softmax
+RANKER = {"learning_rate": 0.05, "num_leaves": 15}
+BOTH = ("positives", "exposures")
 # name -> its function, and its settings; `of`: the interactions that it is fitted on
 PEERS = {
-    "bpr": (
-        bpr,
-        [
-            {"of": of, "factors": factors, "iterations": iterations}
-            for of in ("positives", "exposures")
-            for factors, iterations in ((64, 100), (128, 200))
-        ],
-    ),
     "item_knn": (
         item_knn,
-        [
-            {"of": of, "max_nbrs": most, "min_nbrs": 2}
-            for of in ("positives", "exposures")
-            for most in (30, 200)
-        ],
+        [{"of": of, "max_nbrs": most, "min_nbrs": 2} for of in BOTH for most in (30, 200)],
     ),
     "slim": (
         slim,
         [
             {"of": of, "l1_reg": l1, "l2_reg": l2}
-            for of in ("positives", "exposures")
-            for l1, l2 in ((1.0, 1.0), (5.0, 100.0))
+            for of in BOTH
+            for l1, l2 in ((5.0, 100.0), (1.0, 1.0))
+        ],
+    ),
+    "bpr": (
+        bpr,
+        [
+            {"of": of, "factors": factors, "iterations": iterations}
+            for factors, iterations in ((64, 100), (128, 200))
+            for of in BOTH
+        ],
+    ),
+    "two_stage": (
+        two_stage,
+        [
+            {"n_candidates": n_candidates, "n_negatives": n_negatives, "n_estimators": n, **RANKER}
+            for n_candidates, n_negatives in ((30, 3), (100, 1000), (100, 3))  # 1000: all
+            for n in (50, 150)
         ],
     ),
     "sasrec": (
-        sequence("sasrec"),
-        [
-            {"of": of, "epochs": epochs, **SMALL}
-            for of in ("exposures", "positives")
-            for epochs in (15, 30)
-        ],
+        sasrec,
+        [{"of": of, "epochs": epochs, **NETWORK} for epochs in (2, 4) for of in BOTH],
     ),
     "bert4rec": (
-        sequence("bert4rec"),
-        [{"of": of, "epochs": 30, **SMALL} for of in ("exposures", "positives")],
+        bert4rec,
+        [
+            {"of": of, "epochs": epochs, "mask_prob": 0.3, "n_blocks": 1, **NETWORK}
+            for epochs in (2, 4)
+            for of in BOTH
+        ],
     ),
 }
 
@@ -179,21 +237,21 @@ def mean_ap(lists: pd.DataFrame, relevant: pd.DataFrame, k: int) -> float:
 
 def fit(peer: str, setting: dict, fold: str, k: int) -> tuple[pd.DataFrame, dict]:
     """Return the top k of a peer for a fold and its costs. It runs in a separate process."""
+    warnings.simplefilter("ignore")  # of libraries, about each other
     history, relevant, users = fold_of(fold)
     of = dict(setting)
-    log = history if of.pop("of") == "exposures" else history[history["is_positive"]]
+    is_of_all = of.pop("of", "positives") == "exposures"
+    log = history if is_of_all else history[history["is_positive"]]
     log = log[~log["is_repeat"]]
     lists = PEERS[peer][0](log, np.intersect1d(users, log["user"]), **of)
     top = top_k(lists[["user", "item", "rank"]], history, users, k)
     used = resource.getrusage(resource.RUSAGE_SELF)
-    costs = {"seconds": round(used.ru_utime + used.ru_stime, 1), "mb": used.ru_maxrss // 1024}
-    return top, {
-        "peer": peer,
-        "fold": fold,
-        "setting": setting,
-        **costs,
-        "map": mean_ap(top, relevant, k),
-    }
+    seconds = round(used.ru_utime + used.ru_stime, 1)
+    costs = {"peer": peer, "fold": fold, "setting": json.dumps(setting), "seconds": seconds}
+    costs |= {"mb": used.ru_maxrss // 1024, "map": None}
+    if "validation" in fold:  # choices do not see test folds
+        costs["map"] = mean_ap(top, relevant, k)
+    return top, costs
 
 
 def alone(peer: str, setting: dict, fold: str, k: int) -> tuple[pd.DataFrame, dict]:
@@ -207,6 +265,7 @@ def alone(peer: str, setting: dict, fold: str, k: int) -> tuple[pd.DataFrame, di
 
 def main() -> None:
     os.chdir(TOP)
+    os.environ.update(THREADS)
     k = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["evaluate"]["k"]
     judged = [
         of for of in json.loads(Path("data/split/folds.json").read_text()) if "label" not in of
@@ -226,17 +285,18 @@ def main() -> None:
         for setting in settings:
             if sum(costs["seconds"] for _, costs in tried) < 60 * given.minutes:
                 tried.append(alone(peer, setting, tuning, k))
-        best = max(tried, key=lambda one: one[1]["map"])[1]["setting"] if tried else settings[0]
+        best = max(tried, key=lambda one: one[1]["map"])[1]["setting"] if tried else None
         known = {costs["fold"]: (top, costs) for top, costs in tried if costs["setting"] == best}
-        fits = [known.get(of) or alone(peer, best, of, k) for of in given.folds]
+        setting = json.loads(best) if best else settings[0]
+        fits = [known.get(of) or alone(peer, setting, of, k) for of in given.folds]
         lists = pd.concat([top.assign(fold=costs["fold"]) for top, costs in fits])
         lists = lists.assign(
             user_id=ids[0].to_numpy()[lists["user"]], item_id=ids[1].to_numpy()[lists["item"]]
         )
         lists[["fold", "user_id", "item_id", "rank"]].to_csv(OUT / f"{peer}.csv", index=False)
-        costs = [costs | {"is_tuning": True} for _, costs in tried]
-        rest = [costs | {"map": None} for _, costs in fits if costs["fold"] not in known]
-        pd.DataFrame(costs + rest).to_csv(OUT / f"costs/{peer}.csv", index=False)
+        rows = [costs | {"is_tuning": True} for _, costs in tried]
+        rows += [costs | {"is_tuning": False} for _, costs in fits]
+        pd.DataFrame(rows).to_csv(OUT / f"costs/{peer}.csv", index=False)
 
 
 if __name__ == "__main__":

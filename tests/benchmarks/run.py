@@ -6,7 +6,7 @@ adds, and its memory is that of its largest process.
 usage: python tests/benchmarks/run.py [growth] [large]   (both without an argument); Linux only
 
 growth  processor time and peak memory of every stage of `dvc repro` for a base size, and for twice
-        the users, the items and the rows, each alone, with seven folds and five models
+        the users, the items and the rows, each alone, with the preset short-video
 large   wall time and peak memory of every stage of `dvc repro` for the size of the subsample
         up0.001_ip0.001, with the family `channels`, seven folds and five models
 """
@@ -33,7 +33,7 @@ import simulator  # noqa: E402
 from clone import Clone, make  # noqa: E402
 
 UP_0001 = {"users": 10_000, "items": 19_600, "rows": 47_000_000, "weeks": 27}
-BASE = {"users": 10_000, "items": 15_000, "rows": 1_000_000, "weeks": 12}
+BASE = {"users": 20_000, "items": 30_000, "rows": 900_000, "weeks": 27}
 DOUBLED = ("users", "items", "rows")
 SIMULATED = {"data.source": "vk-lsvd", "data.positive": "timespent > 5"}
 LARGE = {"candidates.sources": ["als", "item_knn", "recent_popular", "content"]}  # no EASE
@@ -72,7 +72,9 @@ def run_growth() -> None:
     for name in ("base", *DOUBLED):
         with tempfile.TemporaryDirectory() as folder:
             size = BASE | ({} if name == "base" else {name: 2 * BASE[name]})
-            runs[name] = measured(simulated(Path(folder), size, LARGE | FEWER)).set_index("stage")
+            clone = simulated(Path(folder), size, {})
+            clone.run(sys.executable, "stages/preset.py", "short-video")
+            runs[name] = measured(clone).set_index("stage")
     for title, column in (("Processor seconds", "cpu_seconds"), ("Peak memory, MB", "peak_mb")):
         frame = pd.DataFrame({name: of[column] for name, of in runs.items()})
         frame.loc["all"] = frame.sum() if column == "cpu_seconds" else frame.max()

@@ -5,8 +5,8 @@ out:   on stdout: the share of pairs of systems that are called different at 5 %
        deviation of MAP@k over the systems, and the root mean square of their `hybrid.seed_sd`; the
        smallest true difference that is found in 80 % of pairs, if all lists change alike
 
-Trains the rankers of the validation folds N times, for warm and for cold users, each time with
-another seed on the same features: ALS and candidates do not change. The code of compare.py
+Trains the rankers of the validation folds N times, each time with another seed on the same
+features: ALS, candidates and the lists of cold users do not change. The code of compare.py
 compares every pair, with 1000 resamples. Seeds make no system better, so every significant pair is
 a false alarm.
 """
@@ -30,32 +30,31 @@ from core.top_lists import EvaluateParams, top_k  # noqa: E402
 
 import numpy as np  # noqa: E402
 import pyarrow as pa  # noqa: E402
+import pyarrow.parquet as pq  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
 from experiments.outcome import Outcome  # noqa: E402
 from experiments.paired import METRICS, SIGNIFICANT, against  # noqa: E402
-from rankers.rolling import train_all  # noqa: E402
 from rankers.scoring import ensembles  # noqa: E402
 from rankers.trained import predict  # noqa: E402
-from rankers.training import RankerParams  # noqa: E402
+from rankers.training import RankerParams, train_all  # noqa: E402
 
 read = cache(examples.read)
 
 
 @cache
-def judged_users(fold: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return the users of the fold's lists and their numbers of relevant items, int (n_lists,)."""
+def lists_of(fold: str) -> tuple[np.ndarray, pa.Table]:
+    """Return the users of the fold's lists, rows of users.parquet, and their rows in per_user."""
     candidates = section("candidates", CandidateListParams)
     _, target = load_fold(fold, candidates, shared_params().seed)
-    return np.unique(target.user, return_counts=True)
+    return np.unique(target.user), pq.read_table(f"data/per_user/{fold}.parquet")
 
 
-def hits_of(judged: Examples, score: np.ndarray, users: np.ndarray, k: int) -> np.ndarray:
-    """Return whether the item at each rank of these users is relevant: bool (n_users, k)."""
+def hits_of(judged: Examples, score: np.ndarray, k: int) -> np.ndarray:
+    """Return whether the item at each rank of each list is relevant: bool (n_lists, k)."""
     top = top_k(judged.user, np.arange(len(judged.user)), score, k)  # .item: rows of judged
-    hits = np.zeros((len(users), k), dtype=bool)
-    at = np.searchsorted(users, judged.user[top.item])
-    hits[at, top.rank - 1] = judged.label[top.item] > 0
+    hits = np.zeros((len(judged.group), k), dtype=bool)
+    hits[judged.list_of_row[top.item], top.rank - 1] = judged.label[top.item] > 0
     return hits
 
 
@@ -72,31 +71,22 @@ def system(
     windows = {of: at for of, at in folds.load().windows.items() if kind_of(of) != "test"}
     known, boosters = Folds(windows), {}
 
-    def selected(fold: str, group: str) -> Examples:
-        return select(read(fold, group))
+    def selected(fold: str) -> Examples:
+        return select(read(fold))
 
-    def keep(fold: str, group: str, models: list) -> None:
-        boosters[fold, group] = models
-
-    train_all(selected, params, known.training(params.train_folds), shared, keep)
+    folds_of = known.training(params.train_folds)
+    train_all(selected, params, folds_of, shared, boosters.__setitem__)
     tables = []
     for fold in known.judged:
-        users, n_relevant = judged_users(fold)
-        n_halves = len(ensembles(np.zeros((params.n_seeds, 1))))
-        hits = np.zeros((n_halves, len(users), evaluate.k), dtype=bool)
-        for group in ("warm", "cold"):
-            of = selected(fold, group)
-            if models := boosters.get((fold, group)):
-                score = predict(models, of.values, shared.n_threads)
-            else:  # as rankers.scoring does it
-                own = of.values[:, of.names.index("group_popularity")]
-                score = np.tile(own, (params.n_seeds, 1))
-            for row, one in enumerate(ensembles(score)):
-                hits[row] |= hits_of(of, one, users, evaluate.k)
+        of, (users, lists) = selected(fold), lists_of(fold)
+        n_relevant, own = lists["n_relevant"].to_numpy(), np.isin(users, of.user)
+        score = predict(boosters[fold], of.values, shared.n_threads)
+        hits = [hits_of(of, one, evaluate.k) for one in ensembles(score)]
         columns = {"user_id": users, "n_relevant": n_relevant}
-        for name, of_lists in (("ap", metrics.average_precision), ("ndcg", metrics.ndcg)):
-            columns[name], *halves = (of_lists(of, n_relevant) for of in hits)
-            columns[f"halves_{name}"] = list(np.stack(halves, axis=1))
+        for name, metric in (("ap", metrics.average_precision), ("ndcg", metrics.ndcg)):
+            values = np.tile(lists[f"{name}_hybrid"].to_numpy(), (len(hits), 1))
+            values[:, own] = [metric(one, n_relevant[own]) for one in hits]
+            columns[name], columns[f"halves_{name}"] = values[0], list(values[1:].T)
         columns |= {"fold": [fold] * len(users), "window": [known.windows[fold]] * len(users)}
         tables.append(pa.table(columns))
     keys = {"evaluate.k": evaluate.k, "evaluate.n_resamples": 1000, "seed": 0}

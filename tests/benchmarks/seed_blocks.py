@@ -7,8 +7,8 @@ out:   on stdout, over the lists of warm users: MAP@k of the present and of the 
        each block; then the means over the blocks and their difference with its 95 % interval
 
 A block is a system with its own seeds of rankers and negatives. One block cannot choose a setting:
-other seeds move MAP@k as much as most settings do. The change leaves lists of cold users as they
-are, so they are left out.
+other seeds move MAP@k as much as most settings do. Lists of cold users are left out, because the
+ranker does not rank them.
 """
 
 import argparse
@@ -66,7 +66,7 @@ def main() -> None:
     for number in range(given.blocks):
         own = shared.model_copy(update={"seed": shared.seed + number})
         systems = [
-            system(own, of.model_copy(update={"cold_n_estimators": 0}), evaluate, select)
+            system(own, of, evaluate, select)
             for of, select in ((params, without([])), (changed, without(dropped)))
         ]
         user, fold = systems[0].values("user_id"), systems[0].values("fold")

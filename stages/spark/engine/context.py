@@ -19,11 +19,8 @@ from spark.engine.item_side import ItemSide
 
 def check_families(params: FeaturesParams) -> None:
     """Raise InputError for the family `channels`, which the pipeline on Spark lacks."""
-    for key in ("groups", "cold_groups"):
-        if "channels" in getattr(params, key):
-            raise InputError(
-                f"params.yaml: features.{key} has channels: only the local pipeline has it"
-            )
+    if "channels" in params.groups:
+        raise InputError("params.yaml: features.groups has channels, which Spark lacks")
 
 
 @dataclass(frozen=True)

@@ -6,18 +6,22 @@ The data set itself contains the same receipt as _receipt.json, which is written
 without it is incomplete, and one with another receipt is not the output of the earlier stage.
 """
 
+import contextlib
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from core.folds import Folds, folds_of
-from core.params import SharedParams
+from core.params import SharedParams, section
 from core.script import InputError, check_outputs_may_stay, whole
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
+
+from spark.engine.session import session
+from spark.params import SparkParams
 
 RECEIPTS = "metrics/spark/receipts/{stage}.json"
 RECEIPT = "_receipt.json"  # Spark's readers ignore names that start with an underscore
@@ -92,12 +96,12 @@ class DataSets:
     made  receipts of the data sets that this stage wrote, for save()
     """
 
-    def __init__(self, spark: SparkSession, folder: str) -> None:
-        self.spark, self.folder, self.files = spark, folder.rstrip("/"), Files(spark)
+    def __init__(self, spark: SparkSession, params: SparkParams) -> None:
+        self.spark, self.params, self.files = spark, params, Files(spark)
         self.made: dict[str, Receipt] = {}
 
     def path(self, name: str) -> str:
-        return f"{self.folder}/{name}"
+        return f"{self.params.folder.rstrip('/')}/{name}"
 
     def write(self, name: str, rows: DataFrame) -> Receipt:
         """Write a table completely or not at all."""
@@ -118,8 +122,7 @@ class DataSets:
             for path in paths:
                 digest.update(str(path.relative_to(folder)).encode())
                 with path.open("rb") as file:
-                    while part := file.read(2**24):
-                        digest.update(part)
+                    digest.update(hashlib.file_digest(file, "md5").digest())
             temporary = self.path(f"{name}.tmp")
             self.files.delete(temporary)
             self.files.put(folder, temporary)
@@ -164,6 +167,16 @@ class DataSets:
     def read_made(self, name: str) -> DataFrame:
         """Read a table that this stage wrote."""
         return self.spark.read.parquet(self.path(name))
+
+
+@contextlib.contextmanager
+def data_sets(stage: str) -> Iterator[DataSets]:
+    """Start Spark for a stage. Its receipts are written when the `with` block ends."""
+    params = section("spark", SparkParams)
+    with session(params, stage) as spark:
+        sets = DataSets(spark, params)
+        yield sets
+        sets.save(stage)
 
 
 def folds_in(sets: DataSets, shared: SharedParams) -> Folds:

@@ -14,8 +14,8 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from evaluation.judged import Judged, judge
 from models.popular import RecentPopularParams
+from models.registry import Settings, settings_table
 from models.scoring import filled, top_n
-from models.tuning import Settings, settings_table
 from spark.engine.blocks import Block, block_of, flat, lists_of
 from spark.engine.data_sets import DataSets
 from spark.engine.item_side import ITEM_SIDE, ItemSide, Shipped

@@ -36,23 +36,20 @@ def of_users(rows: DataFrame, users: np.ndarray) -> DataFrame:
 
 
 def training_users(rows: DataFrame, files: Shipped, most: int, seed: int) -> DataFrame:
-    """Return the rows of users with a relevant item in the fold's target window.
+    """Return the rows of warm users with a relevant item in the fold's target window.
 
-    There are at most `most` warm and `most` cold users, the same sample as in
-    core.history.training_users.
+    There are at most `most` users, the same sample as in core.history.training_users.
     """
-    found = map_blocks(rows, partial(_relevant, files), "user int, is_cold boolean").toArrow()
-    user, is_cold = (found[name].to_numpy() for name in ("user", "is_cold"))
-    drawn = [draw_users(np.sort(user[of]), most, seed) for of in (~is_cold, is_cold)]
-    return of_users(rows, np.concatenate(drawn))
+    user = map_blocks(rows, partial(_relevant, files), "user int").toArrow()["user"].to_numpy()
+    return of_users(rows, draw_users(np.sort(user), most, seed))
 
 
 def _relevant(files: Shipped, rows: pa.Table) -> pa.Table:
     side = files.open()
     block = block_of(rows, side.window, side.items)
     users = np.unique(block.target.user)
-    is_cold = block.history.n_positives_of(users) == 0
-    return pa.table({"user": users.astype(np.int32), "is_cold": is_cold})
+    is_warm = block.history.n_positives_of(users) > 0
+    return pa.table({"user": users[is_warm].astype(np.int32)})
 
 
 @dataclass(frozen=True)

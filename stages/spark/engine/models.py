@@ -11,8 +11,7 @@ from models import registry
 from models.ease import ease_scores
 from models.model import Inputs, Ranking, Scores
 from models.popular import recent_scores
-from models.registry import BaselinesParams, CandidatesParams, ScoresParams, SourcesParams
-from models.tuning import Settings
+from models.registry import BaselinesParams, CandidatesParams, ScoresParams, Settings, SourcesParams
 from spark.engine.item_side import ItemSide
 from spark.params import refuse_what_only_local_has
 

@@ -23,8 +23,8 @@ from evaluation.judged import als_top, candidate_counts
 from families import FeaturesParams, families_of, feature_matrix
 from families.context import rows_of
 from rankers import trained
-from rankers.lean_lightgbm import lightgbm as lgb
 from rankers.scoring import ensembles, scorer_of, scores
+from rankers.trained import lgb
 from spark.engine.blocks import Block, block_of, lists_of, map_blocks
 from spark.engine.context import BlockContext, context_of
 from spark.engine.item_side import Shipped
@@ -32,7 +32,7 @@ from spark.engine.judging import judged_rows
 from spark.engine.lists import lists_in, of_users
 
 TYPES = dict(zip(KEYS, ("int", "int", "tinyint", "int"), strict=True))  # types in Spark's notation
-Texts = dict[str, tuple[str, ...]]  # models for warm and cold users as LightGBM text
+Texts = tuple[str, ...]  # models as LightGBM text
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,11 @@ class Examples:
     """Function from rows of logs with candidates to the features of all candidates, with KEYS."""
 
     described: Described
-    families: list[str]
 
     def __call__(self, rows: pa.Table) -> pa.Table:
         block, context, lists = self.described.open(rows)
-        families, served = families_of(context, self.families), context.served.history
-        matrix = feature_matrix(families, rows_of(lists, served))
+        families = families_of(context, self.described.features.groups)
+        matrix = feature_matrix(families, rows_of(lists, context.served.history))
         label = block.target.strength_of(lists.user, lists.item).astype(np.int8)
         row = np.searchsorted(block.users, lists.user)
         n_relevant = block.rows["n_relevant"].to_numpy()[row]
@@ -75,18 +74,16 @@ class Examples:
 
 
 def examples_of(
-    described: Described, logs: DataFrame, lists: DataFrame, group: str, most: int, seed: int
+    described: Described, logs: DataFrame, lists: DataFrame, most: int, seed: int
 ) -> pa.Table:
-    """Return the training examples of warm or cold users, by user, in the columns of the file.
+    """Return the training examples, by user, in the columns of the file.
 
-    They are the lists with a relevant item of at most `most` users, the same sample as in
+    They are the lists with a relevant item of at most `most` warm users, the same sample as in
     stages/features.py.
     """
-    is_warm = "is_retrieved" if group == "warm" else "not is_retrieved"
-    found = lists.where(f"n_found > 0 and {is_warm}").select("user").toArrow()["user"]
+    found = lists.where("n_found > 0 and is_retrieved").select("user").toArrow()["user"]
     users = draw_users(np.sort(found.to_numpy()), most, seed)
-    features = described.features
-    examples = Examples(described, features.groups if group == "warm" else features.cold_groups)
+    examples = Examples(described)
     rows = with_lists(of_users(logs, users), of_users(lists, users))
     columns = examples(rows.limit(0).toArrow()).schema  # computed from zero rows on the driver
     own = columns.names[len(KEYS) :]
@@ -97,27 +94,23 @@ def examples_of(
     return table.take(order).cast(schema(own, []).with_metadata(columns.metadata))
 
 
-def saved(examples: dict[str, pa.Table]) -> Callable[[Path], None]:
-    """Return a function that writes the files of a fold into a folder."""
+def saved(examples: pa.Table) -> Callable[[Path], None]:
+    """Return a function that writes the file of a fold into a folder."""
 
     def save(folder: Path) -> None:
-        for group, table in examples.items():
-            path = folder / f"{group}.parquet"
-            pq.write_table(table, path, compression="none", use_dictionary=False)
+        path = folder / "examples.parquet"
+        pq.write_table(examples, path, compression="none", use_dictionary=False)
 
     return save
 
 
 def texts_of(folder: Path, fold: str) -> Texts:
     """Read the models of a fold from the folder written by `ranker`."""
-    return {
-        group: tuple(model.model_to_string() for model in trained.load(fold, group, folder))
-        for group in trained.PLACE
-    }
+    return tuple(model.model_to_string() for model in trained.load(fold, folder))
 
 
 @lru_cache(maxsize=2)
-def boosters_of(texts: tuple[str, ...]) -> list[lgb.Booster]:
+def boosters_of(texts: Texts) -> list[lgb.Booster]:
     """Return the models, which each worker parses only once."""
     return [lgb.Booster(model_str=text) for text in texts]
 
@@ -135,12 +128,8 @@ class Ranking:
 
     def __call__(self, rows: pa.Table) -> pa.Table:
         block, context, lists = self.described.open(rows)
-        features = context.params
-        warm, cold = (
-            scorer_of(boosters_of(self.texts.value[group]), context, names)
-            for group, names in (("warm", features.groups), ("cold", features.cold_groups))
-        )
-        score = scores(lists, warm, cold, 1)
+        scorer = scorer_of(boosters_of(self.texts.value), context, context.params.groups)
+        score = scores(lists, scorer, 1)
         hybrid, *halves = (top_k(lists.user, lists.item, one, self.k) for one in ensembles(score))
         judged = np.unique(block.target.user)
         counts = candidate_counts(lists, block.target, judged)

@@ -21,9 +21,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 from scipy import sparse
 
-from families.columns import codes, is_category
+from families.columns import codes, is_category, levels, lowest_of_levels
 from families.context import counts, counts_by_level
-from families.levels import levels, lowest_of_levels
 from models.ease import EaseParams, co_occurrence
 from models.item_knn import ItemKnnParams
 from spark.engine.blocks import Levels, block_of, tables

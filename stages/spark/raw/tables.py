@@ -1,22 +1,22 @@
 """The raw tables that the readers of Spark return, and their shared code."""
 
+import contextlib
 import json
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.script import InputError
+from core.tables import Tables, channels_of
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame, types
-from pyspark.sql import functions as F  # noqa: N812
+from pyspark.sql import DataFrame, SparkSession, types
 
-from readers import DataParams, of_reader
+from readers import READERS, DataParams, of_reader
 from readers.positive_rule import Rule
-from spark.engine.data_sets import DataSets
-
-BITS = 33  # bits of monotonically_increasing_id for the row's position in its partition
+from spark.engine.data_sets import DataSets, Files
 
 
 @dataclass(frozen=True)
@@ -24,18 +24,13 @@ class Schema:
     """The columns of the tables.
 
     users, items  feature -> its levels, None for a number
-    n_users, n_items, n_tags, width  sizes
-    n_weeks, first_week  number of weeks, 0 if windows are not weeks; number of the oldest week
+    weeks         number of each week, the oldest first; none if windows are not weeks
     """
 
     users: dict[str, list[str] | None]
     items: dict[str, list[str] | None]
-    n_users: int
-    n_items: int
     n_tags: int
-    width: int
-    n_weeks: int = 0
-    first_week: int = 0
+    weeks: list[int]
 
     def save(self, folder: Path) -> None:
         (folder / "schema.json").write_text(json.dumps(vars(self)), encoding="utf-8")
@@ -65,33 +60,6 @@ class RawTables:
     schema: Schema
 
 
-def numbered(rows: DataFrame, by: list[Column | str], name: str) -> DataFrame:
-    """Add a column with 0, 1, 2, … in the order of `by`, bigint.
-
-    A sort distributes rows by random samples, which differ between runs. Therefore the sorted rows
-    are written to spark.checkpoints, so that both passes, and retries after a lost executor, read
-    the same rows.
-    """
-    place = F.monotonically_increasing_id()
-    in_order = rows.orderBy(*by).withColumn("_number_place", place).checkpoint()
-    part = F.shiftright("_number_place", BITS)
-    sizes = in_order.groupBy(part.alias("part")).count().orderBy("part").collect()
-    starts, start = [], 0
-    for size in sizes:
-        starts.append((size["part"], start))
-        start += size["count"]
-    starts = rows.sparkSession.createDataFrame(starts, "_number_part long, _number_start long")
-    joined = in_order.join(F.broadcast(starts), part == F.col("_number_part"))
-    number = F.col("_number_start") + F.col("_number_place").bitwiseAND(F.lit(2**BITS - 1))
-    return joined.withColumn(name, number).drop("_number_place", "_number_part", "_number_start")
-
-
-def ids_of(log: DataFrame, name: str, number: str) -> DataFrame:
-    """Return the distinct ids of a column, ascending, with their row numbers."""
-    ids = numbered(log.select(name).distinct(), [name], number)
-    return ids.select(F.col(number).cast("int"), name)
-
-
 def with_feedback(log: DataFrame, data: DataParams) -> DataFrame:
     """Replace the columns of feedback by is_positive and strength, with the local code."""
     rule = Rule.parse(data.positive)
@@ -103,8 +71,7 @@ def with_feedback(log: DataFrame, data: DataParams) -> DataFrame:
             f"data.positive is {data.positive!r}: no column {absent[0]}; the columns are {there}"
         )
     strength_of = of_reader(data.source, "strength")
-    dropped = {*feedback} - {"timestamp"}  # a rule may use it, but it is also the time
-    kept = [field for field in log.schema.fields if field.name not in dropped]
+    kept = [field for field in log.schema.fields if field.name not in feedback]
     schema = types.StructType(list(kept))  # add() changes the list it is given
     schema = schema.add("is_positive", types.BooleanType()).add("strength", types.ByteType())
     names = [field.name for field in kept]
@@ -121,14 +88,55 @@ def with_feedback(log: DataFrame, data: DataParams) -> DataFrame:
     return log.mapInArrow(evaluate, schema)
 
 
-def require_ids(log: DataFrame, where: str) -> None:
-    """Raise InputError if an id is missing."""
-    for name in ("user_id", "item_id"):
-        if n_null := log.where(F.col(name).isNull()).count():
-            raise InputError(f"{where}: {name} is null in {n_null:,} rows; must be an id")
+def read_locally(spark: SparkSession, folder: str, data: DataParams) -> RawTables:
+    """Read a source by its local reader, on the driver."""
+    with on_driver(spark, folder, [""]) as here:
+        tables = READERS[data.source](data.model_copy(update={"path": str(here)}))
+    log = tables.interactions.drop_columns(channels_of(tables.interactions.column_names))
+    weeks = json.loads((log.schema.metadata or {}).get(b"weeks", "{}")).get("start", [])
+    columns = {name: log[name] for name in log.column_names if name != "strength"}
+    columns |= {"strength": log["strength"].cast(pa.int8()), "position": np.arange(len(log))}
+    return RawTables(spark.createDataFrame(pa.table(columns)), *in_spark(spark, tables, weeks))
 
 
-def joined(log: DataFrame, users: DataFrame, items: DataFrame) -> DataFrame:
-    """Replace the ids of the log by row numbers."""
-    rows = log.join(users.select("user", "user_id"), "user_id")
-    return rows.join(items.select("item", "item_id"), "item_id").drop("user_id", "item_id")
+@contextlib.contextmanager
+def on_driver(spark: SparkSession, folder: str, names: Iterable[str]) -> Iterator[Path]:
+    """Provide the folder, or a copy of these files in it if it is a URL."""
+    if "://" not in folder:
+        yield Path(folder)
+        return
+    files = Files(spark)
+    with tempfile.TemporaryDirectory() as parent:
+        copy = Path(parent) / "copy"
+        for name in filter(lambda name: files.exists(f"{folder}/{name}"), names):
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            files.fetch(f"{folder}/{name}", copy / name)
+        try:
+            yield copy
+        except InputError as error:
+            raise InputError(str(error).replace(str(copy), folder)) from None
+
+
+def in_spark(
+    spark: SparkSession, tables: Tables, weeks: list[int]
+) -> tuple[DataFrame, DataFrame, Schema]:
+    """Return the users and items of the local tables as tables of Spark, and their schema."""
+    users, of_users = _with_codes(tables.users, "user")
+    items, of_items = _with_codes(tables.items, "item")
+    tags, offsets = tables.item_tags, tables.item_tags.indptr.astype(np.int32)
+    lists = {"tag": tags.indices.astype(np.int32), "share": tags.data.astype(np.float32)}
+    items |= {name: pa.ListArray.from_arrays(offsets, of) for name, of in lists.items()}
+    items["embedding"] = pa.array(list(tables.item_embeddings), pa.list_(pa.float32()))
+    frames = (spark.createDataFrame(pa.table(columns)) for columns in (users, items))
+    return *frames, Schema(of_users, of_items, tags.shape[1], weeks)
+
+
+def _with_codes(table: pa.Table, of: str) -> tuple[dict[str, pa.Array], dict]:
+    """Return the columns with row numbers and codes of levels, and the levels of each feature."""
+    columns, levels = {of: np.arange(len(table), dtype=np.int32), f"{of}_id": table[0]}, {}
+    for name in table.column_names[1:]:
+        column = table[name].combine_chunks()
+        is_category = pa.types.is_dictionary(column.type)
+        levels[name] = column.dictionary.to_pylist() if is_category else None
+        columns[name] = column.indices if is_category else column
+    return columns, levels

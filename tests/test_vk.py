@@ -1,21 +1,18 @@
-"""The log of both layouts: its rows, their order, and its feedback channels."""
+"""The log of both VK layouts: its rows, their order, and its channels; categories."""
 
-import json
 from pathlib import Path
 
 from core.script import InputError
-from core.tables import CHANNELS, LEVELS
+from core.tables import CHANNELS
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from scipy import sparse
 
-from readers import vk_log
+from readers import vk
 from readers.ids import Ids
 from readers.positive_rule import Rule
-from readers.vk_log import Channels
 
 NAN = float("nan")
 ALL = {
@@ -41,8 +38,9 @@ def read(folder: Path, *files: dict) -> dict[str, list]:
         table = {"user_id": rows, "item_id": rows, "rating": rows + 1, **columns}
         pq.write_table(pa.table(table), paths[-1])
     number, rule = np.arange(len(files)), Rule.parse("rating > 0")
-    log, _, (users, items, _) = vk_log.read_log(paths, rule, metadata_of, "number", number)
-    return log.to_pydict() | {"users": users[0].to_pylist(), "items": items[0].to_pylist()}
+    tables = vk.read_log(paths, rule, metadata_of, "number", number)
+    of_ids = {"users": tables.users[0].to_pylist(), "items": tables.items[0].to_pylist()}
+    return tables.interactions.to_pydict() | of_ids
 
 
 def metadata_of(*ids: Ids) -> tuple:
@@ -50,7 +48,7 @@ def metadata_of(*ids: Ids) -> tuple:
         pa.table({"id": of.values, name: np.arange(len(of), dtype="f4")})
         for of, name in zip(ids, ("age", "duration"), strict=True)
     )
-    return users, items, sparse.csr_array((1, 1))
+    return users, items, None, None
 
 
 def channels_of(log: dict[str, list]) -> dict[str, list]:
@@ -73,11 +71,7 @@ def test_a_log_of_several_files(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("order", [[2, 0, 3, 1], [3, 2, 1, 0]])
-@pytest.mark.parametrize("per_second", [10**3, 10**6, 10**9])
-def test_rows_shuffled_within_their_file_give_the_same_log(
-    tmp_path: Path, order: list[int], per_second: int
-) -> None:
+def test_rows_shuffled_within_their_file_give_the_same_log(tmp_path: Path) -> None:
     """Codes of settings follow the order of time, too. Files stay in order."""
     time = np.arange(956_703_932, 956_703_932 + 12)
     files = [
@@ -86,27 +80,17 @@ def test_rows_shuffled_within_their_file_give_the_same_log(
     ]
     expected = read(tmp_path, *files)
     assert expected["timestamp"] == [*time[:4], *time[2:6]]
+    order = [2, 0, 3, 1]
     shuffled = [{name: np.array(of)[order] for name, of in columns.items()} for columns in files]
-    shuffled[1]["timestamp"] = shuffled[1]["timestamp"] * per_second
+    shuffled[1]["timestamp"] = shuffled[1]["timestamp"] * 1000
     ids = {"item_id": np.array(order), "rating": np.array(order) + 1}
     result = read(tmp_path, *(columns | ids for columns in shuffled))
     assert result == expected
     assert result["place"] == [0, 1, 0, 2] * 2
 
 
-def test_time_in_some_files_only_orders_none(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    log = read(tmp_path, {"timestamp": [2, 1]}, {"user_id": [1]})
-    assert "timestamp" not in log
-    assert log["user"] == [0, 1, 1]
-    assert (
-        f"{tmp_path}/1.parquet: no column timestamp, which other files" in capsys.readouterr().out
-    )
-
-
 def test_every_channel_of_any_type_becomes_a_bit_or_a_byte(tmp_path: Path) -> None:
-    channels = Channels(CHANNELS)
-    channels.add(pa.table(ALL))
-    table = pa.table(channels.columns())
+    table = pa.table(vk.channels_of(pa.table(ALL), CHANNELS, {}))
     assert table.to_pydict() == {
         "like": [True, False, False],
         "share": [True, False, False],
@@ -128,23 +112,22 @@ def test_seconds_are_at_most_255(tmp_path: Path, capsys: pytest.CaptureFixture) 
     assert channels_of(read(tmp_path, {"timespent": watched})) == {
         "timespent": [255, 255, 0, 0, 7, 255]
     }
-    line = "timespent is above 255 s in 3 rows, which count as 255 s in the family channels\n"
+    line = "timespent is above 255 s in 3 rows, which count as 255 s\n"
     assert line in capsys.readouterr().out
 
 
 def test_what_some_files_lack_is_left_out_with_a_line(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    files = {"like": [True], "share": [True], "place": [1]}, {"share": [True]}, {"share": [False]}
-    log = read(tmp_path, *files)
-    assert channels_of(log) == {"share": [True, True, False]}
-    assert log["strength"] == [1 + 1, 1 + 1, 1]  # of share alone
+    first = {"like": [True, True], "share": [True, True], "place": [1, 1], "timestamp": [2, 1]}
+    log = read(tmp_path, first, {"share": [True]}, {"share": [False]})
+    assert "timestamp" not in log
+    assert log["user"] == [0, 1, 0, 0]  # in the order of the file
+    assert channels_of(log) == {"share": [True, True, True, False]}
+    assert log["strength"] == [1 + 1, 1 + 1, 1 + 1, 1]  # of share alone
     out = capsys.readouterr().out
     for number in (1, 2):
-        assert (
-            f"{number}.parquet: no column like, place, which other files have; it is not used"
-            in out
-        )
+        assert f"{number}.parquet: no column like, place, timestamp, which other files have" in out
 
 
 @pytest.mark.parametrize(
@@ -166,20 +149,39 @@ def test_a_column_of_another_kind_is_one_line(tmp_path: Path, columns: dict, exp
 
 
 def test_codes_of_known_values_go_to_no_others() -> None:
-    """The known values are read from the JSON in the tables."""
-    channels = Channels(["like", "place"])
-    channels.add(pa.table({"like": [True, False, True], "place": ["b", None, "c"]}))
-    known = json.loads(channels.metadata()[LEVELS])
-    assert known == {"place": ["b", "c"]}
-    again = Channels(["place"], known)
-    again.add(pa.table({"place": ["c", "a", "b", None]}))
-    assert again.columns()["place"].to_pylist() == [1, 255, 0, 255]
-    assert Channels(["like"]).metadata() is None
+    levels = {}
+    table = pa.table({"like": [True, False, True], "place": ["b", None, "c"]})
+    vk.channels_of(table, ["like", "place"], levels)
+    assert levels == {"place": ["b", "c"]}
+    table = pa.table({"place": ["c", "a", "b", None]})
+    codes = vk.channels_of(table, ["place"], levels, is_closed=True)["place"]
+    assert codes.to_pylist() == [1, 255, 0, 255]
+    assert levels == {"place": ["b", "c"]}
 
 
 def test_values_after_the_first_255_are_unknown() -> None:
-    channels = Channels(["place"])
-    channels.add(pa.table({"place": np.arange(258)}))
-    channels.add(pa.table({"place": [255, 254, 0]}))
-    codes = channels.columns()["place"].to_pylist()
-    assert codes == [*range(255), 255, 255, 255, 255, 254, 0]
+    levels = {}
+    for place, codes in (
+        (np.arange(258), [*range(255), 255, 255, 255]),
+        ([255, 254, 0], [255, 254, 0]),
+    ):
+        found = vk.channels_of(pa.table({"place": place}), ["place"], levels)
+        assert found["place"].to_pylist() == codes
+
+
+@pytest.mark.parametrize(
+    ("values", "levels", "texts"),
+    [
+        ([10, 9, None, 10], ["9", "10"], ["10", "9", None, "10"]),
+        ([10.0, 9.5, np.nan, None], ["9.5", "10"], ["10", "9.5", None, None]),
+        (["b", "10", "9", "a b"], ["9", "10", "a b", "b"], ["b", "10", "9", "a b"]),
+        ([True, None, False], ["false", "true"], ["true", None, "false"]),
+        ([None, None], [], [None, None]),
+    ],
+)
+def test_category(values: list, levels: list[str], texts: list[str | None]) -> None:
+    column = pa.chunked_array([values])
+    result = vk.category(column, column)
+    assert result.type == pa.dictionary(pa.int32(), pa.string())
+    assert result.dictionary.to_pylist() == levels
+    assert result.to_pylist() == texts
