@@ -10,9 +10,11 @@
 import contextlib
 import os
 import re
+import sys
 import threading
 import time
 from pathlib import Path
+from types import TracebackType
 
 SHELLS = {"sh", "bash", "dash", "ash", "busybox", "ksh", "zsh", "fish"}
 PROMISED_KERNEL = "Haswell"  # the OpenBLAS kernel of the published results
@@ -33,6 +35,15 @@ def kernel_note() -> str | None:
         return None
     what = f"the BLAS kernel is {KERNEL or 'not pinned on this machine'}, not {PROMISED_KERNEL}"
     return f"{what}: the last bits of the results may differ from those published (README, Limits)"
+
+
+def show_error(kind: type, error: BaseException, trace: TracebackType | None) -> None:
+    """Show an interrupt during imports in one line, and other exceptions as Python does."""
+    if kind is KeyboardInterrupt:
+        name = Path(sys.argv[0]).stem
+        print(f"{name}: interrupted; no half-written output is left", file=sys.stderr)
+        os._exit(130)
+    sys.__excepthook__(kind, error, trace)
 
 
 def end_with_dvc() -> None:
@@ -58,6 +69,7 @@ def end_with_dvc() -> None:
     threading.Thread(target=wait_and_end, daemon=True).start()
 
 
+sys.excepthook = show_error
 if "DVC_STAGE" in os.environ:
     end_with_dvc()
 
