@@ -17,6 +17,7 @@ The test folds are not read. The notebook's system has ALS candidates and the fa
 item and embedding.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -33,7 +34,6 @@ from core.top_lists import EvaluateParams, top_k
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from evaluation import pictures
@@ -41,7 +41,7 @@ from evaluation.bootstrap import Interval, bootstrap
 from families import FAMILIES, FeaturesParams, families_of, feature_matrix
 from families.context import load_context, rows_of
 from rankers import trained
-from rankers.training import RankerParams, dataset, train, training_sets
+from rankers.training import RankerParams, dataset, train
 
 N_SEEDS = 5  # number of single models of the full system in the table
 NOTEBOOK = ("als", "user", "item", "embedding")
@@ -66,29 +66,28 @@ class Variant:
 
 def variants(sources: list[str], groups: list[str], params: RankerParams) -> list[Variant]:
     """Return the full system and its variants, then the notebook's and its variants."""
-    full = Variant("full", "", tuple(sources), tuple(groups))
-    found = [full]
+    sources, groups = tuple(sources), tuple(groups)
+    found = [Variant("full", "", sources, groups)]
     for change in CHANGES:
         key, value = next(iter(change.items()))
         if value != getattr(params, key):
-            found.append(replace(full, part="ranker", name=f"{key} {value}", ranker=change))
+            found.append(Variant("ranker", f"{key} {value}", sources, groups, change))
     for name in sources[1:]:
-        rest = tuple(source for source in sources if source != name)
-        found.append(replace(full, part="without source", name=name, sources=rest))
-    for name in groups:
-        if rest := tuple(group for group in groups if group != name):
-            found.append(replace(full, part="without family", name=name, groups=rest))
-    for name in FAMILIES:
-        if name not in groups:
-            found.append(replace(full, part="with family", name=name, groups=(*groups, name)))
+        found.append(Variant("without source", name, without(sources, name), groups))
+    for name in groups if len(groups) > 1 else ():
+        found.append(Variant("without family", name, sources, without(groups, name)))
+    for name in without(FAMILIES, *groups):
+        found.append(Variant("with family", name, sources, (*groups, name)))
     found.append(Variant("notebook", "", ("als",), NOTEBOOK))
     for name in sources[1:]:
-        more = ("als", name), (*NOTEBOOK, "sources")
-        found.append(Variant("notebook with source", name, *more))
-    for name in FAMILIES:
-        if name not in NOTEBOOK:
-            found.append(Variant("notebook with family", name, ("als",), (*NOTEBOOK, name)))
+        found.append(Variant("notebook with source", name, ("als", name), (*NOTEBOOK, "sources")))
+    for name in without(FAMILIES, *NOTEBOOK):
+        found.append(Variant("notebook with family", name, ("als",), (*NOTEBOOK, name)))
     return found
+
+
+def without(names: Iterable[str], *others: str) -> tuple[str, ...]:
+    return tuple(name for name in names if name not in others)
 
 
 class Fold:
@@ -101,23 +100,21 @@ class Fold:
         self, fold: str, params: FeaturesParams, candidates: CandidateListParams, seed: int
     ) -> None:
         self.history, self.target = load_fold(fold, candidates, seed)
-        max_users = candidates.label_users
-        self.users = training_users(self.history, self.target, max_users, seed)
+        self.users = training_users(self.history, self.target, candidates.label_users, seed)
         blocks = candidate_lists.read(fold)
         lists = [of.take(np.isin(of.user, self.users) & of.is_retrieved) for of in blocks]
         self.lists = candidate_lists.concatenate(lists)
-        context = load_context(self.history, params)
-        self.families = families_of(context, list(FAMILIES))
+        self.families = families_of(load_context(self.history, params), list(FAMILIES))
 
     def examples(self, variant: Variant) -> Examples:
         """Return the labelled lists of the variant's sources, with the features of its families."""
         lists = only(self.lists, variant.sources)
         families = {name: self.families[name] for name in variant.groups}
-        features = feature_matrix(families, rows_of(lists, self.history))
+        of = feature_matrix(families, rows_of(lists, self.history))
         label = self.target.strength_of(lists.user, lists.item)
         n_relevant = np.bincount(self.target.user)[lists.user].astype(np.int32)
         keys = lists.user, lists.item, label, n_relevant
-        return Examples(*keys, features.values, features.names, features.categorical)
+        return Examples(*keys, of.values, of.names, of.categorical)
 
 
 def only(lists: Candidates, sources: tuple[str, ...]) -> Candidates:
@@ -136,33 +133,27 @@ def with_relevant(examples: Examples) -> Examples:
 
 
 def judge(
-    loaded: dict[str, Fold],
-    variant: Variant,
-    params: RankerParams,
-    n_models: int,
-    k: int,
-    shared: SharedParams,
+    loaded: dict[str, Fold], variant: Variant, params: RankerParams, k: int, shared: SharedParams
 ) -> tuple[int, np.ndarray, np.ndarray]:
-    """Train n_models rankers for each validation fold and evaluate them on its lists.
+    """Train rankers for each validation fold and evaluate them on its lists.
 
     Returns the number of features; recall of each list, float64 (n_lists,); and AP@k, float64
     (1 + n_models, n_lists): of the mean score of params.n_seeds models, then of each model.
     """
+    params = params.model_copy(update=variant.ranker)
+    n_models = max(params.n_seeds, N_SEEDS) if variant.part == "full" else params.n_seeds
     found = side_by_side(lambda of: of.examples(variant), loaded.values(), shared.n_threads)
     examples = dict(zip(loaded, found, strict=True))
     known = Folds({name: of.history.n_windows for name, of in loaded.items()})
-    training = training_sets(
-        lambda name: with_relevant(examples[name]), known.training(params.train_folds)
-    )
     recall, ap = [], []
-    for name, earlier in training:
+    for name, (window, before) in known.training(params.train_folds).items():
         fold, rows = loaded[name], examples[name]
         if not len(fold.users):
             continue
-        if not earlier:
+        earlier = [with_relevant(examples[one]) for one in before]
+        if not (earlier := [one for one in earlier if len(one.label)]):
             raise InputError(f"no fold before {name} has a list with a relevant item")
-        data = dataset(earlier, params, shared)
-        models = train(data, params, shared, n_models, known.windows[name])
+        models = train(dataset(earlier, params, shared), params, shared, n_models, window)
         score = trained.predict(models, rows.values, shared.n_threads)
         n_relevant = np.bincount(fold.target.user)[fold.users]
         n_found = np.bincount(rows.user, rows.label > 0, int(fold.users[-1]) + 1)[fold.users]
@@ -182,9 +173,7 @@ def table(
     users = np.concatenate([of.users for name, of in loaded.items() if is_judged(name)])
     rows, base = [], None
     for variant in tqdm(every, "variants", disable=None):
-        own = params.model_copy(update=variant.ranker)
-        n_models = max(own.n_seeds, N_SEEDS) if base is None else own.n_seeds
-        n, recall, (ap, *of_each) = judge(loaded, variant, own, n_models, evaluate.k, shared)
+        n, recall, (ap, *of_each) = judge(loaded, variant, params, evaluate.k, shared)
         row = {"part": variant.part, "name": variant.name, "n_features": n}
         row |= {"candidate_recall": recall.mean(), "map": ap.mean()}
         rows.append(row)
@@ -199,15 +188,6 @@ def table(
     return pd.DataFrame(rows)
 
 
-def draw(frame: pd.DataFrame) -> Figure:
-    """Draw the differences with their 95 % intervals."""
-    rows = []
-    for row in frame.dropna(subset="difference").itertuples(index=False):
-        gain = Interval(row.difference, row.ci95_low, row.ci95_high, 0)
-        rows.append(pictures.Row(f"{row.part} {row.name}".strip(), gain))
-    return pictures.forest(rows, "difference in MAP@k, with its 95 % interval").figure
-
-
 def main() -> None:
     shared, params = shared_params(), section("ranker", RankerParams)
     candidates = section("candidates", CandidateListParams)
@@ -218,8 +198,12 @@ def main() -> None:
     shown = frame[["part", "name", "map", "difference", "ci95_low", "ci95_high"]]
     print(shown.to_string(index=False, na_rep="", float_format="{:.4f}".format))
     write_utf8(Path("metrics/ablation.csv"), frame.to_csv(index=False, float_format="%.6f"))
+    rows = []
+    for part, name, _, *gain in shown.dropna(subset="difference").itertuples(index=False):
+        rows.append(pictures.Row(f"{part} {name}".strip(), Interval(*gain, 0)))
+    axes, _ = pictures.forest(rows, "difference in MAP@k, with its 95 % interval")
     with whole(Path("metrics/ablation.png")) as path:
-        draw(frame).savefig(path, format="png", dpi=80, metadata={"Software": None})
+        axes.figure.savefig(path, format="png", dpi=80, metadata={"Software": None})
 
 
 if __name__ == "__main__":

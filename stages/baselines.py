@@ -15,6 +15,7 @@ target window, or candidates.judged_users of them, get a list. Recent popular it
 are too short, and are the whole list of a cold user.
 """
 
+from functools import partial
 from pathlib import Path
 
 from core import folds, tables
@@ -39,13 +40,13 @@ FOLDER = Path("data/baselines")
 
 
 def write_fold(
-    path: Path,
-    fold: str,
-    settings: Settings,
+    folder: Path,
+    k: int,
     fallback: RecentPopularParams,
     candidates: CandidateListParams,
-    k: int,
     shared: SharedParams,
+    fold: str,
+    settings: Settings,
 ) -> dict[tuple[str, int], np.ndarray]:
     """Write the lists of these models. Returns (model, number) -> AP@k, float64 (n_lists,)."""
     history, target = load_fold(fold, candidates, shared.seed)
@@ -67,9 +68,8 @@ def write_fold(
             parts.append(rows_of(users, filled(own, is_warm, for_cold, k), history.items))
         return concatenate(parts)
 
-    every = [(name, number) for name, by_number in settings.items() for number in by_number]
-    ap = {}
-    with pq.ParquetWriter(path, MODEL_LISTS) as file:
+    every, ap = [(name, number) for name, of in settings.items() for number in of], {}
+    with pq.ParquetWriter(folder / f"{fold}.parquet", MODEL_LISTS) as file:
         results = side_by_side(lists_of, every, shared.n_threads)
         for setting, lists in zip(tqdm(every, fold, disable=None), results, strict=True):
             append(file, *setting, lists)
@@ -84,13 +84,10 @@ def main() -> None:
     candidates = section("candidates", CandidateListParams)
     settings = section("baselines", BaselinesParams).settings
     with whole_folder(FOLDER) as folder:
-
-        def write(fold: str, settings: Settings) -> dict[tuple[str, int], np.ndarray]:
-            path = folder / f"{fold}.parquet"
-            return write_fold(path, fold, settings, fallback, candidates, k, shared)
-
+        write = partial(write_fold, folder, k, fallback, candidates, shared)
         found = [write(fold, settings) for fold in known.of_kind("validation")]
-        total = {key: sum(float(ap[key].sum()) for ap in found) for key in found[0]}
+        # not sum(), which rounds differently from Python 3.12 on
+        total = {key: float(np.sum([ap[key].sum() for ap in found])) for key in found[0]}
         n_lists = sum(len(next(iter(ap.values()))) for ap in found)
         table = settings_table(settings, total, n_lists)
         table.to_csv(folder / "settings.csv", index=False, lineterminator="\n")

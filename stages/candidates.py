@@ -38,20 +38,15 @@ def write_fold(
     path: Path,
     fold: str,
     params: CandidatesParams,
-    settings: SourcesParams,
-    scores: ScoresParams,
+    settings: tuple[SourcesParams, ScoresParams],
     shared: SharedParams,
 ) -> None:
     """Write the candidate lists of one fold."""
     history, target = load_fold(fold, params, shared.seed)
-    inputs = Inputs(
-        history,
-        np.load(tables.EMBEDDINGS, mmap_mode="r")[history.items],
-        shared.n_threads,
-        factors.load(fold),
-        tables.read_tags(history.items),
-    )
-    served = served_by(inputs, params, settings, scores)
+    embeddings = np.load(tables.EMBEDDINGS, mmap_mode="r")[history.items]
+    of_als, tags = factors.load(factors.FOLDER / f"{fold}.npz"), tables.read_tags(history.items)
+    inputs = Inputs(history, embeddings, shared.n_threads, of_als, tags)
+    served = served_by(inputs, params, *settings)
     users = target.users
     if not is_judged(fold):
         users = training_users(history, target, params.label_users, shared.seed)
@@ -64,11 +59,10 @@ def write_fold(
 def main(arguments: list[str]) -> None:
     shared = shared_params()
     params = section("candidates", CandidatesParams)
-    settings = section("sources", SourcesParams)
-    scores = section("features.scores", ScoresParams)
+    settings = section("sources", SourcesParams), section("features.scores", ScoresParams)
     with outputs_of_folds(FOLDER, arguments) as (folds, folder):
         for fold in tqdm(folds, "folds", disable=None):
-            write_fold(folder / f"{fold}.parquet", fold, params, settings, scores, shared)
+            write_fold(folder / f"{fold}.parquet", fold, params, settings, shared)
 
 
 if __name__ == "__main__":

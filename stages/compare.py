@@ -24,11 +24,10 @@ from pathlib import Path
 
 from core.script import InputError, run_script
 
-from experiments.arguments import Arguments
-from experiments.outcome import Outcome, load
+from experiments.console import Arguments, Sheet, interval, p_text, signed, text_of
+from experiments.outcome import load
 from experiments.paired import SIGNIFICANT, compare
 from experiments.revision import WORKSPACE
-from experiments.sheets import Sheet, interval, p_text, signed, text_of
 
 
 def metric_sheet(found: dict, metric: str) -> Sheet:
@@ -37,13 +36,11 @@ def metric_sheet(found: dict, metric: str) -> Sheet:
     counts, rows = ["wins", "ties", "losses"], []
     columns = ["revision", metric.upper(), "difference", "95 % interval", *p_keys.values(), *counts]
     for run in (found["reference"], *found["runs"]):
-        row = [f"{run['revision']} ({run['commit'][:7]})".removesuffix(" ()")]
-        row.append(f"{run[metric]:.4f}")
-        if "differences" in run:
-            test = run["differences"][metric]
-            row += [signed(test["difference"]), interval(test)]
-            row += [p_text(test[key]) for key in p_keys] + [str(test[key]) for key in counts]
-        rows.append(row + [""] * (len(columns) - len(row)))
+        name = f"{run['revision']} ({run['commit'][:7]})".removesuffix(" ()")
+        rows.append([name, f"{run[metric]:.4f}"])
+        if test := run.get("differences", {}).get(metric):
+            rows[-1] += [signed(test["difference"]), interval(test)]
+            rows[-1] += [*(p_text(test[key]) for key in p_keys), *(test[key] for key in counts)]
     title = (
         f"{metric.upper()} of {found['model']} on {found['kind']}: {found['n_lists']} lists of "
         f"{found['n_users']} users in {found['n_windows']} windows"
@@ -54,9 +51,8 @@ def metric_sheet(found: dict, metric: str) -> Sheet:
 def window_sheet(found: dict) -> Sheet:
     """Return a table with a row per revision and window."""
     rows = [
-        [run["revision"], *(str(row[key]) for key in ("fold", "window", "n_lists"))]
-        + [f"{row[key]:.4f}" for key in ("reference", "map")]
-        + [signed(row["difference"]), interval(row)]
+        [run["revision"], row["fold"], row["window"], row["n_lists"], f"{row['reference']:.4f}"]
+        + [f"{row['map']:.4f}", signed(row["difference"]), interval(row)]
         for run in found["runs"]
         for row in run["windows"]
     ]
@@ -68,19 +64,19 @@ def window_sheet(found: dict) -> Sheet:
 def changes_sheet(found: dict) -> Sheet:
     """Return a table with a row per revision and parameter or code that differs."""
 
-    def text(value: object) -> str:
-        return "" if value is None else value if isinstance(value, str) else json.dumps(value)
+    def text(value: object) -> str | None:
+        return value if isinstance(value, str | None) else json.dumps(value)
 
     rows = []
     for run in found["runs"]:
         changed = [[key, *map(text, values)] for key, values in run["params"].items()]
-        changed += [[path, "", "other code"] for path in run["code"]]
-        rows += [[run["revision"], *row] for row in changed or [["nothing", "", ""]]]
+        changed += [[path, None, "other code"] for path in run["code"]]
+        rows += [[run["revision"], *row] for row in changed or [["nothing"]]]
     columns = ["revision", "what differs", found["reference"]["revision"], "here"]
     return "Parameters and code", columns, rows
 
 
-def counts_sheet(counts: dict[str, dict[str, int]]) -> Sheet:
+def counts_sheet(found: dict) -> Sheet:
     """Return a table with a row per file of lists."""
     columns = {
         "n_missing": "users without a list, counted as 0",
@@ -88,17 +84,8 @@ def counts_sheet(counts: dict[str, dict[str, int]]) -> Sheet:
         "n_seen": "items already seen",
         "n_not_judged": "lists of users who are not judged",
     }
-    rows = [[name, *(str(of[key]) for key in columns)] for name, of in counts.items()]
+    rows = [[name, *(of[key] for key in columns)] for name, of in found["lists"].items()]
     return "Lists", ["file", *columns.values()], rows
-
-
-def judged_files(paths: list[Path], kind: str, model: str) -> tuple[list[Outcome], dict[str, dict]]:
-    """Return outcomes of the workspace's model and of each file, and the counts of each file."""
-    from experiments import given_lists  # loads pandas
-
-    given = {str(path): given_lists.read(path) for path in paths}
-    reference = replace(load(WORKSPACE, kind, model), name=model)
-    return given_lists.judge(given, reference, kind)
 
 
 def verdict(found: dict, run: dict) -> str:
@@ -129,21 +116,24 @@ def main(arguments: list[str]) -> None:
     given = parser.parse_args(arguments)
     if bool(given.revisions) == bool(given.lists):
         raise InputError("give either REV, or --lists FILE, which uses the workspace")
-    counts = {}
     if given.lists:
-        outcomes, counts = judged_files(given.lists, given.fold, given.model)
+        from experiments import given_lists  # loads pandas
+
+        reference = replace(load(WORKSPACE, given.fold, given.model), name=given.model)
+        lists = {str(path): given_lists.read(path) for path in given.lists}
+        outcomes, counts = given_lists.judge(lists, reference, given.fold)
+        found = compare(outcomes, given.fold, f"{given.model} and given lists") | {"lists": counts}
     else:
         names = given.revisions if len(given.revisions) > 1 else [*given.revisions, WORKSPACE]
         outcomes = [load(name, given.fold, given.model) for name in names]
-    model = f"{given.model} and given lists" if counts else given.model
-    found = compare(outcomes, given.fold, model)
+        found = compare(outcomes, given.fold, given.model)
     if given.json:
         from evaluation.results import to_json  # loads pandas
 
-        print(to_json(found | ({"lists": counts} if counts else {})), end="")
+        print(to_json(found), end="")
         return
     sheets = [metric_sheet(found, f"{name}@{found['k']}") for name in ("map", "ndcg")]
-    sheets += [window_sheet(found), counts_sheet(counts) if counts else changes_sheet(found)]
+    sheets += [window_sheet(found), counts_sheet(found) if given.lists else changes_sheet(found)]
     parts = [text_of(*sheet, given.markdown) for sheet in sheets]
     bullet = "- " if given.markdown else ""
     verdicts = "\n".join(f"{bullet}{verdict(found, run)}" for run in found["runs"])

@@ -22,9 +22,6 @@ from core.script import InputError, run_script, whole_folder
 from readers import READERS, DataParams, movielens, of_reader
 from readers.movielens import RAW
 
-OUTPUTS = (RAW.parent, Path("metrics"))
-README = "README.txt"  # the only file in data/raw if data.path is another folder
-
 
 def check_path(data: DataParams, is_asked: bool) -> None:
     """Raise InputError if data.path is not a folder that can be read, or used for the download."""
@@ -33,7 +30,8 @@ def check_path(data: DataParams, is_asked: bool) -> None:
         return
     if path.resolve().is_relative_to(RAW.resolve()):
         raise InputError(f"{value}, which is only for MovieLens: must be the folder of your files")
-    if any(out.resolve().is_relative_to(path.resolve()) for out in OUTPUTS):
+    outputs = (RAW.parent, Path("metrics"))
+    if any(out.resolve().is_relative_to(path.resolve()) for out in outputs):
         raise InputError(f"{value}, which contains outputs of the pipeline: must be elsewhere")
     if not path.is_dir() and (path.exists() or not is_asked):
         raise InputError(
@@ -50,7 +48,8 @@ def main() -> None:
         if is_asked:
             of_reader(data.source, "fetch")(data, raw)
         if not any(raw.iterdir()):
-            (raw / README).write_text("Empty: data.path is another folder.\n", encoding="utf-8")
+            note = "Empty: data.path is another folder.\n"
+            (raw / "README.txt").write_text(note, encoding="utf-8")
 
 
 if __name__ == "__main__":

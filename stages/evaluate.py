@@ -19,7 +19,10 @@ out:   metrics/map.json: MAP@k of ALS, the hybrid and the best baseline, the gai
        data/per_user/FOLD.parquet for each judged FOLD, a row per user with a relevant item,
          ascending: user_id, is_cold bool, n_relevant int32, ap_MODEL and ndcg_MODEL float64 for
          every model: AP@k and NDCG@k; halves_ap, halves_ndcg: lists of float64, those of each half
-         of the ranker's models, absent for one model
+         of the ranker's models, absent for one model; int64 n_positives in the history, n_found
+         among the candidates; for MODEL als and hybrid: popular_MODEL, tail_MODEL: AP@k for the
+         relevant items in the popular tenth of the catalogue and for all others, NaN without such
+         items; popularity_MODEL, diversity_MODEL
 """
 
 import shutil
@@ -31,17 +34,15 @@ from core.history import load_fold, report_new_items
 from core.params import section, shared_params
 from core.products import normalised
 from core.script import report, run_script, whole_folder
-from core.top_lists import EvaluateParams, check_length
+from core.top_lists import EvaluateParams, TopLists, check_length
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from evaluation import pictures, results
-from evaluation.bootstrap import Interval
-from evaluation.judged import Judged, als_lists_and_counts, judge, pool, recommended_lists
+from evaluation.judged import Judged, als_lists_and_counts, judge, pool
 
 METRICS = Path("metrics")
 PER_USER = Path("data/per_user")
@@ -49,28 +50,28 @@ KINDS = ("validation", "test")
 
 
 def judge_fold(
-    fold: str,
-    settings: pd.DataFrame,
-    user_ids: pa.ChunkedArray,
-    item_ids: pa.ChunkedArray,
-    vectors: np.ndarray,
-    candidates: CandidateListParams,
-    k: int,
-    seed: int,
+    fold: str, best: pd.DataFrame, candidates: CandidateListParams, k: int, seed: int
 ) -> tuple[Judged, pd.DataFrame]:
     """Return the judged lists of one fold, and its results by age of the item.
 
-    settings  best setting of each baseline; vectors  for every row of items.parquet, see judge
+    best  setting of each baseline
     """
     history, target = load_fold(fold, candidates, seed)
     als, counts = als_lists_and_counts(fold, target, k)
-    lists = {"als": als, "hybrid": recommended_lists(fold, user_ids, item_ids)}
-    for row in settings.itertuples():
+    table = pq.read_table(tables.RECOMMENDATIONS.format(fold=fold))
+    user, item = (
+        pc.index_in(table[name], pq.read_table(path)[name].combine_chunks()).to_numpy().astype("i4")
+        for name, path in (("user_id", tables.USERS), ("item_id", tables.ITEMS))
+    )
+    hybrid = TopLists(user, item, table["rank"].to_numpy(), table["score"].to_numpy())
+    lists = {"als": als, "hybrid": hybrid}
+    for row in best.itertuples():
         lists[row.model] = top_lists.read(f"data/baselines/{fold}.parquet", row.model, row.number)
     path = f"data/recommendations/halves/{fold}.parquet"
     numbers = pc.unique(pq.read_table(path, columns=["number"])["number"]).to_pylist()
     halves = [top_lists.read(path, "hybrid", number) for number in numbers]
-    judged = judge(history, target, lists, halves, counts, k, vectors[history.items])
+    vectors = normalised(np.load(tables.EMBEDDINGS)[history.items])
+    judged = judge(history, target, lists, halves, counts, k, vectors)
     return judged, results.by_item_age(history, target, lists, k)
 
 
@@ -80,28 +81,20 @@ def main() -> None:
     candidates = section("candidates", CandidateListParams)
     check_length(params.k, candidates.per_source)
     user_ids = pq.read_table(tables.USERS, columns=["user_id"])["user_id"]
-    item_ids = pq.read_table(tables.ITEMS, columns=["item_id"])["item_id"]
-    vectors = normalised(np.load(tables.EMBEDDINGS))
     settings = pd.read_csv("data/baselines/settings.csv")
     best = settings[settings["is_best"]]
     known = folds.load()
     judged, of_ages = {}, {}
     for fold in known.judged:
-        judged[fold], of_ages[fold] = judge_fold(
-            fold, best, user_ids, item_ids, vectors, candidates, params.k, shared.seed
-        )
+        found = judge_fold(fold, best, candidates, params.k, shared.seed)
+        judged[fold], of_ages[fold] = found
     ages = results.item_age_table(of_ages)
     pooled = {kind: pool([judged[fold] for fold in known.of_kind(kind)]) for kind in KINDS}
     summaries, screen = results.summaries(pooled, params, shared)
     windows = results.windows_table(judged, known, params, shared.seed)
     slices = pd.concat({kind: results.slices(of) for kind, of in pooled.items()}, names=["kind"])
-    curves = {kind: results.by_k(of) for kind, of in pooled.items()}
-    gains = {
-        kind: Interval(of["gain"], of["gain_low"], of["gain_high"], summaries[kind]["n_lists"])
-        for kind, of in screen.items()
-    }
     label = f"gain of the hybrid over ALS in MAP@{params.k}, with its 95 % interval"
-    picture = pictures.forest(pictures.gain_rows(windows, gains), label).figure
+    axes, _ = pictures.forest(pictures.gain_rows(windows, summaries, params.k), label)
 
     with whole_folder(PER_USER) as folder:
         for fold, of in judged.items():
@@ -111,13 +104,13 @@ def main() -> None:
         tables.write_utf8(METRICS / f"{name}.json", results.to_json(tree))
     tables.write_utf8(METRICS / "windows.csv", windows.to_csv(index=False))
     with whole_folder(METRICS / "tables") as folder:
-        for kind, curve in curves.items():
-            curve.to_csv(folder / f"by_k_{kind}.csv", index=False)
+        for kind, of in pooled.items():
+            results.by_k(of).to_csv(folder / f"by_k_{kind}.csv", index=False)
         slices.reset_index("kind").to_csv(folder / "slices.csv", index=False)
         ages.to_csv(folder / "item_age.csv", index=False)
         for name in ("feature_gain.csv", "learning_curve.csv"):
             shutil.copyfile(Path("data/ranker") / name, folder / name)
-        picture.savefig(folder / "windows.png", dpi=120, metadata={"Software": None})
+        axes.figure.savefig(folder / "windows.png", dpi=120, metadata={"Software": None})
     shares = ages[(ages["age"] == results.NEW) & (ages["fold"] != "all")]
     report_new_items(dict(zip(shares["fold"], shares["share"], strict=True)))
     for name in results.worse_than(summaries["validation"]):

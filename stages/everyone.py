@@ -19,19 +19,17 @@ main pipeline does not need them.
 import json
 import shutil
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from core import examples, factors, folds, tables
+from core import examples, factors, folds
 from core.candidate_lists import CandidateListParams
 from core.examples import Examples
 from core.history import load_history
 from core.params import SharedParams, Strict, section, shared_params
 from core.script import run_script, whole_folder
-from core.top_lists import EvaluateParams, check_length
+from core.top_lists import EvaluateParams, check_length, write
 
-import pyarrow.parquet as pq
 from pydantic import Field
 
 from families import PARAMS, load_params
@@ -45,8 +43,6 @@ from readers.given import read_allowed
 
 
 class EveryoneParams(Strict):
-    """Parameters of the lists of everyone."""
-
     items: str = Field(min_length=1)  # CSV or Parquet; only the items in it are recommended
 
 
@@ -57,12 +53,12 @@ def train(folder: Path, candidates: CandidateListParams, shared: SharedParams) -
         write_fold(Path(scratch), "test", features, candidates, shared)
 
         def read(fold: str) -> Examples:
-            parent = Path(scratch) if fold == "test" else examples.FOLDER
-            return examples.read_file(parent / f"{fold}.parquet")
+            return examples.read(fold, Path(scratch) if fold == "test" else examples.FOLDER)
 
         known = folds.load()
         latest = {"ranker": (known.windows["test"] + 1, known.names[: params.train_folds])}
-        train_all(read, params, latest, shared, partial(trained.save, folder))
+        for name, boosters in train_all(read, params, latest, shared):
+            trained.save(folder, name, boosters)
 
 
 def main() -> None:
@@ -71,7 +67,6 @@ def main() -> None:
     k = section("evaluate", EvaluateParams).k
     items = section("everyone", EveryoneParams).items
     check_length(k, candidates.per_source)
-    user_ids = pq.read_table(tables.USERS, columns=["user_id"])["user_id"].combine_chunks()
     history = load_history(None, candidates.new_items)
     allowed = read_allowed(Path(items), "everyone.items", history)
     with whole_folder(serving.EVERYONE) as folder:
@@ -84,8 +79,7 @@ def main() -> None:
         tops = serving.top_lists(history.users, context, fitted, models, k, allowed)
         origin = json.dumps(serving.origin(), sort_keys=True)
         (folder / "origin.json").write_text(origin, encoding="utf-8")
-        path = folder / "recommendations.parquet"
-        serving.report_short(serving.write(path, ".parquet", user_ids, tops), k)
+        serving.report_short(write(folder / "recommendations.parquet", tops), k)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from core.script import InputError, report, run_script, whole
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from experiments.arguments import Arguments
+from experiments.console import Arguments
 
 PRESETS = Path(__file__).with_name("presets.yaml")
 

@@ -71,17 +71,15 @@ def feature_gain(boosters: list[lgb.Booster]) -> pd.DataFrame:
 def main() -> None:
     shared = shared_params()
     params = section("ranker", RankerParams)
-
-    def save(judged: str, boosters: list[lgb.Booster]) -> None:
-        models.save(folder, judged, boosters)
-        if judged == "validation":
-            curve = learning_curve(boosters[:1], examples.read(judged), params.n_estimators)
-            curve.to_csv(folder / "learning_curve.csv", index=False)
-            feature_gain(boosters).to_csv(folder / "feature_gain.csv", index=False)
-
+    training = folds.load().training(params.train_folds)
     with whole_folder(models.FOLDER) as folder:
         shutil.copy(examples.FOLDER / "features.json", folder)
-        train_all(examples.read, params, folds.load().training(params.train_folds), shared, save)
+        for judged, boosters in train_all(examples.read, params, training, shared):
+            models.save(folder, judged, boosters)
+            if judged == "validation":
+                curve = learning_curve(boosters[:1], examples.read(judged), params.n_estimators)
+                curve.to_csv(folder / "learning_curve.csv", index=False)
+                feature_gain(boosters).to_csv(folder / "feature_gain.csv", index=False)
 
 
 if __name__ == "__main__":

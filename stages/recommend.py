@@ -17,23 +17,14 @@ score keep the order of the candidates.
 
 from pathlib import Path
 
-from core import candidate_lists, folds, tables
-from core.candidate_lists import CandidateListParams, Candidates
+from core import candidate_lists, folds, tables, top_lists
+from core.candidate_lists import ROWS_AT_ONCE, CandidateListParams, Candidates
 from core.history import load_fold
 from core.lists import side_by_side
 from core.params import SharedParams, section, shared_params
 from core.script import run_script, whole_folder
-from core.top_lists import (
-    MODEL_LISTS,
-    EvaluateParams,
-    TopLists,
-    append,
-    check_length,
-    concatenate,
-    top_k,
-)
+from core.top_lists import MODEL_LISTS, EvaluateParams, TopLists, check_length, concatenate, top_k
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
@@ -42,8 +33,6 @@ from families.context import load_context, serving
 from rankers import trained as models
 from rankers.scoring import ensembles, scorer_of, scores
 
-ROWS_AT_ONCE = 50_000  # per thread; memory grows with this, not with the number of users
-
 
 def recommend(
     fold: str, candidates: CandidateListParams, k: int, shared: SharedParams
@@ -51,8 +40,7 @@ def recommend(
     """Return the top k of every served user: by the mean score of all models, and of each half."""
     history, target = load_fold(fold, candidates, shared.seed)
     params = load_params(models.FOLDER)
-    users = pq.read_table(tables.USERS)
-    context = serving(load_context(history, params), target.users, users)
+    context = serving(load_context(history, params), target.users, pq.read_table(tables.USERS))
     scorer = scorer_of(models.load(fold), context, params.groups)
 
     def top_of(lists: Candidates) -> list[TopLists]:
@@ -69,22 +57,14 @@ def main() -> None:
     k = section("evaluate", EvaluateParams).k
     candidates = section("candidates", CandidateListParams)
     check_length(k, candidates.per_source)
-    user_ids = pq.read_table(tables.USERS, columns=["user_id"])["user_id"]
-    item_ids = pq.read_table(tables.ITEMS, columns=["item_id"])["item_id"]
     with whole_folder(Path(tables.RECOMMENDATIONS).parent) as folder:
         (folder / "halves").mkdir()
         for fold in folds.load().judged:
             top, *halves = recommend(fold, candidates, k, shared)
-            columns = {
-                "user_id": user_ids.take(top.user),
-                "item_id": item_ids.take(top.item),
-                "rank": top.rank,
-                "score": top.score,
-            }
-            tables.write_parquet(folder / f"{fold}.parquet", pa.table(columns))
+            top_lists.write(folder / f"{fold}.parquet", [top])
             with pq.ParquetWriter(folder / f"halves/{fold}.parquet", MODEL_LISTS) as file:
                 for number, lists in enumerate(halves):
-                    append(file, "hybrid", number, lists)
+                    top_lists.append(file, "hybrid", number, lists)
 
 
 if __name__ == "__main__":

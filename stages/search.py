@@ -16,23 +16,21 @@ takes seconds. The same call again runs only missing trials. The workspace does 
 
 import argparse
 import contextlib
-import functools
 import itertools
 import re
 import shlex
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from core.params import leaves
 from core.script import InputError, report, run_script
 
 from experiments import trials
-from experiments.arguments import Arguments
+from experiments.console import Arguments, interval, p_text, signed, text_of
 from experiments.outcome import Outcome
 from experiments.paired import METRICS, SIGNIFICANT, against
 from experiments.revision import WORKSPACE, Revision
-from experiments.settings import Draws, Setting, grid, parse
-from experiments.sheets import interval, p_text, signed, text_of
+from experiments.settings import Draws, grid, parse
 from experiments.trials import Trial
 from experiments.workspace import alone, kept
 
@@ -41,30 +39,26 @@ LAST = 10  # number of draws without improvement that end a search
 MOVES_ALS = ("als.", "seed", "sources.recent_popular.")
 
 
-def check_keys(keys: list[str], model: str) -> None:
-    """Raise InputError for a key that changes the evaluated lists, or that has no effect."""
-    for key in keys:
-        if key.startswith(MOVES_LISTS):
-            raise InputError(
-                f"{key} changes the evaluated lists, so settings could not be compared"
-            )
-        if key == "threads" or (model == "als" and not key.startswith(MOVES_ALS)):
-            raise InputError(f"{key} does not change {model}: use another key or --metric")
-
-
 def mean_of(outcome: Outcome, metric: str) -> float:
-    """Return map@k or ndcg@k of an outcome."""
     return float(outcome.values(METRICS[metric]).mean())
 
 
 def metric_of(text: str | None, keys: list[str], k: int) -> tuple[str, str]:
-    """Return the model (als, hybrid) and metric (map, ndcg). The default is MAP@k for the keys."""
+    """Return the model (als, hybrid) and metric (map, ndcg). The default is MAP@k for the keys.
+
+    Raises InputError for a key that changes the evaluated lists, or that has no effect.
+    """
     if text is None:
-        return ("als" if all(key.startswith("als.") for key in keys) else "hybrid"), "map"
+        text = f"{'als' if all(key.startswith('als.') for key in keys) else 'hybrid'}.map@{k}"
     known = [f"{model}.{metric}@{k}" for model in ("als", "hybrid") for metric in METRICS]
     if text not in known:
         raise InputError(f"--metric {text}: must be one of {', '.join(known)}")
     model, metric = text.split("@")[0].split(".")
+    for key in keys:
+        if key.startswith(MOVES_LISTS):
+            raise InputError(f"{key} changes the evaluated lists, so settings cannot be compared")
+        if key == "threads" or (model == "als" and not key.startswith(MOVES_ALS)):
+            raise InputError(f"{key} does not change {model}: use another key or --metric")
     return model, metric
 
 
@@ -79,21 +73,14 @@ def is_settled(outcomes: list[Outcome], metric: str) -> bool:
         max(part, key=lambda outcome: mean_of(outcome, metric))
         for part in (outcomes[:-LAST], outcomes[-LAST:])
     )
-    (tests,) = against(before, [last])
-    return not (tests[metric]["difference"] > 0 and tests[metric]["p_value"] < SIGNIFICANT)
+    test = against(before, [last])[0][metric]
+    return not (test["difference"] > 0 and test["p_value"] < SIGNIFICANT)
 
 
 def try_all(
-    settings: Iterable[Setting],
-    n: int,
-    draws: Draws | None,
-    trial_of: Callable[[Setting], Trial],
-    model: str,
-    metric: str,
+    wanted: Iterable[Trial], n: int, draws: Draws | None, model: str, metric: str
 ) -> tuple[list[Trial], list[Outcome]]:
-    """Return the trials of up to n settings with their outcomes.
-
-    Trials without an outcome run now, one after the other.
+    """Return up to n trials and their outcomes. Those without an outcome run now, one by one.
 
     draws  samples the settings and is told the metric of each trial; None for a grid
     """
@@ -102,12 +89,11 @@ def try_all(
         outcome_of, run, keep = trials.als_outcome, trials.run_als, contextlib.nullcontext
     every, outcomes, has_run = [], [], False
     with contextlib.ExitStack() as stack:
-        for number, setting in enumerate(settings, start=1):
-            trial = trial_of(setting)
+        for number, trial in enumerate(wanted, start=1):
             if (outcome := outcome_of(trial)) is None:
-                if not has_run and every:
-                    report(f"{len(every)} of {n} settings ran before")
                 if not has_run:
+                    if every:
+                        report(f"{len(every)} of {n} settings ran before")
                     stack.enter_context(keep())
                 start, words, has_run = time.monotonic(), " ".join(trial.overrides), True
                 try:
@@ -118,7 +104,7 @@ def try_all(
             every.append(trial)
             outcomes.append(outcome)
             if draws:
-                draws.tell(setting, mean_of(outcome, metric))
+                draws.tell(trial.setting, mean_of(outcome, metric))
                 if number < n and is_settled(outcomes, metric):
                     report(
                         f"stopped after {number - 1} of {n - 1} draws: the best of the last {LAST} "
@@ -133,9 +119,9 @@ def rows_of(every: list[Trial], outcomes: list[Outcome], tests: list[dict], metr
     rows = []
     for trial, outcome, test in zip(every, outcomes, [None, *tests], strict=True):
         mean = mean_of(outcome, metric)
-        row = [trial.name, *map(str, trial.setting.values()), f"{mean:.4f}", "present", "", ""]
+        row = [trial.name, *map(str, trial.setting.values()), f"{mean:.4f}", "present"]
         if test:
-            row[-3:] = signed(test["difference"]), interval(test), p_text(test["p_holm"])
+            row[-1:] = signed(test["difference"]), interval(test), p_text(test["p_holm"])
         rows.append((-mean, row))
     return [row for _, row in sorted(rows)]
 
@@ -165,7 +151,6 @@ def search(given: argparse.Namespace) -> None:
     axes = dict(parse(argument, present) for argument in given.settings)
     keys, k = list(axes), present["evaluate.k"]
     model, metric = metric_of(given.metric, keys, k)
-    check_keys(keys, model)
     now, draws = {key: present[key] for key in keys}, None
     if given.draws is None:
         others = [setting for setting in grid(axes) if setting != now]
@@ -173,8 +158,9 @@ def search(given: argparse.Namespace) -> None:
     else:
         others = draws = Draws(axes, given.draws, given.sampler, present["seed"])
         n = 1 + given.draws
-    trial_of = functools.partial(trials.trial_of, given.name, present)
-    every, outcomes = try_all(itertools.chain([now], others), n, draws, trial_of, model, metric)
+    settings = itertools.chain([now], others)
+    wanted = (trials.trial_of(given.name, present, setting) for setting in settings)
+    every, outcomes = try_all(wanted, n, draws, model, metric)
     tests = [tests[metric] for tests in against(outcomes[0], outcomes[1:])]
     columns = ["trial", *keys, f"{model}.{metric}@{k}", "difference", "95 % interval", "p, Holm"]
     title = f"{len(every)} settings on validation, {len(outcomes[0].lists)} lists"

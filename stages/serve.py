@@ -31,15 +31,15 @@ from core.feedback import Channels
 from core.history import History, history_of, load_history
 from core.params import SharedParams, section, shared_params
 from core.script import InputError, report, run_script, whole
-from core.top_lists import EvaluateParams
+from core.top_lists import EvaluateParams, write
 
 import numpy as np
 import pyarrow.parquet as pq
 
-from experiments.arguments import Arguments
+from experiments.console import Arguments
 from families import FeaturesParams, load_params
 from families.context import Context, Users, load_context, metadata
-from models.als import AlsParams, fold_in, weighted
+from models.als import AlsParams, fit, weighted
 from rankers import serving
 from rankers.serving import MODELS, Place
 from readers import DataParams
@@ -61,14 +61,14 @@ def factors_of(
 
     Raises InputError if ALS was fitted on other data or with another number of factors.
     """
-    served, fitted = context.served.history, factors.read(models.factors)
+    served, fitted = context.served.history, factors.load(models.factors)
     is_known = context.history.is_known
     is_same = np.array_equal(fitted.items, context.history.items[is_known])
     if not is_same or fitted.item_factors.shape[1] != params.factors:
         line = "of other data, or of other als.factors"
         raise InputError(f"{models.factors}: {line}; run {models.command}")
     positives = weighted(served, params, given.columns)[:, is_known]
-    of_users = fold_in(positives, fitted.item_factors, params, shared.seed, shared.n_threads)
+    of_users, _ = fit(positives, params, shared.seed, shared.n_threads, fitted.item_factors)
     return replace(fitted, user_factors=of_users, users=served.users)
 
 
@@ -108,7 +108,7 @@ def main(arguments: list[str]) -> None:
     report(f"{n_users:,} users, {n_new:,} not in {tables.USERS}, {n_cold:,} without a positive")
     tops = serving.top_lists(np.arange(n_users), context, of_users, models, k, allowed)
     with whole(out) as temporary:
-        n_of_user = serving.write(temporary, out.suffix, given.user_ids, tops)
+        n_of_user = write(temporary, tops, given.user_ids, out.suffix)
     serving.report_short(n_of_user, k)
 
 

@@ -17,20 +17,10 @@ out:   data/split/interactions.parquet, rows by user, within a user in time orde
 
 import json
 
-from core import tables
+from core import history, tables
 from core.feedback import CHANNELS
 from core.folds import FILE, Folds, SplitParams, folds_of, save
-from core.history import (
-    INTERACTIONS,
-    MANY_TIED,
-    WINDOWS,
-    Columns,
-    order_by_user,
-    repeats,
-    report_new_items,
-    target_of,
-    tied_share,
-)
+from core.history import INTERACTIONS, WINDOWS, Columns
 from core.params import section, shared_params
 from core.script import InputError, report, run_script, whole_folder
 
@@ -61,45 +51,31 @@ def window_of_rows(interactions: pa.Table, n_parts: int) -> tuple[np.ndarray, in
 def summary(window: np.ndarray, n_windows: int, interactions: pa.Table) -> pd.DataFrame:
     """Return one row per window; see the module docstring."""
     is_positive = interactions["is_positive"].to_numpy()
-    table = pd.DataFrame(
-        {
-            "window": np.arange(n_windows),
-            "n_interactions": np.bincount(window, minlength=n_windows),
-            "n_positives": np.bincount(window[is_positive], minlength=n_windows),
-        }
-    )
+    table = pd.DataFrame({"window": np.arange(n_windows)})
+    table["n_interactions"] = np.bincount(window, minlength=n_windows)
+    table["n_positives"] = np.bincount(window[is_positive], minlength=n_windows)
     for name in ("user", "item"):
         rows = interactions[name].to_numpy()
         is_there = np.zeros((rows.max() + 1, n_windows), dtype=bool)
         is_there[rows, window] = True
         table[f"n_{name}s"] = is_there.sum(axis=0)
-    if "timestamp" in interactions.column_names:
-        n_rows = table["n_interactions"].to_numpy()
-        return table.assign(**times_of_windows(interactions["timestamp"].to_numpy(), n_rows))
-    weeks = (interactions.schema.metadata or {}).get(b"weeks", "{}")
-    return table.assign(**json.loads(weeks))
-
-
-def times_of_windows(timestamp: np.ndarray, n_rows: np.ndarray) -> dict[str, np.ndarray]:
-    """Return start int64, n_days float64 and n_tied int64 (n_windows,); see the module docstring.
-
-    A window without rows starts with the next window, and its n_days is 0.
-
-    timestamp  int64, seconds, ascending; n_rows  number of rows of each window
-    """
-    end = np.cumsum(n_rows)
+    if "timestamp" not in interactions.column_names:
+        weeks = (interactions.schema.metadata or {}).get(b"weeks", "{}")
+        return table.assign(**json.loads(weeks))
+    timestamp, n_rows = interactions["timestamp"].to_numpy(), table["n_interactions"].to_numpy()
+    end = np.cumsum(n_rows)  # a window without rows starts with the next one
     first = np.minimum(end - n_rows, len(timestamp) - 1)
     start, last = timestamp[first], timestamp[np.maximum(end - 1, 0)]
     n_days = np.where(n_rows > 0, (last - start) / 86_400, 0).round(2)
     is_tied = (first > 0) & (timestamp[first - 1] == start)
     values, counts = np.unique(timestamp, return_counts=True)
     n_tied = np.where(is_tied, counts[np.searchsorted(values, start)], 0)
-    return {"start": start, "n_days": n_days, "n_tied": n_tied}
+    return table.assign(start=start, n_days=n_days, n_tied=n_tied)
 
 
 def report_ties(counts: pd.DataFrame) -> None:
     """Print how many interactions have the time of a window's edge, if they are many."""
-    if (share := tied_share(counts)) >= MANY_TIED:
+    if (share := history.tied_share(counts)) >= history.MANY_TIED:
         n_edges = np.count_nonzero(counts["n_tied"])
         report(
             f"{n_edges:,} of {len(counts) - 1:,} window edges are between equal timestamps, which"
@@ -108,16 +84,13 @@ def report_ties(counts: pd.DataFrame) -> None:
 
 
 def new_item_shares(columns: Columns, folds: Folds) -> dict[str, float]:
-    """Return the share of the relevant pairs that are on new items, for each judged fold.
-
-    columns  of data/split/interactions.parquet
-    """
+    """Return the share of the relevant pairs that are on new items, for each judged fold."""
     first = np.full(columns["item"].max() + 1, np.iinfo(np.int16).max)
     np.minimum.at(first, columns["item"], columns["window"])
     shares = {}
     for fold in folds.judged:
         rows = columns["window"] == folds.windows[fold]
-        target = target_of({name: values[rows] for name, values in columns.items()})
+        target = history.target_of({name: values[rows] for name, values in columns.items()})
         is_new = first[target.item] == folds.windows[fold]
         shares[fold] = np.count_nonzero(is_new) / max(len(is_new), 1)
     return shares
@@ -145,14 +118,14 @@ def main() -> None:
     report_ties(counts)
     if not counts["n_positives"].sum():
         raise InputError("data.positive: no interaction is positive; check the rule")
-    order = order_by_user(interactions["user"].to_numpy())
+    order = history.order_by_user(interactions["user"].to_numpy())
     names = ("user", "item", "is_positive", "strength")
     columns = {name: interactions[name].to_numpy()[order] for name in names}
     columns["window"] = window[order]
-    columns["is_repeat"] = repeats(columns["user"], columns["item"])
+    columns["is_repeat"] = history.repeats(columns["user"], columns["item"])
     if n_repeats := columns["is_repeat"].sum():
         report(f"{n_repeats:,} interactions repeat an earlier user-item pair; a pair counts once")
-    report_new_items(new_item_shares(columns, folds))
+    history.report_new_items(new_item_shares(columns, folds))
     with whole_folder(INTERACTIONS.parent) as folder:
         tables.write_parquet(folder / INTERACTIONS.name, pa.table(columns))
         tables.write_parquet(folder / CHANNELS.name, channels_in_order(schema, order))

@@ -14,7 +14,7 @@ from core.script import InputError, report, run_script, whole
 
 import pandas as pd
 
-from experiments.arguments import Arguments
+from experiments.console import Arguments
 from rankers import serving
 
 
@@ -25,6 +25,8 @@ def main(arguments: list[str]) -> None:
     lists_of.add_argument("--models", choices=["everyone"])
     parser.add_argument("--out", type=Path, default=Path("submission.csv"), metavar="FILE")
     given = parser.parse_args(arguments)
+    if given.out.suffix not in (".csv", ".parquet"):
+        raise InputError(f"{given.out}: must end in .csv or .parquet")
     if given.models:
         serving.check_origin()
         path = serving.EVERYONE / "recommendations.parquet"

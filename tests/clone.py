@@ -6,7 +6,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,6 +35,14 @@ SMALL = {  # parameters that make a run short or that tests rely on
     "evaluate.k": 10,
     "evaluate.n_resamples": 500,
 }
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
+    """Wait for a condition, and fail if it does not come true in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 @dataclass(frozen=True)
@@ -97,16 +106,29 @@ class Clone:
         """Run DVC."""
         return self.run(sys.executable, "-m", "dvc", *arguments, is_checked=is_checked)
 
-    def run_stages(self, first: str = "download") -> None:
-        """Run the stages from `first` on without DVC; see one_process.py."""
-        self.run(sys.executable, "tests/one_process.py", first)
+    def start(self, *arguments: str, stdout: object = subprocess.DEVNULL) -> subprocess.Popen:
+        """Start Python in the folder, in its own process group. `stdout` also has stderr."""
+        return subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
 
-    def processes(self) -> Iterator[psutil.Process]:
-        """Return the processes that run in the folder or below it."""
+    def processes(self, script: str | None = None) -> list[psutil.Process]:
+        """Return the processes that run in the folder or below it, or those of stages/SCRIPT.py."""
+        found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
-                if Path(process.cwd()).is_relative_to(self.folder):
-                    yield process
+                words = [word.removeprefix(f"{self.folder}/") for word in process.cmdline()]
+                is_asked = script is None or f"stages/{script}.py" in words
+                if is_asked and Path(process.cwd()).is_relative_to(self.folder):
+                    found.append(process)
+        return found
 
     def commit(self) -> None:
         """Commit everything that git does not ignore."""

@@ -41,10 +41,7 @@ COPIES = {"copied", "tried_copy"}  # of tests that run something in a copy of th
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at its options
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Use all cores for a folder of tests or all tests.
-
-    A single file or test starts faster without workers; `-n 2` uses two.
-    """
+    """Use all cores for a folder or all tests. A single file starts faster without workers."""
     options = config.option
     is_whole = all(Path(argument).is_dir() for argument in config.args)
     is_open = getattr(options, "numprocesses", 0) is None  # pytest-xdist is there, without -n
@@ -83,10 +80,7 @@ def pytest_report_header() -> str:
 
 @pytest.fixture(scope="session")
 def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable], Path]:
-    """Return a function that makes a shared folder by name.
-
-    The first worker fills the folder by calling the given function; all other workers wait.
-    """
+    """Return a function that makes a shared folder: the first worker fills it, the others wait."""
     own = tmp_path_factory.getbasetemp()
     shared = own.parent if IS_WORKER else own
 

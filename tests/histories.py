@@ -21,7 +21,6 @@ from core.params import section, shared_params
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from scipy import sparse
 
 LIKED, SEEN = 1, 0  # strengths of a row; 2 and more are stronger feedback
 Row = tuple[int, int, int, int]  # user, item, window, strength
@@ -72,15 +71,13 @@ def fold_of_files(fold: str) -> tuple[History, Target]:
     return load_fold(fold, section("candidates", CandidateListParams), shared_params().seed)
 
 
-def random_rows(
-    seed: int, windows: range, n_users: int = 9, n_items: int = 7, n: int = 12
-) -> list[Row]:
-    """Return n rows a window, so dense that many pairs are repeated."""
+def random_rows(seed: int, windows: range) -> list[Row]:
+    """Return 12 rows a window, so dense that many pairs are repeated."""
     rng = np.random.default_rng(seed)
     return [
-        (int(rng.integers(n_users)), int(rng.integers(n_items)), w, int(rng.choice([0, 0, 1, 4])))
+        (int(rng.integers(9)), int(rng.integers(7)), w, int(rng.choice([0, 0, 1, 4])))
         for w in windows
-        for _ in range(n)
+        for _ in range(12)
     ]
 
 
@@ -99,12 +96,5 @@ def part_of(history: History, users: list[int]) -> History:
 
 def arrays_of(history: History) -> dict[str, bytes]:
     """Return every array of a history as bytes with its dtype, to compare two histories."""
-    names = [field.name for field in fields(history)] + ["exposures", "positives"]
-    found = {}
-    for name in names:
-        value = getattr(history, name)
-        parts = ("indptr", "indices", "data", "shape") if sparse.issparse(value) else (None,)
-        for part in parts:
-            array = np.asarray(getattr(value, part) if part else value)
-            found[f"{name}.{part}"] = str(array.dtype).encode() + array.tobytes()
-    return found
+    arrays = {of.name: np.asarray(getattr(history, of.name)) for of in fields(history)}
+    return {name: str(of.dtype).encode() + of.tobytes() for name, of in arrays.items()}

@@ -50,11 +50,7 @@ class Log:
 
 @dataclass(frozen=True)
 class Layout:
-    """A data source and a function that makes its log.
-
-    params    dotted keys of params.yaml and their values
-    make      a folder for scratch -> the log;  write  (folder, log): the files of the source
-    """
+    """A data source: parameters of a run, and functions that make its log and write its files."""
 
     params: dict[str, object]
     make: Callable[[Path], Log]

@@ -1,8 +1,6 @@
-"""Writes a small data set in the layout of MovieLens (RecBole's ml-1m or ml-100k), from a seed.
+"""Writes a small data set in the layout of MovieLens (RecBole's ml-1m or ml-100k).
 
-usage: python tests/movielens_like.py FOLDER [SEED [STEM]]
-out:   FOLDER/STEM.inter, STEM.item, STEM.user: 200 users, 150 items, 12 000 ratings; STEM is ml-1m
-       unless given
+It has 200 users, 150 items and 12 000 ratings.
 
 Users like three of the genres, and some join late. Many timestamps are equal, also at the edges of
 windows. Ids of items are titles with blanks, quotes and letters beyond ASCII. One rating in 100
@@ -10,7 +8,6 @@ repeats a pair with other stars. Rows are by user, not by time. In ml-100k, genr
 `class`, occupations are words, two films have no year, and three films occur twice.
 """
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -115,9 +112,9 @@ def read_ratings(path: Path, dtype: type | None = None) -> pd.DataFrame:
     return frame.rename(columns=lambda name: name.split(":")[0])
 
 
-def write(folder: Path, seed: int = 0, stem: str = "ml-1m") -> None:
-    """Make the folder and write the three files."""
-    rng = np.random.default_rng(seed)
+def write(folder: Path, stem: str = "ml-1m") -> None:
+    """Make the folder and write STEM.inter, STEM.item and STEM.user."""
+    rng = np.random.default_rng(0)
     users, items = users_table(rng), items_table(rng)
     folder.mkdir(parents=True, exist_ok=True)
     write_ratings(folder / f"{stem}.inter", ratings_table(rng, users, items))
@@ -143,7 +140,3 @@ def as_in_100k(users: pd.DataFrame, items: pd.DataFrame) -> tuple[pd.DataFrame, 
 def _write(path: Path, frame: pd.DataFrame, types: list[str]) -> None:
     header = [f"{name}:{kind}" for name, kind in zip(frame.columns, types, strict=True)]
     frame.to_csv(path, sep="\t", index=False, header=header, quoting=3, lineterminator="\n")
-
-
-if __name__ == "__main__":
-    write(Path(sys.argv[1]), *map(int, sys.argv[2:3]), *sys.argv[3:4])

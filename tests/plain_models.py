@@ -172,14 +172,8 @@ def ease(inputs: Inputs, params: EaseParams) -> np.ndarray:
 # name -> inputs, parameters -> the scores of every user of the history for every item: float64
 # (n_users, n_items), -inf for an item that the model does not know
 PLAIN: dict[str, Callable[[Inputs, Strict], np.ndarray]] = {
-    "als": als,
-    "popular": popular,
-    "recent_popular": recent_popular,
-    "item_knn": item_knn,
-    "ease": ease,
-    "content": content,
-    "next_item": next_item,
-    "author_top": author_top,
+    of.__name__: of
+    for of in (als, popular, recent_popular, item_knn, ease, content, next_item, author_top)
 }
 
 

@@ -1,10 +1,9 @@
 """Simulates VK-LSVD in both layouts, at any size, from a seed.
 
-usage: python tests/simulator.py lsvd FOLDER [--users N] [--items N] [--rows N] [--weeks N]
-                                             [--seed N] [--threads N] [--subsample NAME]
-       python tests/simulator.py notebook FOLDER [the same without --subsample]
+usage: python tests/simulator.py lsvd|notebook FOLDER [--users N] [--items N] [--rows N]
+                                                      [--weeks N] [--seed N] [--threads N]
        write_lsvd, write_notebook: the same from Python
-out:   lsvd      {interactions or subsamples/NAME}/{train,validation,test}/week_NN.parquet,
+out:   lsvd      interactions/{train,validation,test}/week_NN.parquet,
                  metadata/users_metadata.parquet, metadata/items_metadata.parquet,
                  metadata/item_embeddings.npz
        notebook  train.parquet test.parquet user_metadata.parquet item_metadata.parquet
@@ -20,19 +19,12 @@ exp(estimated taste match + follow). The user's appreciation is taste match + qu
 user's habit + noise. The watch ratio is computed from its rank, all other feedback from its value.
 
 Fitted to published figures (VK-LSVD's dataset card and totals; reports on its subsample
-ur0.01_ir0.01, see tests/benchmarks/published.py, which also lists the figures that it was not
-fitted to and only predicts):
-  - columns, dtypes, week numbering, ages 18 to 70, 80 geos, 24 places, 11 platforms, 29 agents
-  - no pair twice; rows in time order; timespent capped at 255 s
+ur0.01_ir0.01, see tests/benchmarks/published.py, which also lists figures that it only predicts):
+  - columns, dtypes, week numbering, ranges of all values; no pair twice; rows in time order
   - 31 % of exposures last at least as long as the video; 40 % last 80 % of it or have a like, a
-    share or a bookmark; the latter are 3.4 %
-  - likes 2.87 %, dislikes 0.029 %, shares 0.644 %, bookmarks 0.098 %, clicks on the author 0.208 %,
-    comments opened 1.18 % (1 171 423 458, 11 860 138, 262 734 328, 40 124 463, 84 632 666 and
-    481 251 593 of 40 774 024 903)
+    share or a bookmark; the latter are 3.4 %; the shares of FEEDBACK
   - at the size of the subsample (90 000 users, 125 000 items, 3.72 million rows, 27 weeks): NDCG@10
     of content, iALS and all-time popularity, and NDCG@20 of popularity
-The parameters that were changed for it: ITEMS_PER_COMMUNITY, IN_COMMUNITY, TOPIC, STYLE,
-HIDDEN_SPREAD, DECAY_WEEKS and WATCHED, in six runs.
 Everything else is invented, without published figures: the tails of popularity and activity, drift,
 quality, authors and demographics, the share of late joiners, platforms of users, distributions of
 ages and durations, the order of rows within a week (uniform, no sessions) and all correlations
@@ -56,6 +48,7 @@ import pyarrow.parquet as pq
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+SIZE = {"users": 500, "items": 400, "rows": 40_000, "weeks": 6, "seed": 0, "threads": 1}
 WATCHED = (  # share of the duration, by the rank of appreciation among all exposures, 0 to 1
     (0, 0.45, 0.512, 0.602, 0.69, 0.9, 1),
     (0, 0.15, 0.5, 0.8, 1, 1.5, 4),
@@ -107,9 +100,7 @@ class Users:
 
 @dataclass(frozen=True)
 class Items:
-    item_id: (
-        np.ndarray
-    )  # uint32 (n_items,), in no order; the items themselves are in order of birth
+    item_id: np.ndarray  # uint32 (n_items,), in no order; the items are in order of birth
     author: np.ndarray  # int64, 0 to n_authors - 1
     author_id: np.ndarray  # uint32 (n_authors,)
     community: np.ndarray  # int64, of the author
@@ -133,38 +124,23 @@ class Live:
     n_born: int  # live items that were not live in the week before
 
 
-def write_lsvd(
-    folder: str | Path,
-    *,
-    users: int = 500,
-    items: int = 400,
-    rows: int = 40_000,
-    weeks: int = 6,
-    seed: int = 0,
-    subsample: str = "",
-    threads: int = 1,
-) -> None:
-    """Write the public layout (3 weeks or more). The last weeks are validation and test."""
-    if weeks < 3:
-        raise ValueError(f"weeks is {weeks}: must be at least 3, for train, validation and test")
-    folder = Path(folder)
-    interactions = folder / "subsamples" / subsample if subsample else folder / "interactions"
-    interactions.mkdir(parents=True)  # FileExistsError protects existing weeks
-    (folder / "metadata").mkdir(exist_ok=True)
-    who, what, tables = _simulate(users, items, rows, weeks, seed, threads)
-    seen_users, seen_items = np.zeros(users, np.int64), np.zeros(items, np.int64)
-    for week, (table, user, item) in enumerate(tables):
-        part = {weeks - 1: "test", weeks - 2: "validation"}.get(week, "train")
-        (interactions / part).mkdir(parents=True, exist_ok=True)
-        pq.write_table(table, interactions / part / f"week_{week:02}.parquet")
-        if part == "train":
-            seen_users += np.bincount(user, minlength=users)
-            seen_items += np.bincount(item, minlength=items)
-    rank = {"train_interactions_rank": _rank(seen_users)}
-    pq.write_table(_user_table(who, rank), folder / "metadata" / "users_metadata.parquet")
-    rank = {"train_interactions_rank": _rank(seen_items)}
-    pq.write_table(_item_table(what, rank), folder / "metadata" / "items_metadata.parquet")
-    order = _rng(seed, "npz").permutation(items)  # not the order of items_metadata
+def write_lsvd(folder: str | Path, **size: int) -> None:
+    """Write the public layout (3 weeks or more). The last weeks are validation and test.
+
+    size  values of SIZE that differ
+    """
+    folder, size = Path(folder), {**SIZE, **size}
+    for name in ("interactions", "metadata"):
+        (folder / name).mkdir(parents=True)  # FileExistsError protects existing files
+    who, what, tables = _simulate(**size)
+    for week, table in enumerate(tables):
+        part = {size["weeks"] - 1: "test", size["weeks"] - 2: "validation"}.get(week, "train")
+        path = folder / "interactions" / part / f"week_{week:02}.parquet"
+        path.parent.mkdir(exist_ok=True)
+        pq.write_table(table, path)
+    pq.write_table(_user_table(who), folder / "metadata" / "users_metadata.parquet")
+    pq.write_table(_item_table(what), folder / "metadata" / "items_metadata.parquet")
+    order = _rng(size["seed"], "npz").permutation(len(what.item_id))  # not that of items_metadata
     np.savez(
         folder / "metadata" / "item_embeddings.npz",
         item_id=what.item_id[order],
@@ -172,64 +148,34 @@ def write_lsvd(
     )
 
 
-def write_notebook(
-    folder: str | Path,
-    *,
-    users: int = 500,
-    items: int = 400,
-    rows: int = 40_000,
-    weeks: int = 6,
-    seed: int = 0,
-    threads: int = 1,
-    embedding_in_metadata: bool = False,
-) -> None:
+def write_notebook(folder: str | Path, **size: int) -> None:
     """Write the notebook's five files. The last week is test (2 weeks or more).
 
-    embedding_in_metadata  whether item_metadata.parquet also has the embedding
+    size  values of SIZE that differ
     """
-    if weeks < 2:
-        raise ValueError(f"weeks is {weeks}: must be at least 2, for train and test")
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    if (folder / "train.parquet").exists():
-        raise FileExistsError(f"{folder / 'train.parquet'} exists: nothing is overwritten")
-    who, what, tables = _simulate(users, items, rows, weeks, seed, threads)
-    train = None
-    for week, (table, _, _) in enumerate(tables):
-        if week == weeks - 1:
-            pq.write_table(table, folder / "test.parquet")
-            continue
-        train = train or pq.ParquetWriter(folder / "train.parquet", table.schema)
-        train.write_table(table)
-    train.close()
-    embedding = what.embedding[:, :TASTE_WIDTH].ravel()
-    offsets = np.arange(0, embedding.size + 1, TASTE_WIDTH, dtype=np.int32)
-    embedding = {"embedding": pa.ListArray.from_arrays(offsets, embedding)}
-    pq.write_table(_user_table(who, {}), folder / "user_metadata.parquet")
-    extra = embedding if embedding_in_metadata else {}
-    pq.write_table(_item_table(what, extra), folder / "item_metadata.parquet")
-    pq.write_table(
-        pa.table({"item_id": what.item_id, **embedding}).sort_by("item_id"),
-        folder / "item_embeddings.parquet",
-    )
+    folder, size = Path(folder), {**SIZE, **size}
+    folder.mkdir(parents=True)  # FileExistsError protects existing files
+    who, what, tables = _simulate(**size)
+    *train, test = tables
+    pq.write_table(test, folder / "test.parquet")
+    pq.write_table(pa.concat_tables(train), folder / "train.parquet")
+    pq.write_table(_user_table(who), folder / "user_metadata.parquet")
+    pq.write_table(_item_table(what), folder / "item_metadata.parquet")
+    embedding = what.embedding[:, :TASTE_WIDTH]
+    embedding = pa.FixedSizeListArray.from_arrays(embedding.ravel(), TASTE_WIDTH)
+    table = pa.table({"item_id": what.item_id, "embedding": embedding.cast(pa.list_(pa.float32()))})
+    pq.write_table(table.sort_by("item_id"), folder / "item_embeddings.parquet")
 
 
-def _user_table(users: Users, extra: dict) -> pa.Table:
+def _user_table(users: Users) -> pa.Table:
     columns = ("user_id", "age", "gender", "geo")
-    return pa.table({column: getattr(users, column) for column in columns} | extra)
+    return pa.table({column: getattr(users, column) for column in columns})
 
 
-def _item_table(items: Items, extra: dict) -> pa.Table:
+def _item_table(items: Items) -> pa.Table:
     author_id = items.author_id[items.author]
     columns = {"item_id": items.item_id, "author_id": author_id, "duration": items.duration}
-    return pa.table(columns | extra).sort_by("item_id")  # not by birth
-
-
-def _rank(count: np.ndarray) -> np.ndarray:
-    """Return ranks, uint32: 1 for the largest count, ties by position."""
-    rank = np.empty(len(count), np.uint32)
-    rank[np.argsort(-count, kind="stable")] = np.arange(1, len(count) + 1)
-    return rank
+    return pa.table(columns).sort_by("item_id")  # not by birth
 
 
 def _rng(seed: int, purpose: str, number: int = 0) -> np.random.Generator:
@@ -238,16 +184,16 @@ def _rng(seed: int, purpose: str, number: int = 0) -> np.random.Generator:
 
 
 def _simulate(
-    n_users: int, n_items: int, n_rows: int, n_weeks: int, seed: int, threads: int
-) -> tuple[Users, Items, Iterator[tuple[pa.Table, np.ndarray, np.ndarray]]]:
-    """Return users, items and interactions by week, with their user and item rows."""
+    users: int, items: int, rows: int, weeks: int, seed: int, threads: int
+) -> tuple[Users, Items, Iterator[pa.Table]]:
+    """Return users, items and interactions by week."""
     with threadpool_limits(1):  # BLAS: sums in the same order whatever the number of threads
-        topics, items = _items(n_items, n_weeks, _rng(seed, "items"))
-        users = _users(n_users, topics, items, _rng(seed, "users"))
-    live = [_live(items, week, _rng(seed, "live", week)) for week in range(n_weeks)]
-    quota = _quota(n_users, [week.n_born for week in live], n_rows, _rng(seed, "quota"))
-    weeks = _expose(users, items, live, quota, seed, threads)
-    return users, items, _with_feedback(users, items, weeks, seed)
+        topics, what = _items(items, weeks, _rng(seed, "items"))
+        who = _users(users, topics, what, _rng(seed, "users"))
+    live = [_live(what, week, _rng(seed, "live", week)) for week in range(weeks)]
+    quota = _quota(users, [week.n_born for week in live], rows, _rng(seed, "quota"))
+    shown = _expose(who, what, live, quota, seed, threads)
+    return who, what, _with_feedback(who, what, shown, seed)
 
 
 def _items(n_items: int, n_weeks: int, rng: np.random.Generator) -> tuple[np.ndarray, Items]:
@@ -544,10 +490,8 @@ class _Block:
         return (known + self.habit[user] + NOISE * noise).astype(np.float32)
 
 
-def _with_feedback(
-    users: Users, items: Items, weeks: list, seed: int
-) -> Iterator[tuple[pa.Table, np.ndarray, np.ndarray]]:
-    """Yield the shuffled table of each week with its user and item rows. `weeks` is emptied."""
+def _with_feedback(users: Users, items: Items, weeks: list, seed: int) -> Iterator[pa.Table]:
+    """Yield the shuffled table of each week. `weeks` is emptied."""
     every = np.concatenate([appreciation for _, _, appreciation in weeks])
     mean, spread = every.mean(dtype=np.float64), every.std(dtype=np.float64)
     of_ranks = (np.quantile(every, WATCHED[0]) - mean) / spread
@@ -559,7 +503,7 @@ def _with_feedback(
         order = rng.permutation(len(user))
         user, item = user[order], item[order]
         level = (appreciation[order] - mean) / spread
-        yield _interactions(users, items, user, item, level, of_ranks, rng), user, item
+        yield _interactions(users, items, user, item, level, of_ranks, rng)
 
 
 def _interactions(
@@ -594,17 +538,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("layout", choices=("lsvd", "notebook"))
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--users", type=int, default=500)
-    parser.add_argument("--items", type=int, default=400)
-    parser.add_argument("--rows", type=int, default=40_000)
-    parser.add_argument("--weeks", type=int, default=6)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--subsample", default="", help="layout lsvd: subsamples/NAME")
+    for name, value in (SIZE | {"threads": os.cpu_count()}).items():
+        parser.add_argument(f"--{name}", type=int, default=value)
     arguments = vars(parser.parse_args())
     layout, folder = arguments.pop("layout"), arguments.pop("folder")
-    if layout == "notebook" and arguments.pop("subsample"):
-        parser.error("--subsample is of layout lsvd")
     {"lsvd": write_lsvd, "notebook": write_notebook}[layout](folder, **arguments)
 
 

@@ -1,6 +1,5 @@
 """candidates.alive_windows and judged_users: which items any model recommends, and to whom."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import chdir
 from pathlib import Path
@@ -8,88 +7,27 @@ from pathlib import Path
 from core import candidate_lists, folds, tables
 from core.history import INTERACTIONS
 from core.metrics import average_precision
-from core.products import vector_scores
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import sparse
 
 import movielens_like
-from clone import SMALL, TOP, Clone
+from clone import SMALL
 from evaluation.judged import als_top
 from histories import LIKED, SEEN, fold_of_files, history_of
-from logs import run_mains
-from models.model import Ranking, Scores
-from models.scoring import Served, top_n
-from models.scoring import candidate_lists as lists_of
-
-N_USERS, N_ITEMS = 9, 40
-KINDS = ("ranking", "dense", "few stored", "many stored")
+from logs import run_mains, write_params
 
 
 def test_an_item_is_alive_if_shown_in_the_last_windows() -> None:
-    """Liked or not, by anyone. The history has the windows 0 to 3."""
+    """Liked or not, by anyone. The history has the windows 0 to 3. A new item is alive, too."""
     rows = [(0, 5, 0, LIKED), (0, 6, 1, LIKED), (1, 7, 2, SEEN), (0, 8, 3, LIKED)]
     history = history_of(rows, 4)
     assert history.alive(0) is None
     assert history.alive(1).tolist() == [False, False, False, True]
     assert history.alive(2).tolist() == [False, False, True, True]
     assert history.alive(100).all()
-
-
-def scores_of(kind: str) -> Scores:
-    """Random scores, with ties."""
-    rng = np.random.default_rng(1)
-    if kind == "ranking":
-        return Ranking(rng.integers(0, 9, N_ITEMS).astype(np.float32))
-    if kind == "dense":
-        users, items = (rng.integers(-2, 3, (n, 3)).astype("f4") for n in (N_USERS, N_ITEMS))
-        return vector_scores(users.__getitem__, items)
-    stored = rng.random((N_USERS, N_ITEMS)) < (0.2 if kind == "few stored" else 0.7)
-    return sparse.csr_array((stored * rng.integers(1, 5, stored.shape)).astype("f4")).__getitem__
-
-
-def random_rows() -> list[tuple[int, int, int, int]]:
-    """Two windows; user 0 has seen most items, and user 8 likes none."""
-    rng = np.random.default_rng(2)
-    pairs = {(int(u), int(i)) for u, i in rng.integers((N_USERS, N_ITEMS), size=(90, 2))}
-    pairs |= {(0, item) for item in range(35)} | {(user, 1) for user in range(N_USERS)}
-    rows = [(u, i, int(rng.integers(2)), int(u < 8)) for u, i in sorted(pairs)]
-    return rows + [(0, item, 1, LIKED) for item in range(35, N_ITEMS)]
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_best_items_that_are_alive_are_retrieved(kind: str) -> None:
-    """The result is the list of all items without the items that are not alive, at full length."""
-    history, scores, users = history_of(random_rows(), 2), scores_of(kind), np.arange(N_USERS)
-    alive = np.random.default_rng(3).random(N_ITEMS) < 0.5
-    for n in (1, 6, N_ITEMS):
-        found = top_n(scores, history, users, n, 1, alive)
-        of_all = top_n(scores, history, users, N_ITEMS, 1)
-        for row in range(N_USERS):
-            kept = [i for i in of_all.item[row] if i >= 0 and alive[i]][:n]
-            assert found.item[row].tolist() == kept + [-1] * (n - len(kept))
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_candidates_are_alive_and_have_the_score_of_every_model(kind: str) -> None:
-    """Warm users and cold ones alike; the scores of an item do not depend on what is alive."""
-    history = history_of(random_rows(), 2)
-    models = {"als": scores_of(kind), "other": scores_of("dense")}
-    of_all, found = (
-        lists_of(Served(history, models, ["als"], scores_of("ranking"), 6, alive), history.users, 1)
-        for alive in (None, np.arange(N_ITEMS) % 3 > 0)
-    )
-    assert (of_all.item % 3 == 0).any()
-    assert (found.item % 3 > 0).all()
-    assert 8 in found.user[~found.is_retrieved]
-    common = pd.merge(
-        *(lists.table().to_pandas() for lists in (of_all, found)), on=["user", "item"]
-    )
-    assert len(common)
-    for name in models:
-        assert common[f"{name}_score_x"].equals(common[f"{name}_score_y"])
+    assert history.with_items(np.array([2])).alive(1).tolist() == [True, False, False, False, True]
 
 
 # --- the stages
@@ -119,10 +57,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
     def folder_of(windows: int, users: int = 0, *more: str) -> Path:
         if (windows, users) not in runs:
             folder = runs[windows, users] = tmp_path_factory.mktemp("alive")
-            shutil.copy(TOP / "params.yaml", folder)
             values = {**SMALL, "data.path": str(first / "raw"), "baselines.item_knn.neighbours": 20}
             values |= {"candidates.alive_windows": windows, "candidates.judged_users": users}
-            Clone(folder, folder).set_params(values)
+            write_params(folder, values)
             run_mains(folder, *STAGES, *more)
         return runs[windows, users]
 
@@ -155,21 +92,19 @@ def test_no_stage_recommends_another_item(run: Callable[[int], Path]) -> None:
                 assert not np.isin(lists["item"], dead).any()
 
 
-def test_als_alone_has_the_candidates_of_als(run: Callable[[int], Path]) -> None:
-    with chdir(run(1)):
-        _, target = fold_of_files("validation")
-        lists = candidate_lists.concatenate(list(candidate_lists.read("validation")))
-        users, n_relevant = np.unique(target.user, return_counts=True)
-        hits = als_top(lists, 10).hits(target, users, 10)
-        found = pd.read_parquet("data/als_alone/validation.parquet")
-        assert found["ap_als"].tolist() == average_precision(hits, n_relevant).tolist()
-
-
-def test_relevant_items_stay_relevant(run: Callable[[int], Path]) -> None:
+def test_als_alone_has_the_candidates_of_als_and_relevant_items_stay(
+    run: Callable[[int], Path],
+) -> None:
     found = [pd.read_parquet(run(n) / "data/als_alone/validation.parquet") for n in (0, 1)]
     columns = ["user_id", "is_cold", "n_relevant"]
     assert found[0][columns].equals(found[1][columns])
     assert not found[0]["ap_als"].equals(found[1]["ap_als"])
+    with chdir(run(1)):
+        _, target = fold_of_files("validation")
+        lists = candidate_lists.concatenate(list(candidate_lists.read("validation")))
+    users, n_relevant = np.unique(target.user, return_counts=True)
+    hits = als_top(lists, 10).hits(target, users, 10)
+    assert found[1]["ap_als"].tolist() == average_precision(hits, n_relevant).tolist()
 
 
 def test_the_users_drawn_have_the_lists_that_they_would_have_among_all(
@@ -184,15 +119,12 @@ def test_the_users_drawn_have_the_lists_that_they_would_have_among_all(
         recommended = pd.read_parquet("data/recommendations/validation.parquet")["user_id"]
         assert set(recommended) == of_users
         assert set(pd.read_parquet("data/per_user/validation.parquet")["user_id"]) == of_lists
-        n_lists = {row.fold: row.n_lists for row in pd.read_csv("metrics/windows.csv").itertuples()}
-        assert n_lists["validation"] == len(of_lists)
+        windows = pd.read_csv("metrics/windows.csv").set_index("fold")
+        assert windows.loc["validation", "n_lists"] == len(of_lists)
     assert len(of_users) == 20
     with chdir(run(0)):
-        for name, key, kept in (
-            ("candidates", "user", target.users),
-            ("baselines", "user", target.users),
-            ("als_alone", "user_id", of_lists),
-        ):
+        for name in ("candidates", "baselines", "als_alone"):
+            key, kept = ("user_id", of_lists) if name == "als_alone" else ("user", target.users)
             path = f"data/{name}/validation.parquet"
             of_all, found = pd.read_parquet(path), pd.read_parquet(drawn / path)
             expected = of_all[of_all[key].isin(kept)].reset_index(drop=True)

@@ -23,9 +23,8 @@ def summary(**changed: object) -> dict:
 
 def gains(*gains: tuple[float, float]) -> pd.DataFrame:
     """gain and half the width of its interval, of every window."""
-    return pd.DataFrame(
-        [{"gain": g, "gain_low": g - half, "gain_high": g + half} for g, half in gains]
-    )
+    rows = [(gain, gain - half, gain + half) for gain, half in gains]
+    return pd.DataFrame(rows, columns=["gain", "gain_low", "gain_high"])
 
 
 def windows(*n_tied: int) -> pd.DataFrame:
@@ -36,11 +35,7 @@ def windows(*n_tied: int) -> pd.DataFrame:
 
 def item_age(share: float, recall: float) -> pd.DataFrame:
     """Return results for new items on both kinds of folds. The first row is for a single fold."""
-    rows = [
-        ("test_2", "test", 0.9, 0),
-        ("all", "validation", 0.0, None),
-        ("all", "test", share, recall),
-    ]
+    rows = [("test_2", "test", 0.9, 0), ("all", "test", share, recall)]
     frame = pd.DataFrame(rows, columns=["fold", "kind", "share", "recall_hybrid"])
     return frame.assign(age="new")
 
@@ -105,7 +100,7 @@ UNDECIDED = [
 
 
 def answers(facts: Facts) -> dict[str, bool | None]:
-    return {code: one.is_problem for code, one in diagnose(facts).items()}
+    return {code: is_problem for code, (is_problem, _) in diagnose(facts).items()}
 
 
 def test_nothing_is_found_in_a_healthy_run() -> None:

@@ -7,10 +7,9 @@ declared too much runs stages again for nothing.
 import ast
 import functools
 import re
-import subprocess
-import sys
+from collections import defaultdict
 from collections.abc import Iterator
-from importlib import metadata
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -26,12 +25,15 @@ STAGES: dict[str, dict] = {
     for path in ("dvc.yaml", EXTRA, EVERYONE)
     for name, entry in YAML(typ="safe").load(TOP / path)["stages"].items()
 }
+SPARK = YAML(typ="safe").load(TOP / "stages/spark/dvc.yaml")["stages"]
+ALL = STAGES | {f"spark/{name}": entry for name, entry in SPARK.items()}
+RECEIPT = "metrics/spark/receipts/{}.json"
 # dotted name -> path; the module of a package is its __init__.py
 MODULES: dict[str, Path] = {
     ".".join(path.relative_to(SCRIPTS).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted(SCRIPTS.rglob("*.py"))
 }
-LOCAL = [name for name in MODULES if name.split(".")[0] != "spark"]  # see test_spark_yaml.py
+LOCAL = [name for name in MODULES if name.split(".")[0] != "spark"]
 NAMES_OF_SCRIPTS = sorted(path.stem for path in SCRIPTS.glob("*.py"))
 
 
@@ -64,9 +66,7 @@ def nodes_that_run(node: ast.AST) -> Iterator[ast.AST]:
 
 @functools.cache
 def local_imports(module: str) -> set[str]:
-    """The modules of stages/ that a module imports itself, at any depth of its code; with each, the
-    packages it stands in, whose __init__.py runs first.
-    """
+    """Return the modules of stages/ that a module imports itself, and the packages they are in."""
     names = set()
     for node in nodes_that_run(tree_of(module)):
         if isinstance(node, ast.Import):
@@ -99,14 +99,14 @@ def code_files(path: str) -> set[str]:
 
 def script_of(stage: str) -> str:
     """The module that the command of a stage runs."""
-    match = re.fullmatch(r"python stages/(\w+)\.py", STAGES[stage]["cmd"])
-    assert match, f"{stage}: {STAGES[stage]['cmd']}"
-    return match.group(1)
+    match = re.fullmatch(r"python stages/([\w/]+)\.py", ALL[stage]["cmd"])
+    assert match, f"{stage}: {ALL[stage]['cmd']}"
+    return match.group(1).replace("/", ".")
 
 
 def paths(stage: str, *kinds: str) -> list[str]:
     """The declared paths of a stage."""
-    entries = [entry for kind in kinds for entry in STAGES[stage].get(kind, [])]
+    entries = [entry for kind in kinds for entry in ALL[stage].get(kind, [])]
     return [entry if isinstance(entry, str) else next(iter(entry)) for entry in entries]
 
 
@@ -139,43 +139,27 @@ def sections_read(modules: set[str]) -> set[str]:
 
 
 def test_scripts_stand_in_stages_and_modules_below() -> None:
-    """A script is a stage or one of the few tools, and nothing else has a main()."""
+    """A script is a stage or one of the few tools, and nothing else has a main(). No script imports
+    another one, and no stage the code of tools, because a change of a tool would re-run it.
+    """
     assert sorted([*map(script_of, STAGES), *TOOLS]) == NAMES_OF_SCRIPTS
     assert sorted(filter(has_main, LOCAL)) == NAMES_OF_SCRIPTS
-
-
-def test_no_package_bears_the_name_of_another() -> None:
-    """No package is named like a script, an installed distribution or a standard module."""
-    packages = {name.split(".")[0] for name in MODULES} - set(NAMES_OF_SCRIPTS)
-    others = {*NAMES_OF_SCRIPTS, *sys.stdlib_module_names, *metadata.packages_distributions()}
-    assert packages & others == set()
-    assert all((SCRIPTS / package / "__init__.py").exists() for package in packages)
+    for script in NAMES_OF_SCRIPTS:
+        assert not any(map(has_main, closure(script) - {script}))
+    assert not any("pyspark" in ast.dump(tree_of(name)) for name in LOCAL)
+    assert not any("experiments" in closure(script_of(stage)) for stage in STAGES)
 
 
 def test_packages_have_no_circle() -> None:
-    """A package imports packages of lower floors alone."""
-    below = {
-        name.split(".")[0]: {
-            other.split(".")[0]
-            for module in MODULES
-            if module.split(".")[0] == name.split(".")[0]
-            for other in local_imports(module)
-        }
-        - {name.split(".")[0]}
-        for name in MODULES
-    }
-    while free := [name for name, others in below.items() if not others & below.keys()]:
-        for name in free:
-            del below[name]
-    assert below == {}
+    below = defaultdict(set)
+    for module in MODULES:
+        package, *_ = module.split(".")
+        below[package] |= {other.split(".")[0] for other in local_imports(module)} - {package}
+    TopologicalSorter(below).prepare()  # raises CycleError
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", ALL)
 def test_code_deps_are_the_imports(stage: str) -> None:
-    """Every module that is imported is declared, as a file or in its package, and nothing is
-    declared of which no module is imported. An __init__.py that is a docstring alone changes
-    nothing, so it need not be declared.
-    """
     declared = {
         path: code_files(path) for path in paths(stage, "deps") if path.startswith("stages")
     }
@@ -186,46 +170,37 @@ def test_code_deps_are_the_imports(stage: str) -> None:
     assert [path for path, files in declared.items() if not files & used] == []
 
 
-@pytest.mark.parametrize("script", NAMES_OF_SCRIPTS)
-def test_scripts_import_no_script(script: str) -> None:
-    assert [module for module in closure(script) - {script} if has_main(module)] == []
-
-
-@pytest.mark.parametrize("tool", sorted({*TOOLS} - {"als_alone", "serve", "submit"}))
-def test_tools_import_little(tool: str) -> None:
-    """Scripts for people start fast: they import core first, and no pandas or model library, except
-    serve.py, which ranks, and submit.py, which writes CSV.
-    """
-    code = f"import sys, {tool}; print(*sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], cwd=SCRIPTS, capture_output=True, text=True, check=True
-    ).stdout.split()
-    assert (
-        set(loaded) & {"sklearn", "lightgbm", "implicit", "pandas", "scipy", "matplotlib"} == set()
-    )
-    assert loaded.index("core.process") < [*loaded, "numpy"].index("numpy")
-
-
-@pytest.mark.parametrize("stage", STAGES)
-def test_no_stage_depends_on_the_code_of_tools(stage: str) -> None:
-    """Otherwise a change of a tool would re-run the stage."""
-    assert not {name.split(".")[0] for name in closure(script_of(stage))} & {"experiments"}
-
-
 # --- parameters
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_params_are_what_the_script_reads(stage: str) -> None:
-    """Sections, and seed and folds of shared_params(). `threads` is read, too, but changes no
-    byte.
-    """
+    """`threads` is read, too, but changes no byte."""
     modules = {name for name in closure(script_of(stage)) if not name.startswith("core")}
     read = sections_read(modules) | (attributes(modules, "shared") & {"seed", "folds"})
     declared = set(STAGES[stage].get("params", []))
     partly = {key for key in declared if any(key.startswith(f"{name}.") for name in read)}
     assert declared - read - partly == set()
     assert read - declared - {key.rpartition(".")[0] for key in partly} == set()
+
+
+@pytest.mark.parametrize("stage", SPARK)
+def test_params_and_receipts_of_a_stage_on_spark(stage: str) -> None:
+    """Receipts are not metrics, so `dvc metrics` and `dvc exp show` do not list them. `threads` and
+    most keys of `spark` change no result.
+    """
+    entry, script = SPARK[stage], script_of(f"spark/{stage}")
+    assert (script, entry["wdir"]) == (f"spark.{stage}", "../..")
+    keys = {name.partition(".")[0] for name in entry["params"]}
+    assert {name.partition(".")[0] for name in sections_read({script})} <= keys
+    nodes = [node for module in closure(script) for node in ast.walk(tree_of(module))]
+    texts = {node.value for node in nodes if isinstance(node, ast.Constant)}
+    declared = {path for path in entry["deps"] if path.startswith("metrics/")}
+    assert declared <= {RECEIPT.format(name) for name in SPARK if name in texts}
+    outs = {path: of for out in entry["outs"] for path, of in out.items()}
+    assert RECEIPT.format(stage) in outs
+    assert all(of == {"cache": False, "persist": True} for of in outs.values())
+    assert not {"metrics", "plots"} & {*entry}
 
 
 # --- dvc.lock

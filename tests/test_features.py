@@ -19,16 +19,16 @@ RELEVANT = [(1, 8, 3), (4, 9, 1), (5, 7, 2), (6, 9, 1), (6, 8, 1)]  # user, item
 
 @pytest.fixture
 def target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Target:
-    """Return the target window. The candidates are in their file, a row group per user."""
+    """Return the target window. The candidates are in their file, in two row groups."""
     monkeypatch.setattr(candidate_lists, "FOLDER", tmp_path)
     none, no_rank = np.zeros(0, np.int32), np.zeros(0, np.int16)
     empty = Candidates(none, none, {"als": no_rank}, {"als": np.zeros(0, np.float32)})
     with pq.ParquetWriter(tmp_path / "label_1.parquet", empty.table().schema) as file:
-        for user in dict.fromkeys(row[0] for row in ROWS):
-            ids = np.array([row for row in ROWS if row[0] == user], np.int32).T
-            rank = {"als": ids[2].astype(np.int16)}
-            lists = Candidates(ids[0], ids[1], rank, {"als": np.zeros(len(ids[0]), np.float32)})
-            candidate_lists.append(file, lists)
+        ids = np.array(ROWS, np.int32).T
+        score = np.zeros(len(ROWS), np.float32)
+        lists = Candidates(ids[0], ids[1], {"als": ids[2].astype(np.int16)}, {"als": score})
+        for part in (slice(3), slice(3, None)):
+            candidate_lists.append(file, lists.take(part))
     user, item, strength = np.array(RELEVANT).T
     return Target(np.unique(user), user, item, strength.astype(np.uint8))
 

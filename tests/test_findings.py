@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reporting.list_table import slices_of
+from reporting.sections import slices_of
 from reporting.users import N_SAMPLES, reasons, sample_rows
 
 

@@ -10,20 +10,11 @@ from core.history import Target
 from core.top_lists import EvaluateParams, TopLists
 
 import numpy as np
+import pyarrow as pa
 import pytest
-from scipy import sparse
 
 from evaluation import results
-from evaluation.judged import (
-    Judged,
-    als_lists_and_counts,
-    diversity,
-    judge,
-    membership,
-    percentiles,
-    pool,
-    popularity,
-)
+from evaluation.judged import Judged, als_lists_and_counts, judge, percentiles, pool
 from histories import LIKED, SEEN, fold_of
 
 K = 2
@@ -121,23 +112,11 @@ def test_summary() -> None:
 
 def test_slices_of_users_and_of_items() -> None:
     frame = results.slices(judged_fold()).set_index("slice")
-    assert frame["n_lists"].to_dict() == {
-        "cold users": 1,
-        "1-9 positives": 2,
-        "popular items": 1,
-        "long-tail items": 2,
-    }
+    names = ["cold users", "1-9 positives", "popular items", "long-tail items"]
+    assert frame["n_lists"].to_dict() == dict(zip(names, [1, 2, 1, 2], strict=True))
     assert frame.loc["1-9 positives", "hybrid"] == (0 + 1 / 2) / 2
     assert frame.loc["popular items", "als"] == 1  # user 2's one relevant item, at rank 1
     assert frame.loc["long-tail items", "als"] == (0 + (1 / 2) / 2) / 2
-
-
-def test_a_new_item_can_be_recommended_but_is_not_known() -> None:
-    history, target = fold_of(ROWS, 1)
-    wide = history.with_items(np.array([9]))
-    judged = judge(wide, target, MODELS, [], np.zeros((3, 3)), K)
-    assert (judged.n_known.tolist(), judged.n_items) == ([0, 1, 1], 2)
-    assert judged.coverage["all"]["popular"] == 1 / 3
 
 
 def test_popularity_and_diversity_of_als_and_the_hybrid() -> None:
@@ -148,15 +127,19 @@ def test_popularity_and_diversity_of_als_and_the_hybrid() -> None:
     history = history.with_items(np.array([3, 9]))
     vectors = np.array([[1, 0], [0.6, 0.8], [0, 0], [0, 1]], dtype=np.float32)  # of 1, 2, 3, 9
     judged = judge(history, target, MODELS, [], np.zeros((3, 3)), K, vectors)
-    trees = [results.summary(judged, PARAMS, seed=1, n_threads=1)]
-    trees += [json.loads(results.to_json(trees[0]))["cold"]]
+    assert (judged.n_known.tolist(), judged.n_items) == ([0, 1, 1], 2)  # new items do not count
+    assert judged.coverage["all"]["popular"] == 1 / 4
+    tree = results.summary(judged, PARAMS, seed=1, n_threads=1)
     of_hybrid = (1 / 2 + (1 / 2 + 1) / 2 + (1 + 0) / 2) / 3
-    assert trees[0]["hybrid"]["popularity@2"] == pytest.approx(of_hybrid)
-    assert trees[0]["hybrid"]["diversity@2"] == pytest.approx(1 - 0.6)  # of user 1 alone
-    assert trees[0]["als"]["popularity@2"] == pytest.approx((3 / 4 + 3 / 4 + 1 / 2) / 3)
-    assert trees[1]["als"]["popularity@2"] == pytest.approx((1 + 0) / 2)
-    assert trees[1]["als"]["diversity@2"] is None
-    assert set(results.five_metrics(judged, "popular")) < set(trees[0]["als"])
+    assert tree["hybrid"]["popularity@2"] == pytest.approx(of_hybrid)
+    assert tree["hybrid"]["diversity@2"] == pytest.approx(1 - 0.6)  # of user 1 alone
+    assert tree["als"]["popularity@2"] == pytest.approx((3 / 4 + 3 / 4 + 1 / 2) / 3)
+    table = results.per_user(judged, pa.chunked_array([["a", "b", "c", "d"]])).to_pandas()
+    assert table["n_positives"].tolist() == [1, 1, 0]
+    np.testing.assert_equal(table["popular_als"].tolist(), [np.nan, np.nan, 1])  # item 1
+    np.testing.assert_equal(table["tail_hybrid"].tolist(), [0, 1 / 2, np.nan])
+    cold = json.loads(results.to_json(tree))["cold"]["als"]
+    assert (cold["popularity@2"], cold["diversity@2"]) == (pytest.approx((1 + 0) / 2), None)
 
 
 def test_slices_by_the_age_of_the_item() -> None:
@@ -211,40 +194,6 @@ def test_als_alone_and_what_the_candidates_hold(monkeypatch: pytest.MonkeyPatch)
     assert counts.tolist() == [[4, 3, 0], [3, 1, 0], [1, 1, 0]]
 
 
-# --- popularity and diversity
-
-LISTS = sparse.csr_array(  # of four users, the last one without a list
-    np.array([[1, 1, 0, 0], [0, 1, 1, 1], [1, 0, 0, 0], [0, 0, 0, 0]], dtype=np.float64)
-)
-
-
-def test_popularity_is_the_mean_percentile_of_the_list() -> None:
-    found = popularity(LISTS, np.array([0.5, 0.1, 0.2, 0.0]))
-    expected = [(0.5 + 0.1) / 2, (0.1 + 0.2 + 0.0) / 3, 0.5, np.nan]
-    np.testing.assert_allclose(found, expected)
-
-
-def test_diversity_is_one_minus_the_mean_cosine() -> None:
-    """Item 3 has no vector. A list of one item has no pair, and neither has one without vectors."""
-    vectors = np.array([[1, 0], [0, 1], [0.6, 0.8], [0, 0]], dtype=np.float32)
-    found = diversity(LISTS, vectors)
-    np.testing.assert_allclose(found, [1 - 0, 1 - 0.8, np.nan, np.nan], rtol=1e-6)
-    assert np.isnan(diversity(LISTS, np.zeros((4, 0), np.float32))).all()
-
-
 def test_percentiles_have_the_mean_rank_of_ties_and_0_for_a_new_item() -> None:
     found = percentiles(np.array([7, 2, 0, 2, 0]), np.array([True, True, False, True, True]))
     assert found.tolist() == [4 / 4, (2 + 3) / 2 / 4, 0, (2 + 3) / 2 / 4, 1 / 4]
-
-
-def test_only_the_lists_of_the_users_count() -> None:
-    """Rows of users.parquet and items.parquet become places: item 9 is the second of two."""
-    history, _ = fold_of([(0, 4, 0, LIKED), (1, 9, 0, LIKED), (1, 4, 1, LIKED)], 1)
-    lists = TopLists(np.array([1, 2, 2]), np.array([4, 4, 9]), np.array([1, 1, 2]), np.zeros(3))
-    matrix = membership(lists, np.array([2, 3]), history)
-    assert matrix.toarray().tolist() == [[1, 1], [0, 0]]
-
-
-def test_a_list_without_a_value_does_not_count() -> None:
-    assert results.mean(np.array([0.25, np.nan, 0.75])) == pytest.approx((0.25 + 0.75) / 2)
-    assert np.isnan(results.mean(np.array([np.nan])))

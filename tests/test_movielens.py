@@ -40,20 +40,14 @@ def line_of(folder: Path, *values: str, **changes: object) -> str:
 
 
 @pytest.fixture(scope="module", params=EDITIONS)
-def source(request: pytest.FixtureRequest) -> str:
-    return request.param
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, source: str) -> Path:
-    folder = tmp_path_factory.mktemp("ml")
+def both(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Tables, list[Path]]:
+    """The tables of an edition, and its files of ratings, items and users."""
+    folder, source = tmp_path_factory.mktemp("ml"), request.param
     movielens_like.write(folder, stem=EDITIONS[source][0])
-    return folder
-
-
-@pytest.fixture(scope="module")
-def files(folder: Path, source: str) -> list[Path]:
-    return movielens.files_of(params_of(folder, source), folder)
+    result = read(folder, source, "rating >= 4 or rating == 1 and age > 0")
+    return result, movielens.files_of(params_of(folder, source), folder)
 
 
 def frame_of(path: Path) -> pd.DataFrame:
@@ -63,8 +57,8 @@ def frame_of(path: Path) -> pd.DataFrame:
     return frame.drop_duplicates(name).set_index(name)
 
 
-def test_interactions_are_the_ratings_in_order_of_time(source: str, files: list[Path]) -> None:
-    result = read(files[0].parent, source, "rating >= 4 or rating == 1 and age > 0")
+def test_interactions_are_the_ratings_in_order_of_time(both: tuple[Tables, list[Path]]) -> None:
+    result, files = both
     ratings = movielens_like.read_ratings(files[0]).sort_values("timestamp", kind="stable")
     log = result.interactions.to_pandas()
     assert (result.users["user_id"].to_numpy()[log["user"]] == ratings["user_id"]).all()
@@ -76,10 +70,10 @@ def test_interactions_are_the_ratings_in_order_of_time(source: str, files: list[
 
 
 def test_users_and_items_are_ascending_with_their_own_columns(
-    source: str, files: list[Path]
+    both: tuple[Tables, list[Path]],
 ) -> None:
-    _, items, users = files
-    result = read(items.parent, source)
+    """Tags are shares of genres; every item has an embedding."""
+    result, (_, items, users) = both
     for table, name, file in ((result.users, "user_id", users), (result.items, "item_id", items)):
         ids = table[name].to_pylist()
         assert ids == sorted(ids, key=str.encode)
@@ -90,22 +84,15 @@ def test_users_and_items_are_ascending_with_their_own_columns(
             if values.dtype == np.float32:
                 expected = pd.to_numeric(expected, errors="coerce").astype(np.float32)
             np.testing.assert_array_equal(values.to_numpy(), expected.to_numpy())
-    for title, (_, row) in zip(result.item_titles.to_pylist(), frame.iterrows(), strict=True):
-        year = f" ({row['release_year']})" if row["release_year"].isdigit() else ""
-        assert title == f"{row['movie_title']}{year}"
-
-
-def test_tags_are_shares_of_genres_and_embeddings_are_of_every_item(
-    source: str, files: list[Path]
-) -> None:
-    result = read(files[0].parent, source)
-    genres = frame_of(files[1])[EDITIONS[source][1]].str.split().to_dict()
-    names = sorted({name for of_item in genres.values() for name in of_item})
-    tags = result.item_tags.toarray()
-    for row, item_id in enumerate(result.items["item_id"].to_pylist()):
-        share = np.float32(1 / len(genres[item_id]))
-        assert tags[row].tolist() == [share * (name in genres[item_id]) for name in names]
-    assert result.item_embeddings.shape == (len(tags), 32)
+    genres = frame.iloc[:, -1].str.split()
+    names = sorted(set(genres.sum()))
+    titles = result.item_titles.to_pylist()
+    rows = zip(titles, result.item_tags.toarray(), genres, frame.itertuples(), strict=True)
+    for title, tags, own, row in rows:
+        year = f" ({row.release_year})" if row.release_year.isdigit() else ""
+        assert title == f"{row.movie_title}{year}"
+        assert tags.tolist() == [np.float32(1 / len(own)) * (name in own) for name in names]
+    assert result.item_embeddings.shape == (len(ids), 32)
     assert result.item_embeddings.dtype == np.float32
     assert np.isfinite(result.item_embeddings).all()
 
@@ -119,18 +106,6 @@ def test_what_100k_lacks_is_counted(tmp_path: Path, capsys: pytest.CaptureFixtur
         "release_year is not a number in 2 of 153 rows",
     ):
         assert f"{tmp_path}/ml-100k.item: {line}\n" in out
-
-
-def test_neither_order_nor_type_of_times_changes_a_table(tmp_path: Path) -> None:
-    movielens_like.write(tmp_path)
-    ratings = movielens_like.read_ratings(tmp_path / RATINGS)
-    ratings["timestamp"] = 978_300_000 + np.arange(len(ratings))  # all distinct
-    movielens_like.write_ratings(tmp_path / RATINGS, ratings)
-    expected = read(tmp_path)
-    ratings = ratings.astype({"timestamp": float}).sample(frac=1, random_state=0)
-    movielens_like.write_ratings(tmp_path / RATINGS, ratings)
-    for name in ("interactions", "users", "items"):
-        assert getattr(read(tmp_path), name).equals(getattr(expected, name))
 
 
 # --- dirt
@@ -182,48 +157,33 @@ def test_a_column_that_is_absent_or_no_number(
     assert line_of(path.parent).startswith(f"{path}: no column {cells[0][column].split(':')[0]}")
 
 
-def test_files_as_windows_writes_them(tmp_path: Path) -> None:
-    """Files have a byte order mark and Windows line ends."""
-    movielens_like.write(tmp_path)
-    expected = read(tmp_path)
-    for path in tmp_path.iterdir():
-        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
-    assert read(tmp_path).interactions.equals(expected.interactions)
-    assert read(tmp_path).items.equals(expected.items)
+def test_an_unknown_column_of_the_rule_and_an_infinite_number(dirty: Callable[..., Path]) -> None:
+    line = line_of(dirty(USERS, 1, "3"), "movielens-1m", "ages > 3")
+    assert line.endswith("no column ages; the columns are rating, timestamp, age, release_year")
+    assert line_of(dirty(USERS, 1, "inf", slice(5, 7))).endswith(
+        "row 5, and 1 more rows: age is 'inf'; must be a finite number, or empty"
+    )
 
 
 def test_headers_with_other_columns(tmp_path: Path) -> None:
-    """A column without a type, a hyphen in a name, a blank at the end of the header."""
+    """A column without a type, a hyphen in a name, blanks after types."""
     movielens_like.write(tmp_path)
-    expected = read(tmp_path)
-    users, items = (tmp_path / name for name in (USERS, ITEMS))
-    header = users.read_text().replace("zip_code:token", "zip-code:token\tnote ", 1)
-    head, *rows = header.splitlines()
-    users.write_text("\n".join([head, *(f"{row}\tx" for row in rows)]))
-    items.write_text(items.read_text().replace("genre:token", "genre:token ", 1))
-    result = read(tmp_path)
-    assert result.users.equals(expected.users)
-    assert result.items.equals(expected.items)
+    expected, path = read(tmp_path), tmp_path / USERS
+    header, *rows = path.read_text().splitlines()
+    header = f"note\t{header}".replace("zip_code", "zip-code").replace(":float", ":float ")
+    path.write_text("\n".join([header, *(f"x\t{row}" for row in rows)]))
+    assert read(tmp_path).users.equals(expected.users)
 
 
-def test_users_and_items_without_a_row_are_counted(
-    tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
-    """Only their ids are known."""
+def test_items_without_a_row_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     movielens_like.write(tmp_path)
-    without = {}
-    for name in (USERS, ITEMS):
-        lines = lines_of(tmp_path / name)
-        without[name] = [fields[0] for fields in lines[-3:]]
-        write_lines(tmp_path / name, lines[:-3])
+    lines = lines_of(tmp_path / ITEMS)
+    write_lines(tmp_path / ITEMS, lines[:-3])
     result = read(tmp_path)
-    out = capsys.readouterr().out
-    assert f"{tmp_path / USERS}: no row for 3 of 200 users\n" in out
-    assert f"{tmp_path / ITEMS}: no row for 3 of 150 items\n" in out
-    users, items = result.users.to_pandas(), result.items.to_pandas()
-    is_unknown = items["item_id"].isin(without[ITEMS]).to_numpy()
-    for frame, rows in ((users, users["user_id"].isin(without[USERS])), (items, is_unknown)):
-        assert (frame[frame.columns[1:]].isna().all(axis=1) == rows).all()
+    assert f"{tmp_path / ITEMS}: no row for 3 of 150 items\n" in capsys.readouterr().out
+    items = result.items.to_pandas()
+    is_unknown = items["item_id"].isin([fields[0] for fields in lines[-3:]]).to_numpy()
+    assert (items["release_year"].isna() == is_unknown).all()
     assert (np.isnan(result.item_embeddings).all(axis=1) == is_unknown).all()
     assert (np.diff(result.item_tags.indptr) == 0).tolist() == is_unknown.tolist()
     titles = np.array(result.item_titles.to_pylist())

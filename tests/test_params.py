@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 from core import params, script
@@ -102,45 +103,36 @@ def test_the_shipped_file_is_valid_and_whole(monkeypatch: pytest.MonkeyPatch) ->
     assert {*VALUES} == {*params.SECTIONS, *SharedParams.model_fields}
 
 
-@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
-def test_no_parameter_has_a_default(model: type[BaseModel]) -> None:
-    """A default in the code is a parameter DVC cannot see."""
-    models = [model]
-    while models:
-        for field in models.pop().model_fields.values():
-            assert field.is_required() or model is BaselinesParams  # whose keys are the choice
-            if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-                models.append(field.annotation)
-
-
-def numbers_in(schema: object) -> Iterator[dict]:
-    """The numbers in a JSON schema, at any depth."""
+def parts_of(schema: object) -> Iterator[dict]:
+    """All objects in a JSON schema, at any depth."""
     if isinstance(schema, dict):
-        if schema.get("type") in ("integer", "number"):
-            yield schema
+        yield schema
         schema = list(schema.values())
     for part in schema if isinstance(schema, list) else ():
-        yield from numbers_in(part)
+        yield from parts_of(part)
 
 
 @pytest.mark.parametrize("model", [*MODELS.values(), SharedParams])
-def test_every_number_has_a_least_and_a_largest_value(model: type[BaseModel]) -> None:
-    """Beyond theirs, libraries end in a traceback, or stall, or take all memory."""
-    found = list(numbers_in(model.model_json_schema()))
-    assert found or model in (DataParams, EveryoneParams)
-    for number in found:
-        assert {"minimum", "exclusiveMinimum"} & number.keys(), number
-        assert "maximum" in number, number
+def test_every_parameter_is_required_and_every_number_has_a_range(model: type[BaseModel]) -> None:
+    """A default in the code is a parameter DVC cannot see. Beyond a range, libraries end in a
+    traceback, or stall, or take all memory.
+    """
+    for part in parts_of(model.model_json_schema()):
+        if part.get("type") in ("integer", "number"):
+            assert {"minimum", "exclusiveMinimum"} & part.keys(), part
+            assert "maximum" in part, part
+        if part.get("type") == "object" and part.get("title") != "BaselinesParams":  # the choice
+            assert part.get("required", []) == [*part.get("properties", [])]
 
 
 FOLD_ORDER = (
     "must be test, test_2, …, validation, validation_2, …, label_1, label_2, … in this order"
 )
+NEW_ITEMS = str(VALUES["candidates"] | {"sources": ["als"], "new_items": "all"})
 SHOWN = "features.scores.ease_exposures"
 WRONG = [  # key, text in the file, what is said of it
     # kinds
     ("als.factors", "32.0", "is 32.0: must be a valid integer"),
-    ("als.factors", "{a: 1}", "is {'a': 1}: must be a valid integer"),
     ("als.alpha", "'1'", "is '1': must be a valid number"),
     ("als.alpha", "-.inf", "is -inf: must be a finite number"),
     ("data.download", "1", "is 1: must be a valid boolean"),
@@ -148,16 +140,15 @@ WRONG = [  # key, text in the file, what is said of it
     ("data.subsample", "../x", "is '../x': String should match pattern"),
     ("data.table.tags", "genres", "is 'genres': must be a valid list"),
     ("data.table.users", "../u", "is '../u': must be a file, a folder or a pattern below data.p"),
-    ("candidates.sources", "als", "is 'als': must be a valid list"),
     # ranges
     ("seed", str(2**31), f"is {2**31}: must be less than or equal to {2**31 - 1}"),
     ("als.factors", "0", "is 0: must be greater than or equal to 1"),
-    ("als.alpha", "0", "is 0: must be greater than 0"),
     ("als.alpha", "1e30", "is 1e+30: must be less than or equal to 1000000"),
     # names
     ("ranker.objective", "svm", "is 'svm': must be 'lambdarank', 'rank_xendcg' or 'binary'"),
     ("candidates.sources", "[als, svd]", ".1 is 'svd': must be 'als', 'popular', "),
     ("candidates.sources", "[ease, als]", "is ['ease', 'als']: must start with als and have each"),
+    ("features.groups", "[user, user]", "must have at least one family, and each once"),
     (f"{SHOWN}.model", "svd", "Input tag 'svd' found using 'model' does not match any"),
     # baselines, of which a list is values to try
     ("baselines.ease.l2", "[300, -1]", "is -1: must be greater than or equal to 0.001"),
@@ -165,8 +156,10 @@ WRONG = [  # key, text in the file, what is said of it
     ("baselines.ease.l2", str([*range(1, 1002)]), "have 1001 combinations: must be at most 1000"),
     ("baselines", "{}", "is empty: must have at least one model"),
     # several keys, sections, unknown keys
+    ("candidates", NEW_ITEMS, "candidates.sources must have one of content"),
     ("ranker.label", "graded", "params.yaml: ranker.label graded needs the objective"),
     ("als", None, "the section als is missing"),
+    ("als.factors", None, "als.factors is missing"),
     ("alsx", "1", "is not a parameter; did you mean als?"),
     (f"{SHOWN}.zzz", "5", "is not a parameter; known: of, l2, max_items, half_life, model"),
     ("baselines.als", "{}", "is not a parameter; known: popular, recent_popular, item_knn, ease"),
@@ -190,21 +183,14 @@ def test_one_line_with_key_value_and_what_is_allowed(
     assert expected in line
 
 
-def test_every_missing_parameter_is_one_line() -> None:
-    for key in leaves(VALUES):
-        if not key.endswith((".model", "popular", "content")):  # the choice of a model or baseline
-            write(**{key: None})
-            assert lines_of(key) == [f"params.yaml: {key} is missing"]
-
-
-@pytest.mark.parametrize("key", params.GONE)
-def test_a_key_of_an_earlier_version_is_refused_whatever_is_read(key: str) -> None:
-    write(**{key: "0"})
+def test_every_key_of_an_earlier_version_is_refused_whatever_is_read() -> None:
+    write(**dict.fromkeys(params.GONE, "0"))
     for read_key in ("als", "seed", "spark"):
-        assert lines_of(read_key) == [f"params.yaml: {key} {params.GONE[key]}"]
-    assert key not in leaves(VALUES)
-    now = params.GONE[key].removeprefix("is now ")
-    assert now in leaves(VALUES) or now.startswith("was removed")
+        assert lines_of(read_key) == [f"params.yaml: {key} {of}" for key, of in params.GONE.items()]
+    for key, what in params.GONE.items():
+        now = what.removeprefix("is now ")
+        assert key not in leaves(VALUES)
+        assert now in leaves(VALUES) or now.startswith("was removed")
 
 
 def test_every_finding_has_a_line_of_its_own_and_other_sections_do_not_matter() -> None:
@@ -220,7 +206,6 @@ def test_every_finding_has_a_line_of_its_own_and_other_sections_do_not_matter() 
     ("content", "expected"),
     [
         (b"seed: [1\nals: 2", "not YAML: "),
-        (b"seed: 1\n\tthreads: 1", "not YAML: "),
         (b"seed: !!python/object/apply:os.system [touch harmed]", "not YAML: "),
         (b"- seed", "must be a mapping of sections"),
         (b"3: 1", "3 is not a parameter; known: seed"),
@@ -242,7 +227,6 @@ def test_a_file_that_is_not_params_yaml(content: bytes | None, expected: str) ->
         ({"als.factors": "9"}, f"als.factors was {FACTORS} when it was read, and is 9 now"),
         ({"seed": "1"}, f"seed was {VALUES['seed']} when it was read, and is 1 now"),
         ({"folds": "[test, validation, label_1]"}, "folds was ['test', "),
-        ({"als": "["}, "not YAML"),
         ({"threads": "7"}, None),
         ({"sources.ease.l2": "1.0"}, None),  # not read
         ({}, None),
@@ -261,18 +245,14 @@ def test_what_was_read_may_not_change_while_a_script_runs(
         params.section("sources.item_knn", ItemKnnParams)
         script.check_outputs_may_stay()
         write(**changes)
-        if "als.factors" in changes:
-            read("als")  # each value that was read counts
+        read("als")  # each value that was read counts
         if "seed" not in changes:  # it is compared at the end, too
             with script.whole(Path("out")) as path:
                 path.touch()
 
-    if expected is None:
+    with pytest.raises(SystemExit) if expected else nullcontext() as stop:
         script.run_script(main)
-    else:
-        with pytest.raises(SystemExit) as stop:
-            script.run_script(main)
-        assert stop.value.code.startswith(f"als: params.yaml: {expected}")
+    assert not expected or stop.value.code.startswith(f"als: params.yaml: {expected}")
     assert Path("out").exists() == (expected is None)
     script.check_outputs_may_stay()  # after the run, at a prompt or in a test, nothing is compared
 
@@ -284,10 +264,6 @@ def test_every_combination_of_a_baseline_is_a_setting() -> None:
     )
     settings = read("baselines").settings
     assert list(settings) == ["popular", "recent_popular", "ease"]
-    assert {number: one.model_dump() for number, one in settings["ease"].items()} == {
-        0: {"of": "positives", "l2": 300, "max_items": 10, "half_life": 0},
-        1: {"of": "positives", "l2": 300, "max_items": 20, "half_life": 0},
-        2: {"of": "positives", "l2": 1000, "max_items": 10, "half_life": 0},
-        3: {"of": "positives", "l2": 1000, "max_items": 20, "half_life": 0},
-    }
+    found = [(number, of.l2, of.max_items) for number, of in settings["ease"].items()]
+    assert found == [(0, 300, 10), (1, 300, 20), (2, 1000, 10), (3, 1000, 20)]
     assert settings["popular"].keys() == {0}

@@ -31,24 +31,13 @@ FEEDBACK = pa.table(
 @pytest.mark.parametrize(
     ("text", "expected"),  # 0, 1 and None for unknown
     [
-        ("timespent > 5", [0, 1, 0, 1]),
-        ("timespent <  9", [1, 0, 0, 0]),
         ("timespent > 300", [0, 0, 0, 0]),
         ("\n\t timespent\n>\u00a08 ", [0, 1, 0, 1]),
-        ("rating == 2.5", [0, 0, 1, 0]),
         ("rating < 100000", [1, 0, 1, 0]),
-        ("like", [1, 0, 0, 0]),
-        ("like == false", [0, 0, 1, 1]),
-        ("not like", [0, 1, 1, 1]),
         ("FALSE == like Or (share) AND TRUE != like", [0, 0, 1, 1]),
         ("nothing < 3 or like", [1, 0, 0, 0]),
-        # with arithmetic
-        ("timespent >= 0.8 * duration", [0, 1, None, 1]),
-        ("not timespent >= 0.8 * duration", [1, 0, None, 0]),
-        ("timespent / duration > 0.5", [0, 1, None, None]),  # 255 / 0
         ("timespent * timespent > 255", [0, 0, None, 1]),  # beyond uint8
         ("like + share + (timespent + 1) / 10 >= 1", [1, None, None, 1]),
-        ("timespent > 4 + 1", [0, 1, 0, 1]),
         ("duration / 0 > 1 or share", [None, None, 1, None]),
         ("True", [1, 1, 1, 1]),
     ],
@@ -66,15 +55,8 @@ def test_meaning(text: str, expected: list[int | None]) -> None:
     assert again.evaluate(FEEDBACK).tolist() == result.tolist()
 
 
-def test_columns_are_each_named_once_in_order() -> None:
-    rule = Rule.parse("share or (timespent * 2 > 5 and not share) or 3 < like or true == android")
-    assert rule.columns == ("share", "timespent", "like", "android")
-
-
 def test_columns_of_metadata(capsys: pytest.CaptureFixture) -> None:
-    """Columns that the log lacks come from the metadata. They are unknown for a row without a user
-    or item, which is counted.
-    """
+    """The log lacks them. They are unknown for a row without a user or item, which is counted."""
     users = pa.table({"user_id": ["a", "b"], "age": [20.0, 30.0], "size": [1.0, 2.0]})
     items = pa.table({"item_id": ["x"], "duration": [100.0], "size": [3.0]})
     metadata = (users, np.array([1, -1, 0, 0])), (items, np.array([0, 0, -1, 0]))
@@ -92,51 +74,28 @@ def test_columns_of_metadata(capsys: pytest.CaptureFixture) -> None:
         Rule.parse("size > 1").judge(FEEDBACK, *metadata)
 
 
-def test_large_integers_are_compared_exactly() -> None:
-    table = pa.table({"nümber": [2**53, 2**53 + 1]})
-    assert Rule.parse(f"nümber > {2**53}").evaluate(table).tolist() == [False, True]
-
-
 @pytest.mark.parametrize(
     ("text", "part"),
     [
         ("  ", "invalid syntax at the end"),
         ("timespent =5", "invalid syntax at position 11"),
-        ("like share", "at position 6"),
         ("1 < timespent < 5", "'1 < timespent < 5' at position 1 is not allowed there"),
         ("5 < 6", "'5 < 6' at position 1 is not allowed there"),
         ("like or true", "'True' at position 9 is not allowed there"),
         ("timespent % 2 == 1", "'timespent % 2' at position 1 is not allowed there"),
-        ("device == 'a'", "\"'a'\" at position 11 is not allowed there"),
-        ("__import__('os').system('x')", "at position 1 is not allowed there"),
-    ],
-)
-def test_no_rule(text: str, part: str) -> None:
-    with pytest.raises(InputError) as error:
-        Rule.parse(text)
-    line = str(error.value)
-    assert "\n" not in line
-    assert line.startswith(f"data.positive is {text!r}: ")
-    assert part in line
-    assert "; allowed: numbers, columns, + - * /" in line
-
-
-@pytest.mark.parametrize(
-    ("text", "part"),
-    [
-        ("watched > 5", "no column watched; the columns are timespent, rating, like"),
-        ("like or 2 * watched > 1", "no column watched"),
+        ("__import__('os').system('x')", "at position 1 is not allowed there; allowed: numbers, c"),
+        ("watched > 5", "no column watched; "),
         ("device == 1", "device is string: only columns of numbers or true/false"),
         ("timespent", "timespent is a number (uint8): compare it, as in timespent > 0"),
     ],
 )
-def test_a_rule_that_does_not_fit_the_columns(text: str, part: str) -> None:
-    rule = Rule.parse(text)
-    for check in (lambda: rule.evaluate(FEEDBACK), lambda: rule.check(FEEDBACK.schema)):
-        with pytest.raises(InputError) as error:
-            check()
-        assert part in str(error.value)
-        assert "\n" not in str(error.value)
+def test_what_is_no_rule_is_one_line(text: str, part: str) -> None:
+    with pytest.raises(InputError) as error:
+        Rule.parse(text).check(FEEDBACK.schema)
+    line = str(error.value)
+    assert "\n" not in line
+    assert line.startswith(f"data.positive is {text!r}: ")
+    assert part in line
 
 
 # --- any rule, against pandas

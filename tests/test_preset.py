@@ -48,15 +48,6 @@ def test_it_sets_what_it_names_and_keeps_the_rest(name: str) -> None:
         read(section)
 
 
-def test_a_second_time_nothing_changes(capsys: pytest.CaptureFixture) -> None:
-    preset.main(["short-video"])
-    before = params.FILE.read_bytes()
-    capsys.readouterr()
-    preset.main(["short-video"])
-    assert params.FILE.read_bytes() == before
-    assert capsys.readouterr().out.endswith("nothing to change\n")
-
-
 def test_names_are_listed_and_an_unknown_one_is_refused(capsys: pytest.CaptureFixture) -> None:
     preset.main([])
     assert "short-video" in capsys.readouterr().out

@@ -25,13 +25,13 @@ print(process.kernel_note())
 """
 
 
-def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
-    """This Python in stages/, without the settings that the tests themselves run with."""
+def run(*arguments: str, folder: Path = STAGES, **environment: str) -> subprocess.CompletedProcess:
+    """This Python in the folder, without the settings that the tests themselves run with."""
     names = ("OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS", "NPY_DISABLE_CPU_FEATURES", "DVC_STAGE")
     kept = {name: value for name, value in os.environ.items() if name not in names}
     return subprocess.run(
         [sys.executable, *arguments],
-        cwd=STAGES,
+        cwd=folder,
         env={**kept, "PYTHONDONTWRITEBYTECODE": "1", **environment},
         capture_output=True,
         text=True,

@@ -2,19 +2,10 @@
 
 from fractions import Fraction
 
-from core import products
-from core.products import blocks, grid_bits, normalised, on_grid, vector_scores
+from core.products import grid_bits, on_grid, vector_scores
 
 import numpy as np
 import pytest
-
-
-def test_blocks_are_the_users_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(products, "BLOCK", 7)
-    users = np.array([5, 1, 2, 8, 9])
-    assert [block.tolist() for block in blocks(users, 3)] == [[5, 1], [2, 8], [9]]
-    assert [block.tolist() for block in blocks(users, 100)] == [[5], [1], [2], [8], [9]]
-    assert list(blocks(users[:0], 3)) == []
 
 
 def exact_sum(left: np.ndarray, right: np.ndarray) -> float:
@@ -52,9 +43,3 @@ def test_scores_of_vectors_are_exact_sums_on_a_fine_grid(width: int) -> None:
     moved = np.abs(on_grid(left, n_bits) - left).max(axis=1)
     assert (moved <= np.abs(left).max(axis=1) * 2.0**-n_bits).all()
     np.testing.assert_array_equal(on_grid(left.T, n_bits, axis=0), on_grid(left, n_bits).T)
-
-
-def test_normalised() -> None:
-    result = normalised(np.array([[3.0, 4.0], [0.0, 0.0], [np.nan, 1.0]], dtype=np.float32))
-    np.testing.assert_allclose(result, [[3 / 5, 4 / 5], [0, 0], [0, 0]], rtol=1e-6)
-    assert result.dtype == np.float32

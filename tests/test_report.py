@@ -105,9 +105,7 @@ onload = () => parent.postMessage(JSON.stringify({
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed (Debian: chromium)")
 @pytest.mark.parametrize(("width", "is_dark"), [(390, False), (1280, True)])
 def test_a_browser_shows_it_quietly(page: str, width: int, is_dark: bool, tmp_path: Path) -> None:
-    """No error, no request, nothing to scroll sideways, no label outside its picture; text has the
-    colour of the page's text. The page is in a frame of that width, and says what it looks like.
-    """
+    """The page is in a frame of that width, and says what it looks like."""
     (tmp_path / "page.html").write_text(page.replace("<head>", f"<head>{SEEN}", 1))
     host = tmp_path / "host.html"
     frame = f"<iframe src=page.html width={width} height=900></iframe>"

@@ -8,42 +8,32 @@ import pytest
 
 from experiments.settings import Draws, Range, grid, parse
 
-KNOWN = {
-    "als.factors": 32,
-    "als.alpha": 1.0,
-    "candidates.sources": ["als"],
-    "ranker.objective": "b",
-}
+KNOWN = {"als.factors": 32, "als.alpha": 1.0, "candidates.sources": [], "ranker.objective": "b"}
 
 
 def axis(argument: str) -> list | Range:
     return parse(argument, KNOWN)[1]
 
 
-def test_values() -> None:
-    assert axis("als.factors=16,32") == [16, 32]
+def test_values_and_ranges() -> None:
     assert axis("als.alpha=0.5") == [0.5]
     assert axis("ranker.objective=binary,lambdarank") == ["binary", "lambdarank"]
     assert axis("candidates.sources=[als],[als,ease]") == [["als"], ["als", "ease"]]
-
-
-def test_ranges() -> None:
     assert axis("als.factors=16..128:log") == Range(16, 128, is_log=True, is_whole=True)
-    assert axis("als.alpha=0.5..20") == Range(0.5, 20, is_log=False, is_whole=False)
-    assert axis("als.alpha=1e-2..1.5:log") == Range(0.01, 1.5, is_log=True, is_whole=False)
+    assert axis("als.alpha=1e-2..20") == Range(0.01, 20, is_log=False, is_whole=False)
 
 
 @pytest.mark.parametrize(
     ("argument", "reason"),
     [
         ("als.factors", "must be KEY=VALUE"),
-        ("als.factors=", "must be KEY=VALUE"),
         ("als.factor=1", r"als.factor is not a parameter; did you mean als.factors\?"),
         ("als.factors=5..2", "LOW must be below HIGH"),
         ("als.alpha=0..2:log", "above 0"),
         ("als.factors=1.5..9", "als.factors is an integer, so both ends must be integers"),
         ("als.factors=1,,2", "must be KEY=VALUE"),
         ("als.factors={a: 1}", "must be KEY=VALUE"),
+        ("als.factors=[", "must be KEY=VALUE"),
     ],
 )
 def test_bad_arguments(argument: str, reason: str) -> None:
@@ -52,12 +42,7 @@ def test_bad_arguments(argument: str, reason: str) -> None:
 
 
 def test_grid() -> None:
-    assert grid({"a": [1, 2], "b": [3, 4]}) == [
-        {"a": 1, "b": 3},
-        {"a": 1, "b": 4},
-        {"a": 2, "b": 3},
-        {"a": 2, "b": 4},
-    ]
+    assert grid({"a": [1, 2], "b": [3]}) == [{"a": 1, "b": 3}, {"a": 2, "b": 3}]
     with pytest.raises(InputError, match="a is a range"):
         grid({"a": Range(1, 2, is_log=False, is_whole=True)})
 
@@ -89,15 +74,9 @@ def test_draws_are_in_range_and_go_on() -> None:
     assert all(isinstance(one["a"], int) and 16 <= one["a"] <= 128 for one in found)
     assert all(0.1 <= one["b"] <= 10 for one in found)
     assert {one["c"][0] for one in found} == {1, 5}
-    # half of the draws below the middle of the logarithms, within four standard deviations
-    below = sum(one["b"] < 1 for one in found)
-    assert abs(below - 30) < 4 * math.sqrt(60) / 2
-
-
-def test_tpe_learns() -> None:
-    """Of forty draws, the last twenty are better than twenty random draws."""
-    means = [sum(map(metric, drawn(40, sampler)[20:])) / 20 for sampler in ("tpe", "random")]
-    assert means[0] > means[1] + 0.5
+    assert 15 <= sum(one["b"] < 1 for one in found) <= 45  # the middle of the logarithms
+    learned = drawn(40, "tpe")[20:]  # from the metrics that it was told
+    assert sum(map(metric, learned)) > sum(map(metric, found[:20])) + 10
 
 
 def test_no_setting_is_drawn_twice() -> None:

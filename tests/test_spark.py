@@ -5,10 +5,8 @@ one on the same data.
 import contextlib
 import importlib
 import json
-import os
 import re
 import runpy
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +16,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from core import candidate_lists, factors, tables
-from core.examples import read_file
+from core.candidate_lists import CandidateListParams
+from core.examples import read
 from core.factors import Factors
 from core.params import leaves, section
 from core.script import InputError
@@ -37,12 +36,13 @@ from clone import TOP, Clone
 from families import FAMILIES, FeaturesParams, families_of, feature_matrix
 from families.context import load_context, rows_of, serving
 from histories import fold_of_files
-from logs import run_mains, write_params
+from logs import UP_TO_RECOMMEND, run_mains, write_params
 from models.model import Inputs, NoParams
 from models.popular import recent_popular
 from models.registry import CandidatesParams, ScoresParams, SourcesParams, fit_all
 from models.scoring import Served
 from models.scoring import candidate_lists as local_lists
+from test_pipeline import check_lists, truth_of
 
 pytest.importorskip("pyspark", reason="pyspark is not installed: requirements-spark.txt")
 import spark as package
@@ -55,7 +55,7 @@ from spark.engine.item_side import ItemSide
 from spark.engine.judging import Contending
 from spark.engine.lists import Retrieval, lists_in
 from spark.engine.models import models_in_use
-from spark.params import SparkAlsParams, SparkParams
+from spark.params import SparkAlsParams, SparkParams, refuse_what_only_local_has
 
 try:
     sessions.check_java()
@@ -118,14 +118,12 @@ def run_stage(name: str, spark: object, folder: Path) -> None:
 def run(
     clone: Clone, once: Callable[[str, Callable], Path], request: pytest.FixtureRequest
 ) -> Path:
-    """The clone of the local pipeline after all stages on Spark, for all workers: read only. Fewer
-    folds and iterations take less time.
-    """
+    """Return the shared clone after all stages on Spark, to be read only."""
 
     def fill(folder: Path) -> None:
         copy = clone.copy(folder)
         copy.set_params({"folds": ["test", "test_2", FOLD, "label_1"], "als.iterations": 2})
-        copy.run_stages("split")
+        run_mains(copy.folder, *UP_TO_RECOMMEND[1:], "baselines", "evaluate")
         copy.set_params(small(copy.folder))
         spark = request.getfixturevalue("spark")
         for name in STAGES:
@@ -155,7 +153,6 @@ def logs_of(folder: Path) -> pa.Table:
 
 
 def test_logs_are_the_split(run: Path) -> None:
-    """Users, items, windows and labels, in the order of time."""
     logs = logs_of(run).to_pandas()
     split = pd.read_parquet(run / "data/split/interactions.parquet")
     assert np.array_equal(np.repeat(logs["user"], logs["item"].map(len)), split["user"])
@@ -167,13 +164,10 @@ def test_logs_are_the_split(run: Path) -> None:
     pd.testing.assert_frame_equal(windows, expected, check_dtype=False)
 
 
-def test_items_are_counted_as_in_the_history(run: Path) -> None:
+def test_items_that_are_alive(run: Path) -> None:
     with contextlib.chdir(run):
         history, _ = fold_of_files(FOLD)
-        context = load_context(history, section("features", FeaturesParams))
     side = side_of(run)
-    for found, expected in zip(side.item_counts, context.item_counts, strict=True):
-        assert np.array_equal(found, expected)
     side.item_counts[0][::3, -1] = 0  # or all items are alive
     assert side.alive(0) is None
     assert np.array_equal(side.alive(1), history.alive(1) & (np.arange(history.n_items) % 3 > 0))
@@ -213,7 +207,6 @@ def test_vk_layouts_are_read_as_locally(source: str, spark: object, tmp_path: Pa
 
 
 def test_folding_in_is_the_last_half_step_of_spark(spark: object) -> None:
-    """This checks the derivation of confidence and regularization."""
     from pyspark.ml.recommendation import ALS
 
     rng = np.random.default_rng(0)
@@ -233,28 +226,19 @@ def test_folding_in_is_the_last_half_step_of_spark(spark: object) -> None:
 # --- candidates and features
 
 
-def with_local_factors(run: Path, folder: Path) -> tuple[ItemSide, Factors]:
-    """The item side of the fold with the items' factors of the local pipeline, and all of these."""
-    with contextlib.chdir(run):
-        of_fold = factors.load(FOLD)
-    np.save(folder / "item_factors.npy", of_fold.item_factors)
-    return ItemSide(side_of(run).folder, folder), of_fold
-
-
 @pytest.mark.parametrize("alive_windows", [0, 1])
 def test_candidates_are_the_local_ones(
     alive_windows: int, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the same factors and two blocks, order, ranks and scores of all models are equal. One
-    item in three counts as not shown in the last window.
-    """
+    """With the same factors, in two blocks. Every third item was not shown in the last window."""
     with contextlib.chdir(run):
         history, target = fold_of_files(FOLD)
         params = section("candidates", CandidatesParams)
         params = params.model_copy(update={"alive_windows": alive_windows})
         settings = section("sources", SourcesParams)
         scores, in_use = section("features.scores", ScoresParams), models_in_use()
-        inputs = Inputs(history, np.load(tables.EMBEDDINGS)[history.items], 1, factors.load(FOLD))
+        als, rows = factors.load(factors.FOLDER / f"{FOLD}.npz"), history.items
+        inputs = Inputs(history, np.load(tables.EMBEDDINGS)[rows], 1, als)
     alive = np.arange(history.n_items) % 3 > 0 if alive_windows else None
     fitted = fit_all(params, settings, scores, inputs)
     recent = recent_popular(inputs, settings.recent_popular)
@@ -262,10 +246,11 @@ def test_candidates_are_the_local_ones(
     expected = local_lists(served, target.users, 1)
 
     def factors_of(block: Block, *_: object) -> Factors:
-        known = of_fold.user_factors[history.user_of(block.history.users)]
-        return Factors(known, of_fold.item_factors, block.history.users, of_fold.items)
+        known = als.user_factors[history.user_of(block.history.users)]
+        return Factors(known, als.item_factors, block.history.users, als.items)
 
-    side, of_fold = with_local_factors(run, tmp_path)
+    np.save(tmp_path / "item_factors.npy", als.item_factors)
+    side = ItemSide(side_of(run).folder, tmp_path)
     monkeypatch.setattr(lists, "factors_of", factors_of)
     monkeypatch.setattr(ItemSide, "alive", lambda _, windows: alive if windows else None)
     files = SimpleNamespace(open=lambda: side)
@@ -316,8 +301,8 @@ def test_examples_are_lists_of_spark_with_a_relevant_item(run: Path) -> None:
     """The labels and the number of relevant items, from the files of the two pipelines."""
     with contextlib.chdir(run):
         _, target = fold_of_files(FOLD)
-    found = read_file(run / f"data/spark/features/{FOLD}/examples.parquet")
-    local = read_file(run / f"data/features/{FOLD}.parquet")
+    found = read("examples", run / f"data/spark/features/{FOLD}")
+    local = read(FOLD, run / "data/features")
     assert (local.names, local.categorical) == (found.names, found.categorical)
     assert np.array_equal(found.label, target.strength_of(found.user, found.item))
     n_relevant = np.bincount(target.user, minlength=int(found.user.max()) + 1)
@@ -348,64 +333,50 @@ def test_results_have_the_keys_and_the_lists_of_the_local_ones(run: Path) -> Non
         assert ours[key] == pytest.approx(theirs[key], abs=1e-12)
 
 
-def test_everybody_is_recommended_unseen_items(run: Path) -> None:
-    found = pd.read_parquet(run / f"data/spark/recommendations/{FOLD}")
-    local = pd.read_parquet(run / f"data/recommendations/{FOLD}.parquet")
-    assert list(found.columns) == list(local.columns)
-    assert set(found["user_id"]) == set(local["user_id"])
-    for _, top in found.sort_values("rank").groupby("user_id"):
-        assert top["rank"].tolist() == list(range(1, 11))
-        assert top["score"].is_monotonic_decreasing
-    with contextlib.chdir(run):
-        history, _ = fold_of_files(FOLD)
-        users, items = (pq.read_table(path)[0] for path in (tables.USERS, tables.ITEMS))
-    user_id = users.take(history.users[history.user]).to_pylist()
-    item_id = items.take(history.items[history.item]).to_pylist()
-    seen = set(zip(user_id, item_id, strict=True))
-    assert not seen & set(zip(found["user_id"], found["item_id"], strict=True))
+def test_everybody_is_recommended_unseen_items(run: Path, clone: Clone) -> None:
+    found = pd.read_parquet(run / f"data/spark/recommendations/{FOLD}").sort_values("rank")
+    truth = truth_of(clone.data, FOLD)
+    assert {*found["user_id"]} == truth.served
+    check_lists(found, truth.exposed, len(truth.items))
 
 
 # --- promises
 
 
-def test_the_same_again_has_the_same_receipt(own: Path, spark: object) -> None:
-    """So DVC runs no later stage. The test with a cluster checks this for the candidates."""
+def test_receipts(own: Path, spark: object) -> None:
+    """The same run again has the same receipt. A data set of another run is refused."""
     path = own / "metrics/spark/receipts/windows.json"
     before = path.read_text()
     run_stage("windows", spark, own)
     assert path.read_text() == before
-
-
-def test_a_data_set_of_another_run_is_refused(own: Path, spark: object) -> None:
     receipt = own / "data/spark/logs/_receipt.json"
     receipt.write_text(receipt.read_text().replace("rows", "row"))
     (receipt.parent / "._receipt.json.crc").unlink(missing_ok=True)
-    with pytest.raises(
-        InputError, match=r"logs: does not match metrics/spark/receipts/windows.json"
-    ):
+    line = r"logs: does not match metrics/spark/receipts/windows.json"
+    with pytest.raises(InputError, match=line):
         run_stage("als", spark, own)
 
 
 # --- failures in one line each
 
 
-def test_models_that_spark_lacks_are_refused(tmp_path: Path) -> None:
+def test_models_and_families_that_spark_lacks_are_refused(tmp_path: Path) -> None:
+    def read_params() -> None:
+        check_families(section("features", FeaturesParams))
+        refuse_what_only_local_has(section("candidates", CandidateListParams))
+        models_in_use()
+
     scores = "features.scores.item_knn_exposures.weighting"
     for key, value, line in (
         ("candidates.sources", ["als", "next_item"], "candidates.sources has next_item: only"),
         (scores, "bm25", "features.scores has item_knn with weighting bm25: only the local"),
+        ("features.groups", ["item", "channels"], "features.groups has channels, which Spark lac"),
+        ("candidates.new_items", "all", "candidates.new_items is all: must be none: only"),
+        ("candidates.judged_users", 5, "candidates.judged_users is 5: must be 0: only"),
     ):
-        shutil.copy(TOP / "params.yaml", tmp_path)
-        Clone(tmp_path, tmp_path).set_params({key: value})
+        write_params(tmp_path, {key: value})
         with contextlib.chdir(tmp_path), pytest.raises(InputError, match=f"params.yaml: {line}"):
-            models_in_use()
-
-
-def test_families_that_spark_lacks_are_refused() -> None:
-    with contextlib.chdir(TOP):
-        params = section("features", FeaturesParams)
-    with pytest.raises(InputError, match=r"features.groups has channels, which Spark lacks"):
-        check_families(params.model_copy(update={"groups": ["item", "channels"]}))
+            read_params()
 
 
 @pytest.mark.parametrize(
@@ -416,22 +387,13 @@ def test_families_that_spark_lacks_are_refused() -> None:
     ],
 )
 def test_failures_of_ingest(values: dict, java: str | None, line: str, tmp_path: Path) -> None:
-    """One line each."""
     movielens_like.write(tmp_path / "raw")
-    shutil.copy(TOP / "params.yaml", tmp_path)
-    Clone(tmp_path, tmp_path).set_params({**small(tmp_path), "data.path": "raw", **values})
-    result = subprocess.run(
-        [sys.executable, str(TOP / "stages/spark/ingest.py")],
-        cwd=tmp_path,
-        env={**os.environ, **({"JAVA_HOME": java} if java else {})},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    write_params(tmp_path, {**small(tmp_path), "data.path": "raw", **values})
+    clone = Clone(tmp_path, tmp_path, {"JAVA_HOME": java} if java else {})
+    result = clone.run(sys.executable, str(TOP / "stages/spark/ingest.py"), is_checked=False)
     assert result.returncode == 1
-    assert "Traceback" not in result.stderr
-    assert line in result.stderr.splitlines()[-1]
+    assert "Traceback" not in result.stdout
+    assert line in result.stdout.splitlines()[-1]
 
 
 def test_no_pyspark(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from core.history import tied_share
+from core.history import repeats, tied_share
 from core.script import InputError
 
 import numpy as np
@@ -13,45 +13,33 @@ import pyarrow.parquet as pq
 import pytest
 
 import split
-from split import order_by_user, repeats, report_ties, summary, window_of_rows
+from split import report_ties, summary, window_of_rows
+
+NO, YES = False, True
 
 
 def interactions(n_rows: int, **columns: list) -> pa.Table:
     return pa.table({"user": pa.array(np.zeros(n_rows, dtype=np.int32)), **columns})
 
 
-@pytest.mark.parametrize(("n_rows", "n_parts"), [(10, 3), (9, 3), (11, 4), (5, 5), (3, 4)])
-def test_equal_parts_are_those_of_numpy(n_rows: int, n_parts: int) -> None:
-    window, n_windows = window_of_rows(interactions(n_rows), n_parts)
-    parts = np.array_split(np.arange(n_rows), n_parts)
-    expected = [number for number, part in enumerate(parts) for _ in part]
-    assert (window.tolist(), n_windows) == (expected, n_parts)
-    assert window.dtype == np.int16
+WEEKS = {"week": pa.array([0, 2, 2], pa.int16())}
 
 
-def test_a_test_file_is_one_window_more() -> None:
-    is_test = [False] * 7 + [True] * 2
-    window, n_windows = window_of_rows(interactions(9, is_test=is_test), 3)
-    assert (window.tolist(), n_windows) == ([0, 0, 0, 1, 1, 2, 2, 3, 3], 4)
-    assert window.dtype == np.int16
-
-
-def test_weeks_are_windows() -> None:
-    """Empty weeks count, also at the end."""
-    week = pa.array([0, 2, 2], pa.int16())
-    table = interactions(3, week=week).replace_schema_metadata({"n_weeks": "5"})
-    window, n_windows = window_of_rows(table, n_parts=20)
-    assert (window.tolist(), n_windows) == ([0, 2, 2], 5)
-    assert window.dtype == np.int16
-
-
-@pytest.mark.parametrize("seed", range(10))
-def test_order_by_user_is_stable(seed: int) -> None:
-    user = np.random.default_rng(seed).integers(0, 7, 200).astype(np.int32)
-    np.testing.assert_array_equal(order_by_user(user), np.argsort(user, kind="stable"))
-
-
-NO, YES = False, True
+@pytest.mark.parametrize(
+    ("table", "n_parts", "expected", "n_windows"),
+    [
+        (interactions(10), 3, [0, 0, 0, 0, 1, 1, 1, 2, 2, 2], 3),  # the first are larger
+        (interactions(3), 4, [0, 1, 2], 4),
+        (interactions(9, is_test=[NO] * 7 + [YES] * 2), 3, [0, 0, 0, 1, 1, 2, 2, 3, 3], 4),
+        # empty weeks count, also at the end
+        (interactions(3, **WEEKS).replace_schema_metadata({"n_weeks": "5"}), 20, [0, 2, 2], 5),
+    ],
+)
+def test_windows_are_equal_parts_and_a_test_file_or_weeks(
+    table: pa.Table, n_parts: int, expected: list[int], n_windows: int
+) -> None:
+    window, n = window_of_rows(table, n_parts)
+    assert (window.tolist(), window.dtype, n) == (expected, np.int16, n_windows)
 
 
 def test_pairs_of_large_numbers_are_not_confused() -> None:
@@ -104,7 +92,8 @@ def test_ties_over_the_edges_of_windows_are_told(
     assert out.count("\n") == bool(line)
 
 
-def write_interactions(folder: Path, strength: list[int], **channels: pa.Array) -> None:
+def write_interactions(folder: Path, strength: list[int]) -> None:
+    """User 1 watches item 4 three times."""
     (folder / "params.yaml").write_text(
         "seed: 1\nthreads: 1\nfolds: [test, validation, label_1]\nsplit:\n  windows: 4\n"
     )
@@ -114,18 +103,16 @@ def write_interactions(folder: Path, strength: list[int], **channels: pa.Array) 
         "item": pa.array([4, 4, 5, 4, 6, 4], pa.int32()),
         "is_positive": [value > 0 for value in strength],
         "strength": pa.array(strength, pa.uint8()),
+        "timespent": pa.array([10, 11, 12, 13, 14, 15], pa.uint8()),
     }
-    pq.write_table(pa.table(columns | channels), folder / "data/tables/interactions.parquet")
+    pq.write_table(pa.table(columns), folder / "data/tables/interactions.parquet")
 
 
 def test_main(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    """User 1 watches item 4 three times and likes it from the second time on."""
     monkeypatch.chdir(tmp_path)
-    like = pa.array([NO, YES, NO, YES, NO, NO])
-    timespent = pa.array([10, 11, 12, 13, 14, 15], pa.uint8())
-    write_interactions(tmp_path, [0, 1, 0, 2, 0, 1], like=like, timespent=timespent)
+    write_interactions(tmp_path, [0, 1, 0, 2, 0, 1])
     split.main()
     windows = json.loads(Path("data/split/folds.json").read_text())
     assert windows == {"test": 3, "validation": 2, "label_1": 1}
@@ -138,15 +125,11 @@ def test_main(
         "window": [0, 2, 0, 1, 1, 3],
         "is_repeat": [NO, NO, NO, NO, YES, YES],
     }
-    kinds = [str(kind) for kind in table.schema.types]
-    assert kinds == ["int32", "int32", "bool", "uint8", "int16", "bool"]
+    assert [*map(str, table.schema.types)] == ["int32", "int32", "bool", "uint8", "int16", "bool"]
     assert pd.read_csv("data/split/windows.csv")["n_interactions"].tolist() == [2, 2, 1, 1]
     assert "2 interactions repeat an earlier user-item pair" in capsys.readouterr().out
-    table = pq.read_table("data/split/channels.parquet")
-    assert table.to_pydict() == {
-        "like": [YES, NO, NO, NO, YES, NO],
-        "timespent": [11, 14, 10, 12, 13, 15],
-    }
+    channels = pq.read_table("data/split/channels.parquet").to_pydict()
+    assert channels == {"timespent": [11, 14, 10, 12, 13, 15]}
 
 
 def test_nothing_positive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

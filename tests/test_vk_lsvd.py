@@ -25,19 +25,18 @@ ITEM_ID, EMBEDDING = (pa.array(of).to_numpy(False) for of in notebook.EMBEDDINGS
 EMBEDDING = np.stack(EMBEDDING).astype(np.float16)
 
 
-def write(
-    folder: Path, weeks: dict = WEEKS, below: str = "interactions", **arrays: np.ndarray | None
-) -> Path:
-    """The folder of a data set with these weeks, and arrays of the embeddings (None: without)."""
+def write(folder: Path, weeks: dict = WEEKS, below: str = "interactions", **arrays: object) -> Path:
+    """Write a data set with these weeks (None: without), and arrays of the embeddings."""
     for name, rows in weeks.items():
+        if rows is None:
+            continue
         path = folder / below / f"{name}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(LOG.take(pa.array(rows, pa.int32())), path)
     (folder / "metadata").mkdir(exist_ok=True)
     for name, columns in (("users", notebook.USERS), ("items", notebook.ITEMS)):
         pq.write_table(pa.table(columns), folder / f"metadata/{name}_metadata.parquet")
-    arrays = {"item_id": ITEM_ID, "embedding": EMBEDDING, **arrays}
-    np.savez(folder / NPZ, **{name: of for name, of in arrays.items() if of is not None})
+    np.savez(folder / NPZ, **{"item_id": ITEM_ID, "embedding": EMBEDDING, **arrays})
     return folder
 
 
@@ -47,12 +46,6 @@ def read(folder: Path, **changes: object) -> Tables:
 
 def line_of(folder: Path, **changes: object) -> str:
     return test_movielens.line_of(folder, "vk-lsvd", "timespent > 5", **changes)
-
-
-def changed(**weeks: list | None) -> dict:
-    """WEEKS with files added or (None) left out; __ stands for /."""
-    merged = {**WEEKS, **{name.replace("__", "/"): rows for name, rows in weeks.items()}}
-    return {name: rows for name, rows in merged.items() if rows is not None}
 
 
 def test_tables_are_those_of_the_notebook(tmp_path: Path) -> None:
@@ -73,47 +66,32 @@ def test_tables_are_those_of_the_notebook(tmp_path: Path) -> None:
     assert result.item_embeddings.tolist() == expected.item_embeddings.tolist()
 
 
-def test_subsample(tmp_path: Path) -> None:
+def test_weeks_of_a_subsample(tmp_path: Path) -> None:
+    """Weeks go by their numbers, not by name. An empty week counts."""
     folder = write(tmp_path / "VK LSVD ü")
-    write(folder, changed(train__week_03=None), "subsamples/ur0.01_ir0.01")
-    result = read(folder, subsample="ur0.01_ir0.01")
-    assert result.interactions["week"].to_pylist() == [0, 1, 2, 2]
-    assert result.interactions.schema.metadata[b"n_weeks"] == b"3"
+    weeks = {f"train/week_{n}": [n - 8] for n in range(8, 11)}
+    weeks |= {"train/week_11": [], "validation/week_12": [4], "test/week_13": [5]}
+    write(folder, weeks, "subsamples/ur0.01_ir0.01")
+    log = read(folder, subsample="ur0.01_ir0.01").interactions
+    assert log["week"].to_pylist() == [0, 1, 2, 4, 5]
+    assert log["timespent"].to_pylist() == LOG["timespent"].take([0, 1, 2, 4, 5]).to_pylist()
+    assert log.schema.metadata[b"n_weeks"] == b"6"
     assert read(folder).interactions.num_rows == 6
-
-
-@pytest.mark.parametrize("week", ["train/week_04", "test/week_06"])
-def test_an_empty_week_counts(tmp_path: Path, week: str) -> None:
-    result = read(write(tmp_path, {**WEEKS, week: []}))
-    number = int(week[-2:]) - 3
-    expected = [n for n in [0, 0, 1, 2, 3, 3] if n != number]
-    assert result.interactions["week"].to_pylist() == expected
-    assert result.interactions.schema.metadata[b"n_weeks"] == b"4"
-
-
-def test_weeks_go_by_number_not_by_name(tmp_path: Path) -> None:
-    weeks = {f"train/week_{n}": [n - 8] for n in range(8, 12)}
-    weeks |= {"validation/week_12": [4], "test/week_13": [5]}
-    log = read(write(tmp_path, weeks)).interactions
-    assert log["week"].to_pylist() == list(range(6))
-    assert log["timespent"].to_pylist() == LOG["timespent"].to_pylist()
 
 
 @pytest.mark.parametrize(
     ("weeks", "line", "numbers"),
     [
-        (changed(test__week_06=None), "/test: no week; the last window is week_05.p", [3, 4, 5]),
-        (changed(train__week_04=None), ": week 4 is missing; the weeks around it c", [3, 5, 6]),
-        (changed(train__week_last=[0]), None, [3, 4, 5, 6]),
+        ({"test/week_06": None}, "/test: no week; the last window is week_05.p", [3, 4, 5]),
+        ({"train/week_04": None}, ": week 4 is missing; the weeks around it c", [3, 5, 6]),
+        ({"train/week_last": [0]}, None, [3, 4, 5, 6]),
     ],
 )
 def test_the_weeks_that_are_there_are_the_windows(
     tmp_path: Path, weeks: dict, line: str | None, numbers: list, capsys: pytest.CaptureFixture
 ) -> None:
-    """Other files are not read. A download that was cut short is told from a choice by what the
-    parameters ask for.
-    """
-    folder = write(tmp_path, weeks)
+    """Other files are not read. With data.download, a missing part is an interrupted download."""
+    folder = write(tmp_path, WEEKS | weeks)
     result = read(folder).interactions
     assert set(result["week"].to_pylist()) == {*range(len(numbers))}
     assert json.loads(result.schema.metadata[b"weeks"])["start"] == numbers
@@ -135,10 +113,17 @@ def test_without_embeddings_content_is_off(tmp_path: Path, capsys: pytest.Captur
     assert line_of(tmp_path, download=True).startswith(f"{line}; data.download is true: ")
 
 
-def test_two_files_of_a_week_are_one_line(tmp_path: Path) -> None:
-    folder = write(tmp_path, changed(validation__week_04=[0])) / "interactions"
+def test_one_line_for_what_is_unfit(tmp_path: Path) -> None:
+    embeddings, folder = tmp_path / NPZ, tmp_path / "interactions"
+    for changes, part in (
+        ({"embedding": EMBEDDING[:2]}, "item_id is uint32 (3,), embedding float16 (2, 2); must be"),
+        ({"embedding": EMBEDDING.astype(str)}, "item_id is uint32 (3,), embedding <U"),
+    ):
+        assert line_of(write(tmp_path, **changes)).startswith(f"{embeddings}: {part}")
+    np.savez(embeddings, embedding=EMBEDDING)
+    assert "item_id is not a file in the archive" in line_of(tmp_path)
     line = f"{folder}/validation/week_04.parquet: {folder}/train/week_04.parquet is week 4 too;"
-    assert line_of(tmp_path).startswith(line)
+    assert line_of(write(tmp_path, {"validation/week_04": [0]})).startswith(line)
 
 
 def test_without_any_week_the_subsamples_are_listed(tmp_path: Path) -> None:
@@ -148,17 +133,3 @@ def test_without_any_week_the_subsamples_are_listed(tmp_path: Path) -> None:
             f"data.subsample is {subsample!r}: no {tmp_path}/{below}/train/week_NN.parquet; the"
             " subsamples there are ur1, '' is the whole data set"
         )
-
-
-@pytest.mark.parametrize(
-    ("changes", "part"),
-    [
-        ({"item_id": None}, "item_id is not a file in the archive"),
-        ({"embedding": EMBEDDING[:2]}, "item_id is uint32 (3,), embedding float16 (2, 2); must be"),
-        ({"embedding": EMBEDDING.astype(str)}, "embedding <U"),
-    ],
-)
-def test_unfit_arrays(tmp_path: Path, changes: dict, part: str) -> None:
-    line = line_of(write(tmp_path, **changes))
-    assert line.startswith(f"{tmp_path / NPZ}: ")
-    assert part in line

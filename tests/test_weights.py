@@ -1,10 +1,9 @@
-"""Weights of interactions by age and by recency."""
+"""Weights of interactions by age; test_models.py tests those by recency."""
 
-from core.weights import WEIGHT_BITS, by_recency, decayed, entry_bits, latest, weights_by_age
+from core.weights import WEIGHT_BITS, decayed, entry_bits, weights_by_age
 
 import numpy as np
 import pytest
-from scipy import sparse
 
 from histories import LIKED, SEEN, history_of
 
@@ -46,22 +45,3 @@ def test_weights_are_on_the_grid_and_never_zero(half_life: float) -> None:
     assert (units == np.rint(units)).all()
     assert units.min() >= 1
     assert (np.diff(units) <= 0).all()
-
-
-@pytest.mark.parametrize("most", [1, 2, 3, 100])
-def test_the_latest_entries_of_each_row(most: int) -> None:
-    rows = [[3, 0, 2], [], [1], [2, 3]]
-    columns = np.array(sum(rows, []), dtype=np.int32)
-    weights = np.float32([1 / 4, 1 / 2, 1, 1, 1 / 2, 1])
-    ends = np.cumsum([0, *map(len, rows)]).astype(np.int32)
-    matrix = sparse.csr_array((weights, columns, ends), shape=(4, 4))
-    kept, ages = latest(matrix, most), by_recency(matrix, most)
-    assert kept.indptr.tolist() == np.cumsum([0, *(min(len(row), most) for row in rows)]).tolist()
-    assert kept.indices.tolist() == ages.indices.tolist() == sum((row[-most:] for row in rows), [])
-    expected = sum(
-        (weights[s:e][-most:].tolist() for s, e in zip(ends, ends[1:], strict=False)), []
-    )
-    assert kept.data.tolist() == expected
-    recency = [1 / (1 + age) for row in rows for age in reversed(range(min(len(row), most)))]
-    np.testing.assert_array_equal(ages.data, np.float32(recency))
-    assert (kept.dtype, ages.dtype, kept.shape) == (np.float32, np.float32, (4, 4))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from core.lists import Lists
 from core.params import Strict
@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 from pydantic import Field, field_validator
 
 FOLDER = Path("data/candidates")
+ROWS_AT_ONCE = 50_000  # per thread; memory grows with this, not with the number of users
 
 
-@dataclass(frozen=True)
-class Retrieved:
+class Retrieved(NamedTuple):
     """The items that a source retrieved for each user, best first."""
 
     item: np.ndarray  # int32 (n_users, n), -1 after the last item
@@ -99,16 +99,6 @@ def merge(users: np.ndarray, retrieved: dict[str, np.ndarray], n_items: int) -> 
         {name: ranks[number, order] for number, name in enumerate(names)},
         {},
     )
-
-
-def fallback_lists(users: np.ndarray, items: np.ndarray, names: list[str]) -> Candidates:
-    """Return lists of items that no source retrieved, without scores, in the given order.
-
-    items  int32 (n_users, n), -1 after the last item; names  the sources
-    """
-    row, place = np.nonzero(items >= 0)
-    ranks = {name: np.zeros(len(row), dtype=np.int16) for name in names}
-    return Candidates(users[row].astype(np.int32), items[row, place], ranks, {})
 
 
 def concatenate(parts: list[Candidates]) -> Candidates:

@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 FOLDER = Path("data/features")
-
 KEYS = {"user": pa.int32(), "item": pa.int32(), "label": pa.uint8(), "n_relevant": pa.int32()}
 
 
@@ -39,14 +38,9 @@ def schema(names: list[str], categorical: list[str]) -> pa.Schema:
     return pa.schema(fields, metadata={"categorical": json.dumps(categorical)})
 
 
-def read(fold: str) -> Examples:
+def read(fold: str, folder: Path = FOLDER) -> Examples:
     """Read the examples of a fold."""
-    return read_file(FOLDER / f"{fold}.parquet")
-
-
-def read_file(path: Path) -> Examples:
-    """Read the examples in a file."""
-    table = pq.read_table(path)
+    table = pq.read_table(folder / f"{fold}.parquet")
     names = table.column_names[len(KEYS) :]
     values = np.empty((len(names), table.num_rows), dtype=np.float32)
     for number, name in enumerate(names):

@@ -26,11 +26,9 @@ class Factors:
 
 
 def energy_share(factors: np.ndarray) -> float:
-    """Return the share of the largest squared singular value in the sum of all of them.
+    """Return the share of the largest squared singular value of float32 (n, width) in their sum.
 
     Near 1, all vectors point in one direction. 0 if there is only one dimension.
-
-    factors  float32 (n, width)
     """
     squares = np.linalg.eigvalsh(np.float64(factors).T @ factors)
     return float(squares[-1] / squares.sum()) if len(squares) > 1 and squares.any() else 0.0
@@ -41,12 +39,7 @@ def save(path: Path, factors: Factors) -> None:
     write_npz(path, asdict(factors))
 
 
-def load(fold: str) -> Factors:
-    """Read the factors of a fold."""
-    return read(FOLDER / f"{fold}.npz")
-
-
-def read(path: Path) -> Factors:
+def load(path: Path) -> Factors:
     """Read a file written by `save`."""
     with np.load(path, allow_pickle=False) as arrays:
         return Factors(**arrays)

@@ -6,8 +6,8 @@ A column is read on first use, so unused columns cost nothing.
 from functools import cached_property
 from pathlib import Path
 
+from core import tables
 from core.history import INTERACTIONS, Columns, History
-from core.tables import SETTINGS, channels_of
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -16,7 +16,7 @@ CHANNELS = Path("data/split/channels.parquet")  # a row for each of data/split/i
 
 
 class Channels:
-    """The feedback channels of a history. channels[NAME] is bool or uint8 (n_rows,).
+    """The feedback of a history. channels[NAME] is a channel or strength, bool or uint8 (n_rows,).
 
     A repeated pair has its largest value, but its first place, platform and agent.
 
@@ -26,49 +26,42 @@ class Channels:
     def __init__(self, history: History, given: Columns | None = None) -> None:
         self.history, self.given = history, given
 
-    @cached_property
-    def names(self) -> list[str]:
-        """Names of the channels that the source has."""
-        return channels_of(pq.read_schema(CHANNELS).names if self.given is None else self.given)
+    def __contains__(self, name: str) -> bool:
+        """Return whether the source has this channel."""
+        return name in (pq.read_schema(CHANNELS).names if self.given is None else self.given)
 
     def __getitem__(self, name: str) -> np.ndarray:
-        return self.column(CHANNELS, name)
-
-    def __contains__(self, name: str) -> bool:
-        return name in self.names
-
-    def column(self, path: Path, name: str) -> np.ndarray:
-        """Return a column of one of the two files for the rows of the history, (n_rows,)."""
-        values = self._known(path, name)
+        values = self._known(name)
         if not self._is_repeat.any():
             return values
         result = values[~self._is_repeat]
-        if name not in SETTINGS:
+        if name not in tables.SETTINGS:
             np.maximum.at(result, self._row_of_repeats, values[self._is_repeat])
         return result
 
-    def _known(self, path: Path, name: str) -> np.ndarray:
-        return self._all(path, name)[self._is_known]
+    def _known(self, name: str) -> np.ndarray:
+        return self._all(name)[self._is_known]
 
-    def _all(self, path: Path, name: str) -> np.ndarray:
+    def _all(self, name: str) -> np.ndarray:
         if self.given is not None:
             return self.given[name]
+        path = CHANNELS if name in tables.CHANNELS else INTERACTIONS
         return pq.read_table(path, columns=[name])[name].to_numpy()
 
     @cached_property
     def _is_known(self) -> np.ndarray:
-        return self._all(INTERACTIONS, "window") < self.history.n_windows
+        return self._all("window") < self.history.n_windows
 
     @cached_property
     def _is_repeat(self) -> np.ndarray:
         """Whether an earlier row has the same pair, bool, for the rows before the target window."""
-        return self._known(INTERACTIONS, "is_repeat")
+        return self._known("is_repeat")
 
     @cached_property
     def _row_of_repeats(self) -> np.ndarray:
         """The row of the history with the same pair, int64, for each repeat."""
         history = self.history
-        user, item = (self._known(INTERACTIONS, name)[self._is_repeat] for name in ("user", "item"))
+        user, item = (self._known(name)[self._is_repeat] for name in ("user", "item"))
         pair = history.user.astype(np.int64) * history.n_items + history.item
         again = history.user_of(user).astype(np.int64) * history.n_items + history.item_of(item)
         order = np.argsort(pair)
@@ -77,4 +70,4 @@ class Channels:
 
 def strengths(history: History, given: Columns | None = None) -> np.ndarray:
     """Return the strength of each row of the history, uint8 (n_rows,). given  as in Channels"""
-    return Channels(history, given).column(INTERACTIONS, "strength")
+    return Channels(history, given)["strength"]

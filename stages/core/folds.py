@@ -21,8 +21,6 @@ FILE = Path("data/split/folds.json")
 
 
 class SplitParams(Strict):
-    """Parameters of the split."""
-
     windows: int = Field(ge=3, le=1000)  # number of equal parts, for sources without weeks
 
 
@@ -45,24 +43,20 @@ class Folds:
         """Return the folds of a kind, such as validation."""
         return [fold for fold in self.windows if kind_of(fold) == kind]
 
-    def before(self, fold: str, most: int) -> list[str]:
-        """Return the `most` folds, or fewer, that come directly before this one in time."""
-        start = self.names.index(fold) + 1
-        return self.names[start : start + most]
-
     def training(self, most: int) -> dict[str, tuple[int, list[str]]]:
-        """Return the target window of each judged fold and the folds that train its ranker."""
-        return {of: (self.windows[of], self.before(of, most)) for of in self.judged}
+        """Return the target window of each judged fold and the folds that train its ranker.
+
+        These are the `most` folds, or fewer, that come directly before it in time.
+        """
+        starts = {fold: self.names.index(fold) + 1 for fold in self.judged}
+        return {of: (self.windows[of], self.names[at : at + most]) for of, at in starts.items()}
 
 
 def folds_of(names: list[str], n_windows: int) -> Folds:
-    """Return the folds for data with n_windows windows.
-
-    Raises InputError if a fold would have no history.
-    """
+    """Return the folds of data with n_windows. Raises InputError if one would have no history."""
     if len(names) >= n_windows:
         raise InputError(
-            f"params.yaml: folds has {names[n_windows - 1]}, which needs {n_windows + 1} windows or"
+            f"params.yaml: folds has {len(names)} folds, which need {len(names) + 1} windows or"
             f" more; the data has {n_windows}"
         )
     return Folds({fold: n_windows - behind for behind, fold in enumerate(names, start=1)})

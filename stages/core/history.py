@@ -23,6 +23,7 @@ from scipy import sparse
 
 INTERACTIONS = Path("data/split/interactions.parquet")
 WINDOWS = Path("data/split/windows.csv")
+OF_HISTORY = ("user", "item", "window", "is_positive", "is_repeat")
 MANY_TIED = 0.01  # share of the interactions; fewer ties hardly change a result
 
 Columns = dict[str, np.ndarray]  # of data/split/interactions.parquet
@@ -30,15 +31,12 @@ Columns = dict[str, np.ndarray]  # of data/split/interactions.parquet
 
 @dataclass(frozen=True)
 class History:
-    """All interactions before a fold's target window: a row per pair, by user, then by time.
-
-    `user` and `item` are positions in `users` and `items`.
-    """
+    """All interactions before a fold's target window: a row per pair, by user, then by time."""
 
     users: np.ndarray  # int32 (n_users,): rows in users.parquet, ascending
     items: np.ndarray  # int32 (n_items,): rows in items.parquet, ascending
     indptr: np.ndarray  # int64 (n_users + 1,): user u has the rows indptr[u]:indptr[u + 1]
-    item: np.ndarray  # int32 (n_rows,)
+    item: np.ndarray  # int32 (n_rows,): an index into `items`
     window: np.ndarray  # int16 (n_rows,), window of the pair's first exposure
     is_positive: np.ndarray  # bool (n_rows,)
     n_windows: int  # windows of the history, and the number of the target window
@@ -58,7 +56,7 @@ class History:
 
     @cached_property
     def user(self) -> np.ndarray:
-        """The user of each row, int32 (n_rows,)."""
+        """The user of each row, int32 (n_rows,): an index into `users`."""
         return np.repeat(np.arange(self.n_users, dtype=np.int32), np.diff(self.indptr))
 
     @cached_property
@@ -86,13 +84,8 @@ class History:
     def where(self, is_kept: np.ndarray) -> "History":
         """Return a subset of rows, bool (n_rows,), with the same users, items and windows."""
         kept = np.flatnonzero(is_kept)
-        return replace(
-            self,
-            indptr=np.searchsorted(kept, self.indptr),
-            item=self.item[kept],
-            window=self.window[kept],
-            is_positive=self.is_positive[kept],
-        )
+        rows = {name: getattr(self, name)[kept] for name in ("item", "window", "is_positive")}
+        return replace(self, indptr=np.searchsorted(kept, self.indptr), **rows)
 
     def alive(self, windows: int) -> np.ndarray | None:
         """Return which items have an exposure in the last `windows` windows, bool (n_items,).
@@ -145,11 +138,6 @@ class Target:
     item: np.ndarray  # int32 (n_relevant,), rows of items.parquet
     strength: np.ndarray  # uint8 (n_relevant,), at least 1
 
-    def of_users(self, users: np.ndarray) -> "Target":
-        """Return the target of a subset of users, rows of users.parquet, ascending."""
-        rows = np.isin(self.user, users)
-        return Target(users, self.user[rows], self.item[rows], self.strength[rows])
-
     def strength_of(self, user: np.ndarray, item: np.ndarray) -> np.ndarray:
         """Return the label of each pair, uint8: its strength, or 0 if it is not relevant."""
         known, pair = _pair(self.user, self.item), _pair(user, item)
@@ -168,9 +156,11 @@ def load_fold(fold: str, candidates: CandidateListParams, seed: int) -> tuple[Hi
     target = target_of(wanted)
     if is_judged(fold):
         of_window = target.users
-        target = target.of_users(draw_users(of_window, candidates.judged_users, (seed, window)))
-        if not len(target.user):
-            drawn = f" ({len(target.users)} of them sampled)" if candidates.judged_users else ""
+        users = draw_users(of_window, candidates.judged_users, (seed, window))
+        rows = np.isin(target.user, users)
+        target = Target(users, target.user[rows], target.item[rows], target.strength[rows])
+        if not rows.any():
+            drawn = f" ({len(users)} of them sampled)" if candidates.judged_users else ""
             raise InputError(
                 f"fold {fold}: no user left to evaluate; its target window {window} has"
                 f" {len(of_window)} users{drawn}, but no positive pair that is new; check"
@@ -208,8 +198,6 @@ def catalogue(new_items: str, window: int) -> np.ndarray:
 
     Returns rows of items.parquet, int64, ascending. `published` means items published before
     or at the start of the window. After the last window, it means all items with a time.
-
-    new_items  all or published
     Raises InputError for published if items or interactions have no times.
     """
     if new_items == "all":
@@ -232,10 +220,7 @@ def report_new_items(shares: dict[str, float]) -> None:
 
 
 def training_users(history: History, target: Target, max_users: int, seed: int) -> np.ndarray:
-    """Return the warm users with a relevant item, at most max_users; see draw_users.
-
-    Returns rows of users.parquet, int32, ascending.
-    """
+    """Return the warm users with a relevant item, as draw_users does: rows of users.parquet."""
     users = np.unique(target.user)
     return draw_users(users[history.n_positives_of(users) > 0], max_users, seed)
 
@@ -248,26 +233,17 @@ def draw_users(users: np.ndarray, max_users: int, seed: int | tuple[int, int]) -
 
 
 def order_by_user(user: np.ndarray) -> np.ndarray:
-    """Return the stable order by user, int32 or int64 (n_rows,).
-
-    We use scipy's conversion from COO to CSR, a counting sort, because argsort is much slower.
-    """
+    """Return the stable order by user, int32 or int64 (n_rows,)."""
+    # scipy converts COO to CSR by a counting sort, which is much faster than argsort
     n = len(user)
-    ones = np.ones(n, dtype=np.int8)
-    by_user = sparse.coo_array(
-        (ones, (user, np.arange(n, dtype=np.int32))), shape=(int(user.max()) + 1, n)
-    )
+    rows = np.ones(n, dtype=np.int8), (user, np.arange(n, dtype=np.int32))
+    by_user = sparse.coo_array(rows, shape=(int(user.max()) + 1, n))
     by_user.has_canonical_format = True  # each column occurs once, so there is nothing to sum
     return by_user.tocsr().indices
 
 
 def tied_share(windows: Mapping[str, np.ndarray]) -> float:
-    """Return the share of interactions with exactly the time at which a window starts.
-
-    Only the order of the file decides the window of these interactions.
-
-    windows  the columns of WINDOWS, with or without times
-    """
+    """Return the share of interactions with exactly the time at which a window starts."""
     if "n_tied" not in windows:
         return 0.0
     tied = dict(zip(windows["start"], windows["n_tied"], strict=True))  # windows may share a start
@@ -285,12 +261,12 @@ def repeats(user: np.ndarray, item: np.ndarray) -> np.ndarray:
 
 def cut(table: pa.Table, window: int) -> tuple[Columns, Columns]:
     """Return the rows before `window` and the rows in it, of data/split/interactions.parquet."""
-    known, wanted = {}, {}
-    of_row = table["window"].to_numpy()
-    is_known, is_wanted = of_row < window, of_row == window
-    for name in table.column_names:
-        values = table[name].to_numpy()
-        known[name], wanted[name] = values[is_known], values[is_wanted]
+    columns = {name: table[name].to_numpy() for name in table.column_names}
+    of_row = columns["window"]
+    known, wanted = (
+        {name: values[rows] for name, values in columns.items()}
+        for rows in (of_row < window, of_row == window)
+    )
     return known, wanted
 
 
@@ -299,32 +275,19 @@ def history_of(known: Columns, n_windows: int, items: np.ndarray | None = None) 
 
     items  all items of the history, rows of items.parquet, ascending; None: the items of `known`
     """
-    if known["is_repeat"].any():
-        known = _merge_repeats(known)
-    user, item = known["user"], known["item"]
-    starts = np.flatnonzero(np.concatenate([[True], user[1:] != user[:-1]])[: len(user)])
+    user, item, window, is_positive, is_repeat = (known[name] for name in OF_HISTORY)
+    if is_repeat.any():  # the first row of a pair is positive if any of its rows is
+        pair = _pair(user, item)
+        is_positive = is_positive | np.isin(pair, pair[is_repeat & is_positive])
+        rows = user, item, window, is_positive
+        user, item, window, is_positive = (values[~is_repeat] for values in rows)
+    starts = np.flatnonzero(np.diff(user, prepend=-1))
     if items is None:
-        is_known = np.zeros(int(item.max(initial=-1)) + 1, dtype=bool)
-        is_known[item] = True
-        items = np.flatnonzero(is_known).astype(np.int32)
+        items = np.flatnonzero(np.bincount(item)).astype(np.int32)
+    indptr = np.append(starts, len(user))
     return History(
-        user[starts],
-        items,
-        np.append(starts, len(user)),
-        _position(items, item),
-        known["window"],
-        known["is_positive"],
-        n_windows,
+        user[starts], items, indptr, _position(items, item), window, is_positive, n_windows
     )
-
-
-def _merge_repeats(known: Columns) -> Columns:
-    """Drop the repeats; the first row of a pair is positive if any of its rows is."""
-    pair, is_repeat = _pair(known["user"], known["item"]), known["is_repeat"]
-    is_positive = known["is_positive"] | np.isin(pair, pair[is_repeat & known["is_positive"]])
-    return {
-        name: values[~is_repeat] for name, values in {**known, "is_positive": is_positive}.items()
-    }
 
 
 def target_of(wanted: Columns) -> Target:
@@ -348,8 +311,7 @@ def _pair(user: np.ndarray, item: np.ndarray) -> np.ndarray:
 
 
 def _position(sorted_rows: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    if not len(sorted_rows):
-        return np.full(len(rows), -1, dtype=np.int32)
-    lookup = np.full(int(max(sorted_rows[-1], rows.max(initial=0))) + 1, -1, dtype=np.int32)
+    largest = max(of.max(initial=0) for of in (sorted_rows, rows))
+    lookup = np.full(int(largest) + 1, -1, dtype=np.int32)
     lookup[sorted_rows] = np.arange(len(sorted_rows), dtype=np.int32)
     return lookup[rows]

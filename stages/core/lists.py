@@ -3,12 +3,8 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
 
 import numpy as np
-
-Block = TypeVar("Block")
-Result = TypeVar("Result")
 
 
 def starts_of(user: np.ndarray) -> np.ndarray:
@@ -63,13 +59,8 @@ def ordered(
     return row[is_kept], place[is_kept], column[is_kept]
 
 
-def side_by_side(
-    function: Callable[[Block], Result], blocks: Iterable[Block], n_threads: int
-) -> Iterator[Result]:
-    """Apply a function to blocks in parallel and yield the results in order.
-
-    At most about n_threads blocks are in memory.
-    """
+def side_by_side(function: Callable, blocks: Iterable, n_threads: int) -> Iterator:
+    """Yield function(block) in order, computed in parallel with n_threads blocks in memory."""
     with ThreadPoolExecutor(n_threads) as threads:
         waiting = deque()
         for block in blocks:

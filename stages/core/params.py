@@ -7,7 +7,7 @@ the value and what is allowed.
 import difflib
 import os
 from collections.abc import Iterable
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -90,11 +90,8 @@ Section = TypeVar("Section", bound=BaseModel)
 
 
 def section(name: str, model: type[Section]) -> Section:
-    """Return a section, such as als or sources.item_knn.
-
-    Raises InputError with one line per invalid key.
-    """
-    values = look_up(_load(), name)
+    """Return a section such as sources.item_knn. Raises InputError, one line per invalid key."""
+    values = look_up(load(), name)
     if values is None:
         raise InputError(f"{FILE}: the section {name} is missing")
     _remember(name, values)
@@ -103,13 +100,14 @@ def section(name: str, model: type[Section]) -> Section:
 
 def shared_params() -> SharedParams:
     """Return seed, threads and folds. Only threads may change while a script runs."""
-    values = {key: value for key, value in _load().items() if key not in SECTIONS}
+    values = {key: value for key, value in load().items() if key not in SECTIONS}
     for key in values.keys() - {"threads"}:
         _remember(key, values[key])
     return _validated(values, SharedParams, [])
 
 
-def _load() -> dict:
+def load() -> dict:
+    """Return the whole file. Raises InputError if it is missing or has an unknown section."""
     try:
         return _parsed(FILE.read_bytes())
     except FileNotFoundError:
@@ -130,9 +128,8 @@ def _parsed(text: bytes) -> dict:
     tree = parse_yaml(text, str(FILE))
     if not isinstance(tree, dict):
         raise InputError(f"{FILE}: must be a mapping of sections")
-    for key, what in GONE.items():
-        if look_up(tree, key) is not None:
-            raise InputError(f"{FILE}: {key} {what}")
+    if gone := [key for key in GONE if look_up(tree, key) is not None]:
+        raise InputError("\n".join(f"{FILE}: {key} {GONE[key]}" for key in gone))
     if hint := unknown(tree, [*SharedParams.model_fields, *SECTIONS]):
         raise InputError(f"{FILE}: {hint}")
     return tree
@@ -172,16 +169,15 @@ def _line(error: dict, values: object, place: list[str]) -> str:
 
 
 def _remember(key: str, value: object) -> None:
-    """Register a check that the value in the file stays the same until the script ends."""
+    """Check until the script ends that the file keeps the value, because DVC would record it."""
+
+    def check() -> None:
+        for name, before, after in changes(key, value, look_up(load(), key)):
+            what = f"{name} was {before!r} when it was read, and is {after!r} now"
+            raise InputError(f"{FILE}: {what}; the outputs were discarded, run it again")
+
     if script.checks is not None:
-        script.checks.append(partial(_check_unchanged, key, value))
-
-
-def _check_unchanged(key: str, value: object) -> None:
-    """Raise InputError if the value in the file has changed, because DVC would record it."""
-    for name, before, after in changes(key, value, look_up(_load(), key)):
-        what = f"{name} was {before!r} when it was read, and is {after!r} now"
-        raise InputError(f"{FILE}: {what}; the outputs were discarded, run it again")
+        script.checks.append(check)
 
 
 def leaves(tree: object, prefix: str = "") -> dict[str, object]:

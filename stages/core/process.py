@@ -21,10 +21,7 @@ PROMISED_KERNEL = "Haswell"  # the OpenBLAS kernel of the published results
 
 
 def kernel_for(cpuinfo: str) -> str | None:
-    """Return the kernel to pin, or None for processors without AVX2 and FMA.
-
-    cpuinfo  the text of /proc/cpuinfo
-    """
+    """Return the kernel to pin, or None for processors without AVX2 and FMA (/proc/cpuinfo)."""
     flags = re.search(r"^flags\s*:(.*)$", cpuinfo, re.MULTILINE)
     return PROMISED_KERNEL if flags and {"avx2", "fma"} <= {*flags[1].split()} else None
 
@@ -38,8 +35,9 @@ def kernel_note() -> str | None:
 
 
 def show_error(kind: type, error: BaseException, trace: TracebackType | None) -> None:
-    """Show an interrupt during imports in one line, and other exceptions as Python does."""
+    """Show an interrupt in one line, with exit code 130; other exceptions as Python does."""
     if kind is KeyboardInterrupt:
+        sys.stdout.flush()
         name = Path(sys.argv[0]).stem
         print(f"{name}: interrupted; no half-written output is left", file=sys.stderr)
         os._exit(130)

@@ -48,10 +48,7 @@ def normalised(vectors: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Products:
-    """Exact dot products of user vectors of a block with all item vectors, rounded to float32.
-
-    They are computed only when they are read.
-    """
+    """Exact dot products of the user vectors of a block with all item vectors, when needed."""
 
     users: np.ndarray  # float64 (n, d), on the grid
     items: np.ndarray  # float64 (n_items, d), on the grid

@@ -16,11 +16,6 @@ class InputError(ValueError):
     """Invalid input. The message has a line per error: place, value and what would be right."""
 
 
-def script_name() -> str:
-    """Return the script's name, which starts each line on stdout and stderr."""
-    return Path(sys.argv[0]).stem
-
-
 checks: list[Callable[[], None]] | None = None  # checks of the running script; None: no script
 
 
@@ -34,11 +29,11 @@ def run_script(main: Callable[..., None]) -> None:
     """Run main(), or main(arguments) if it accepts command-line arguments.
 
     Invalid input, a full disk, a missing file or too little memory cause one line on stderr and
-    exit code 1. An interrupt causes exit code 130. A bug keeps its traceback.
+    exit code 1. core/process.py handles interrupts. A bug keeps its traceback.
     """
     global checks
     checks = []
-    name, given = script_name(), sys.argv[1:]
+    name, given = Path(sys.argv[0]).stem, sys.argv[1:]
     if note := process.kernel_note():
         print(f"{name}: {note}", file=sys.stderr)
     try:
@@ -49,9 +44,9 @@ def run_script(main: Callable[..., None]) -> None:
         else:
             main()
         check_outputs_may_stay()
-    except KeyboardInterrupt:
-        print(f"{name}: interrupted; no half-written output is left", file=sys.stderr)
-        sys.exit(130)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of stdout, such as head, has ended
+        os._exit(141)
     except Exception as error:
         if not (message := message_of(error)):
             raise
@@ -113,4 +108,4 @@ whole_folder = partial(whole, is_folder=True)  # replaces a folder with all its 
 
 def report(line: str) -> None:
     """Print one line on stdout that users should read, such as a count of dropped rows."""
-    print(f"{script_name()}: {line}", flush=True)
+    print(f"{Path(sys.argv[0]).stem}: {line}", flush=True)

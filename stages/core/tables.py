@@ -123,6 +123,11 @@ def write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
                 np.lib.format.write_array(written, np.asarray(values), allow_pickle=False)
 
 
+def ids(path: Path) -> pa.Array:
+    """Return the ids of users.parquet or items.parquet."""
+    return pq.read_table(path, columns=pq.read_schema(path).names[:1])[0].combine_chunks()
+
+
 def read_tags(items: np.ndarray) -> sparse.csr_array:
     """Read the tags of these rows of items.parquet: CSR float32 (len(items), n_tags)."""
     return sparse.csr_array(sparse.load_npz(TAGS))[items]

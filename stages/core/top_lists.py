@@ -1,8 +1,11 @@
 """Top-k lists: cut them from scored candidates, and compare them with the relevant items."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from core import tables
 from core.candidate_lists import Retrieved
 from core.history import Target
 from core.lists import largest, list_of_row, starts_of
@@ -13,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pyarrow import csv
 from pydantic import Field
 
 COLUMNS = {"user": pa.int32(), "item": pa.int32(), "rank": pa.int16(), "score": pa.float32()}
@@ -57,10 +61,7 @@ class TopLists:
 
 
 def top_k(user: np.ndarray, item: np.ndarray, score: np.ndarray, k: int) -> TopLists:
-    """Return the k rows of each user with the largest scores; ties keep the order of the rows.
-
-    The rows of a user must be contiguous.
-    """
+    """Return the k best of the contiguous rows of each user; ties keep the order of the rows."""
     starts = starts_of(user)
     row = list_of_row(np.diff(np.append(starts, len(user))))
     place = np.arange(len(user)) - starts[row]
@@ -93,6 +94,29 @@ def append(file: pq.ParquetWriter, model: str, number: int, lists: TopLists) -> 
     columns = [pa.repeat(model, n_rows), pa.repeat(number, n_rows)]
     columns += [pa.array(getattr(lists, name)) for name in COLUMNS]
     file.write_table(pa.table(columns, MODEL_LISTS.names).cast(MODEL_LISTS))
+
+
+def write(
+    path: Path, tops: Iterable[TopLists], user_ids: pa.Array | None = None, form: str = ".parquet"
+) -> np.ndarray:
+    """Write user_id, item_id, rank and score. Returns the number of items of each user, int64.
+
+    user_ids  the id of each `user` of the lists; None: those of users.parquet
+    form      .parquet or .csv
+    """
+    user_ids = tables.ids(tables.USERS) if user_ids is None else user_ids
+    item_ids = tables.ids(tables.ITEMS)
+    user_id = pq.read_schema(tables.USERS).field("user_id").type
+    ids = {"user_id": user_id, "item_id": item_ids.type}
+    schema = pa.schema({**ids, "rank": pa.int16(), "score": pa.float32()})
+    n_of_user = np.zeros(len(user_ids), dtype=np.int64)
+    writer = csv.CSVWriter if form == ".csv" else partial(pq.ParquetWriter, compression="zstd")
+    with writer(path, schema) as file:
+        for top in tops:
+            columns = [user_ids.take(top.user), item_ids.take(top.item), top.rank, top.score]
+            file.write_table(pa.table(columns, schema=schema))
+            np.add.at(n_of_user, top.user, 1)
+    return n_of_user
 
 
 def read(path: Path, model: str, number: int) -> TopLists:

@@ -16,10 +16,7 @@ WEIGHT_BITS = 10  # bits of a weight after the binary point
 def decayed(
     history: History, of: Literal["positives", "exposures"], half_life: float
 ) -> sparse.csr_array:
-    """Return history.positives or history.exposures, weighted by 2^(-age / half_life).
-
-    Age is in windows, 0 for the latest. Without a half-life all weights are 1.
-    """
+    """Return history.positives or .exposures, weighted by 2^(-age / half_life) if it is not 0."""
     user_item = getattr(history, of)
     if not half_life:
         return user_item

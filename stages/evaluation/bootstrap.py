@@ -7,8 +7,9 @@ replacement, each with all their lists (a cluster bootstrap: Efron and Tibshiran
 
 import math
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
+
+from core.lists import side_by_side
 
 import numpy as np
 
@@ -120,6 +121,5 @@ def intervals(
         bounds = found["ci95_low"], found["ci95_high"]
         return Interval(float(values[is_in].mean()), *bounds, int(is_in.sum()))
 
-    known = {name: of for name, of in columns.items() if not np.isnan(of).all()}
-    with ThreadPoolExecutor(n_threads) as threads:
-        return dict(zip(known, threads.map(interval, known.values()), strict=True))
+    known = {name: np.asarray(of) for name, of in columns.items() if not np.isnan(of).all()}
+    return dict(zip(known, side_by_side(interval, known.values(), n_threads), strict=True))

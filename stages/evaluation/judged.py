@@ -6,19 +6,16 @@ have a list in several folds.
 
 from dataclasses import dataclass, fields
 
-from core import candidate_lists, metrics, tables
+from core import candidate_lists, metrics
 from core.candidate_lists import Candidates
 from core.history import History, Target
 from core.top_lists import TopLists, concatenate, top_k
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from scipy import sparse
 
-HEAD = 0.1  # share of the catalogue, by positives in the history, that counts as popular
+HEAD = 0.1  # share of the items with a positive in the history that counts as popular
 
 
 @dataclass(frozen=True)
@@ -34,14 +31,14 @@ class Judged:
     n_positives: np.ndarray  # positives in the history of the list's fold; 0 for a cold user
     n_relevant: np.ndarray  # relevant items, at least 1
     n_known: np.ndarray  # relevant items that the history contains
-    n_popular: np.ndarray  # relevant items in the HEAD of the catalogue
+    n_popular: np.ndarray  # relevant items in the HEAD by number of positives, including ties
     n_candidates: np.ndarray
     n_found: np.ndarray  # relevant items among the candidates
     n_found_by_als: np.ndarray  # relevant items among the first 100 candidates of ALS
     hits: dict[str, np.ndarray]
     popular_hits: dict[str, np.ndarray]  # hits for relevant items in the HEAD only
     half_hits: dict[str, np.ndarray]  # hits of each half of the hybrid's models, by number
-    # for ALS and the hybrid, float64 (n_lists,), see the functions of these names
+    # for ALS and the hybrid, float64 (n_lists,), see popularity_and_diversity
     popularity: dict[str, np.ndarray]
     diversity: dict[str, np.ndarray]
     # all, warm or cold -> model -> share of the items, including new ones, in at least one list,
@@ -98,15 +95,17 @@ def judge(
     is_known = history.is_known if positives is None else np.ones(history.n_items, dtype=bool)
     if positives is None:
         positives = np.bincount(history.positives.indices, minlength=history.n_items)
-    is_popular = head(positives)[item] & (item >= 0)
-    popular = Target(
-        target.users, target.user[is_popular], target.item[is_popular], target.strength[is_popular]
-    )
+    n_head = max(1, int(HEAD * (positives > 0).sum()))
+    is_popular = (positives >= np.sort(positives)[-n_head])[item] & (item >= 0)
+    pairs = (of[is_popular] for of in (target.user, target.item, target.strength))
+    popular = Target(target.users, *pairs)
     n_positives = history.n_positives_of(users)
-    looks = {} if vectors is None else {name: models[name] for name in ("als", "hybrid")}
-    inside = {name: membership(lists, users, history) for name, lists in looks.items()}
-    percentile = percentiles(positives, is_known) if inside else None
-    groups = {"all": None, "warm": users[n_positives > 0], "cold": users[n_positives == 0]}
+    looks = {}
+    if vectors is not None:
+        of_all = users, history, percentiles(positives, is_known), vectors
+        looks = {n: popularity_and_diversity(models[n], *of_all) for n in ("als", "hybrid")}
+    warm, cold = users[n_positives > 0], users[n_positives == 0]
+    groups = {"all": target.users, "warm": warm, "cold": cold}
     return Judged(
         user=users,
         window=np.full(len(users), history.n_windows),
@@ -120,41 +119,17 @@ def judge(
         hits={name: lists.hits(target, users, k) for name, lists in models.items()},
         popular_hits={name: lists.hits(popular, users, k) for name, lists in models.items()},
         half_hits={str(n): lists.hits(target, users, k) for n, lists in enumerate(halves)},
-        popularity={name: popularity(of, percentile) for name, of in inside.items()},
-        diversity={name: diversity(of, vectors) for name, of in inside.items()},
+        popularity={name: of for name, (of, _) in looks.items()},
+        diversity={name: of for name, (_, of) in looks.items()},
         coverage={
-            name: {model: coverage(lists, of, history.n_items) for model, lists in models.items()}
-            for name, of in groups.items()
+            group: {
+                model: len(np.unique(lists.item[np.isin(lists.user, of)])) / history.n_items
+                for model, lists in models.items()
+            }
+            for group, of in groups.items()
         },
         n_items=int(np.count_nonzero(is_known)),
     )
-
-
-def head(popularity: np.ndarray) -> np.ndarray:
-    """Return which items are popular: the top 10 % (HEAD) of the items with a positive, by number
-    of positives, including ties.
-
-    popularity  int (n_items,): number of positives
-    Returns bool (n_items,).
-    """
-    n_head = max(1, int(HEAD * (popularity > 0).sum()))
-    return popularity >= np.sort(popularity)[-n_head]
-
-
-def coverage(lists: TopLists, users: np.ndarray | None, n_items: int) -> float:
-    """Return the share of the items in at least one list of these users; None means all users."""
-    items = lists.item if users is None else lists.item[np.isin(lists.user, users)]
-    return len(np.unique(items)) / n_items
-
-
-def membership(lists: TopLists, users: np.ndarray, history: History) -> sparse.csr_array:
-    """Return the items of each user's list as CSR float64 of ones (n_users, n_items).
-
-    users  rows of users.parquet, ascending; all items of the lists must be in history.items
-    """
-    rows = np.flatnonzero(np.isin(lists.user, users))
-    place = np.searchsorted(users, lists.user[rows]), history.item_of(lists.item[rows])
-    return sparse.csr_array((np.ones(len(rows)), place), shape=(len(users), history.n_items))
 
 
 def percentiles(positives: np.ndarray, is_known: np.ndarray) -> np.ndarray:
@@ -171,21 +146,26 @@ def percentiles(positives: np.ndarray, is_known: np.ndarray) -> np.ndarray:
     return found
 
 
-def popularity(matrix: sparse.csr_array, percentile: np.ndarray) -> np.ndarray:
-    """Return the mean percentile of the items of each list, float64 (n_lists,); NaN if empty."""
-    with np.errstate(invalid="ignore"):
-        return (matrix @ percentile) / np.diff(matrix.indptr)
+def popularity_and_diversity(
+    top: TopLists, users: np.ndarray, history: History, percentile: np.ndarray, vectors: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean percentile of the items of each user's list, and 1 minus the mean cosine of
+    all pairs of its items.
 
+    Both are float64 (n_users,), NaN without an item, or without two items that have a vector.
 
-def diversity(matrix: sparse.csr_array, vectors: np.ndarray) -> np.ndarray:
-    """Return 1 minus the mean cosine of all pairs of items of each list, float64 (n_lists,).
-
-    NaN if fewer than two items have a vector. vectors  float (n_items, d), rows of length 1 or 0
+    users    rows of users.parquet, ascending
+    vectors  float (n_items, d), rows of length 1 or 0; all items of the lists are in history.items
     """
+    rows = np.flatnonzero(np.isin(top.user, users))
+    place = np.searchsorted(users, top.user[rows]), history.item_of(top.item[rows])
+    shape = len(users), history.n_items
+    matrix = sparse.csr_array((np.ones(len(rows)), place), shape=shape)
     n = matrix @ (np.abs(vectors).sum(axis=1) > 0)
     total = matrix @ vectors.astype(np.float64)  # |sum|^2 = n + sum of the cosines of all pairs
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(n > 1, 1 - ((total**2).sum(axis=1) - n) / (n * (n - 1)), np.nan)
+        diversity = np.where(n > 1, 1 - ((total**2).sum(axis=1) - n) / (n * (n - 1)), np.nan)
+        return (matrix @ percentile) / np.diff(matrix.indptr), diversity
 
 
 def als_ranks(lists: Candidates) -> np.ndarray:
@@ -223,16 +203,6 @@ def candidate_counts(lists: Candidates, target: Target, users: np.ndarray) -> np
     is_early = is_relevant & (als_rank > 0) & (als_rank <= 100)
     counted = (is_judged, is_relevant, is_early)
     return np.stack([np.bincount(row[rows], minlength=len(users)) for rows in counted])
-
-
-def recommended_lists(fold: str, user_ids: pa.ChunkedArray, item_ids: pa.ChunkedArray) -> TopLists:
-    """Read the recommended lists and convert ids to rows of users.parquet and items.parquet."""
-    table = pq.read_table(tables.RECOMMENDATIONS.format(fold=fold))
-    user, item = (
-        pc.index_in(table[name], ids.combine_chunks()).to_numpy().astype(np.int32)
-        for name, ids in (("user_id", user_ids), ("item_id", item_ids))
-    )
-    return TopLists(user, item, table["rank"].to_numpy(), table["score"].to_numpy())
 
 
 def pool(judged: list[Judged]) -> Judged:

@@ -1,4 +1,4 @@
-"""Plots of results for metrics/ and the report."""
+"""Plots of results for metrics/ and the report, each with a description for screen readers."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -40,8 +40,6 @@ WIDTH = 5  # inches: 360 units of the SVG, the width of a phone
 
 
 class Row(NamedTuple):
-    """A row of a forest plot."""
-
     label: str
     interval: Interval
     kind: str = "baseline"  # baseline, als or hybrid: colour and marker
@@ -72,7 +70,7 @@ def signed(value: float) -> str:
     return f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
 
 
-def forest(rows: Sequence[Row], label: str) -> Axes:
+def forest(rows: Sequence[Row], label: str) -> tuple[Axes, str]:
     """Draw a forest plot: a line for each interval, with label and numbers above it."""
     axes = canvas(0.6 + 0.42 * len(rows), left=0.25, right=0.25)  # half a label of x
     for y, row in enumerate(rows):
@@ -88,10 +86,10 @@ def forest(rows: Sequence[Row], label: str) -> Axes:
     axes.set(ylim=(len(rows) - 0.6, -0.8), yticks=[], xlabel=label)
     axes.locator_params(axis="x", nbins=5)
     axes.spines["left"].set_visible(False)
-    return axes
+    return axes, "; ".join(f"{row.label}: {interval_text(row.interval)}" for row in rows)
 
 
-def lines(frame: pd.DataFrame) -> Axes:
+def lines(frame: pd.DataFrame) -> tuple[Axes, str]:
     """Draw a line for each column, with a legend on the right. The first column is x."""
     x, names = frame.iloc[:, 0], frame.columns[1:]
     axes = canvas(3.2, left=0.55, right=1.6 if len(names) > 1 else 0.1)
@@ -105,30 +103,37 @@ def lines(frame: pd.DataFrame) -> Axes:
     axes.margins(x=0)
     if len(names) > 1:
         axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
-    return axes
+    ends = frame.iloc[[0, -1]].T.itertuples()
+    return axes, "; ".join(f"{name}: {first:.4g} to {last:.4g}" for name, first, last in ends)
 
 
-def bars(values: pd.Series, label: str) -> Axes:
+def bars(values: pd.Series, label: str) -> tuple[Axes, str]:
     """Draw horizontal bars, first on top, each labelled with its index."""
     left = 0.2 + 0.075 * max(map(len, values.index))
     axes = canvas(0.65 + 0.24 * len(values), left=min(left, 2.5), right=0.25)
     axes.barh(values.index, values, 0.75, color=PALETTE["hybrid"])
     axes.set(xlabel=label, ylim=(len(values) - 0.4, -0.6))
     axes.locator_params(axis="x", nbins=5)
-    return axes
+    return axes, "; ".join(f"{name}: {value:.3f}" for name, value in values.items())
 
 
-def gain_rows(windows: pd.DataFrame, pooled: Mapping[str, Interval]) -> list[Row]:
+def gain_of(summary: dict, k: int, base: str = "uplift") -> Interval:
+    """Return the pooled gain in MAP@k of one kind of folds. summary  metrics/KIND.json"""
+    of = summary[base]
+    return Interval(of[f"map@{k}"], of["ci95_low"], of["ci95_high"], summary["n_lists"])
+
+
+def gain_rows(windows: pd.DataFrame, summaries: Mapping[str, dict], k: int) -> list[Row]:
     """Return forest-plot rows of the gain over ALS: every window of each kind, then all pooled.
 
-    windows  metrics/windows.csv; pooled  kind -> gain over all lists of the kind
+    windows  metrics/windows.csv; summaries  kind -> metrics/KIND.json
     """
     rows = []
-    for kind, gain in pooled.items():
-        own = windows[windows["fold"].map(kind_of) == kind]
-        for row in own.itertuples():
+    for kind, summary in summaries.items():
+        for row in windows[windows["fold"].map(kind_of) == kind].itertuples():
             label = f"{row.fold.replace('_', ' ')}: window {row.window}, {row.n_lists:,} lists"
             one = Interval(row.gain, row.gain_low, row.gain_high, row.n_lists)
             rows.append(Row(label, one, "als"))
-        rows.append(Row(f"{kind}, all: {own['n_lists'].sum():,} lists", gain, "hybrid"))
+        pooled = gain_of(summary, k)
+        rows.append(Row(f"{kind}, all: {pooled.n:,} lists", pooled, "hybrid"))
     return rows

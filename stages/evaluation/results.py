@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from core import metrics
 from core.folds import Folds
 from core.history import History, Target
+from core.lists import side_by_side
 from core.metrics import average_precision
 from core.params import SharedParams, kind_of
 from core.top_lists import EvaluateParams, TopLists
@@ -19,8 +19,8 @@ import pyarrow as pa
 from evaluation.bootstrap import bootstrap, seed_variance
 from evaluation.judged import Judged
 
-SLICES = ((1, 10), (10, 50), (50, 200), (200, None))  # warm users by positives, half-open
-GAIN = ("gain", "gain_low", "gain_high")
+ACTIVITY = {"cold users": 0, "1-9 positives": 9, "10-49 positives": 49, "50-199 positives": 199}
+ACTIVITY |= {"200+ positives": np.inf}  # slice of lists -> most positives in the history
 NEW = "new"
 AGES = {NEW: (0, 0), "1 to 5 interactions": (1, 5), "6 or more interactions": (6, np.inf)}
 
@@ -38,18 +38,30 @@ def read_json(path: str) -> dict:
 
 
 def per_user(judged: Judged, user_ids: pa.ChunkedArray) -> pa.Table:
-    """Return the content of data/per_user/FOLD.parquet; see stages/evaluate.py."""
+    """Return the content of data/per_user/FOLD.parquet; see stages/evaluate.py.
+
+    Without popularity and diversity, the columns after halves_ndcg are left out.
+    """
     columns = {
         "user_id": user_ids.take(judged.user),
         "is_cold": judged.is_cold,
         "n_relevant": judged.n_relevant.astype(np.int32),
     }
     columns |= {f"ap_{model}": judged.ap(model) for model in judged.hits}
-    for model, hits in judged.hits.items():
-        columns[f"ndcg_{model}"] = metrics.ndcg(hits, judged.n_relevant)
-    for name, of_lists in (("ap", metrics.average_precision), ("ndcg", metrics.ndcg)):
+    columns |= {f"ndcg_{m}": metrics.ndcg(of, judged.n_relevant) for m, of in judged.hits.items()}
+    for name, of_lists in (("ap", average_precision), ("ndcg", metrics.ndcg)):
         if judged.half_hits:
             columns[f"halves_{name}"] = list(halves(judged, of_lists))
+    if judged.popularity:
+        columns |= {"n_positives": judged.n_positives, "n_found": judged.n_found}
+    for model, percentile in judged.popularity.items():
+        popular = judged.popular_hits[model]
+        tail, n_tail = judged.hits[model] & ~popular, judged.n_relevant - judged.n_popular
+        with np.errstate(invalid="ignore"):  # NaN for lists without a relevant item of the group
+            columns[f"popular_{model}"] = average_precision(popular, judged.n_popular)
+            columns[f"tail_{model}"] = average_precision(tail, n_tail)
+        columns[f"popularity_{model}"] = percentile
+        columns[f"diversity_{model}"] = judged.diversity[model]
     return pa.table(columns)
 
 
@@ -59,37 +71,25 @@ def halves(judged: Judged, of_lists: Callable) -> np.ndarray:
     return np.stack(found, axis=1)
 
 
-def five_metrics(judged: Judged, model: str) -> dict[str, float]:
-    """Return the five metrics of a model as means over the lists."""
+def metrics_of(judged: Judged, model: str) -> dict[str, float]:
+    """Return the metrics of a model as means over the lists that have a value, NaN without any.
+
+    Popularity and diversity are left out if they are not known, as for baselines.
+    """
     hits, n_relevant = judged.hits[model], judged.n_relevant
     k = hits.shape[1]
-    return {
-        f"map@{k}": float(metrics.average_precision(hits, n_relevant).mean()),
+    found = {
+        f"map@{k}": float(average_precision(hits, n_relevant).mean()),
         f"ndcg@{k}": float(metrics.ndcg(hits, n_relevant).mean()),
         f"recall@{k}": float(metrics.recall(hits, n_relevant).mean()),
         f"hit_rate@{k}": float(metrics.hit_rate(hits).mean()),
         f"coverage@{k}": judged.coverage["all"][model],
     }
-
-
-def all_metrics(judged: Judged, model: str) -> dict[str, float]:
-    """Return the metrics of ALS or the hybrid, with popularity and diversity if they are known."""
-    k, found = judged.hits[model].shape[1], five_metrics(judged, model)
-    for name in ("popularity", "diversity"):
-        if values := getattr(judged, name):
-            found[f"{name}@{k}"] = mean(values[model])
+    for name, of in (("popularity", judged.popularity), ("diversity", judged.diversity)):
+        if model in of:
+            known = of[model][~np.isnan(of[model])]
+            found[f"{name}@{k}"] = float(known.mean()) if len(known) else np.nan
     return found
-
-
-def mean(values: np.ndarray) -> float:
-    """Return the mean over the lists that have a value, or NaN if none has one."""
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else np.nan
-
-
-def best_baseline(judged: Judged) -> str:
-    """Return the baseline with the largest MAP@k on these lists (a choice in hindsight)."""
-    return max(judged.baselines, key=lambda name: judged.ap(name).mean())
 
 
 def uplift(judged: Judged, base: str, params: EvaluateParams, seed: int) -> dict[str, float]:
@@ -104,14 +104,6 @@ def uplift(judged: Judged, base: str, params: EvaluateParams, seed: int) -> dict
         "relative": difference / float(other.mean()) if other.any() else 0.0,
         **bootstrap(better - other, judged.user, params.n_resamples, seed),
     }
-
-
-def seed_sd(judged: Judged) -> float:
-    """Estimate the standard deviation of MAP@k over seeds of the ranker; 0 for one model."""
-    if not judged.half_hits:
-        return 0.0
-    ap = halves(judged, metrics.average_precision)
-    return float(np.sqrt(seed_variance(ap, judged.window)[0]))
 
 
 def candidate_metrics(judged: Judged) -> dict[str, float]:
@@ -129,16 +121,15 @@ def candidate_metrics(judged: Judged) -> dict[str, float]:
 
 def summary(judged: Judged, params: EvaluateParams, seed: int, n_threads: int) -> dict:
     """Return the content of metrics/validation.json or metrics/test.json."""
-    best = best_baseline(judged)
+    best = max(judged.baselines, key=lambda name: judged.ap(name).mean())  # in hindsight
     groups = {"all": judged, **judged.warm_and_cold()}
     pairs = [(group, base) for group in groups for base in ("als", best)]
-    with ThreadPoolExecutor(n_threads) as threads:
-        found = threads.map(lambda pair: uplift(groups[pair[0]], pair[1], params, seed), pairs)
-        gain = dict(zip(pairs, found, strict=True))
+    tests = side_by_side(lambda of: uplift(groups[of[0]], of[1], params, seed), pairs, n_threads)
+    gain = dict(zip(pairs, tests, strict=True))
 
     def compared(group: str) -> dict:
         return {
-            **{name: all_metrics(groups[group], name) for name in ("als", "hybrid")},
+            **{name: metrics_of(groups[group], name) for name in ("als", "hybrid")},
             "uplift": gain[group, "als"],
             "uplift_over_best_baseline": {"name": best, **gain[group, best]},
         }
@@ -156,7 +147,10 @@ def summary(judged: Judged, params: EvaluateParams, seed: int, n_threads: int) -
             for name in ("als", "hybrid")
         },
     }
-    result["hybrid"]["seed_sd"] = seed_sd(judged)
+    result["hybrid"]["seed_sd"] = 0.0  # of one model
+    if judged.half_hits:
+        variance, _ = seed_variance(halves(judged, average_precision), judged.window)
+        result["hybrid"]["seed_sd"] = float(np.sqrt(variance))
     for name in list(groups)[1:]:
         result[name] = {"n_lists": len(groups[name].user), **compared(name)}
     return result
@@ -172,43 +166,38 @@ def worse_than(summary: dict) -> list[str]:
     return [name for name, gain in gains.items() if gain["ci95_high"] < 0]
 
 
-def one_screen(summary: dict, judged: Judged) -> dict[str, float]:
-    """Return the part of metrics/map.json for one kind of folds: MAP@k and the gain over ALS."""
-    key = next(iter(summary["als"]))  # map@k
-    return {
-        "als": summary["als"][key],
-        "hybrid": summary["hybrid"][key],
-        "best_baseline": float(judged.ap(best_baseline(judged)).mean()),
-        "gain": summary["uplift"][key],
-        "gain_low": summary["uplift"]["ci95_low"],
-        "gain_high": summary["uplift"]["ci95_high"],
-        "ceiling": summary["candidates"][f"oracle_{key}"],
-    }
-
-
 def summaries(
     pooled: dict[str, Judged], params: EvaluateParams, shared: SharedParams
 ) -> tuple[dict[str, dict], dict[str, dict]]:
     """Return the contents of metrics/KIND.json by kind of folds, and of metrics/map.json."""
-    draw = (params, shared.seed, shared.n_threads)
-    found = {kind: summary(of, *draw) for kind, of in pooled.items()}
-    return found, {kind: one_screen(found[kind], of) for kind, of in pooled.items()}
+    trees, screen, key = {}, {}, f"map@{params.k}"
+    for kind, judged in pooled.items():
+        of = trees[kind] = summary(judged, params, shared.seed, shared.n_threads)
+        best = of["uplift_over_best_baseline"]["name"]
+        screen[kind] = {
+            "als": of["als"][key],
+            "hybrid": of["hybrid"][key],
+            "best_baseline": float(judged.ap(best).mean()),
+            "gain": of["uplift"][key],
+            "gain_low": of["uplift"]["ci95_low"],
+            "gain_high": of["uplift"]["ci95_high"],
+            "ceiling": of["candidates"][f"oracle_{key}"],
+        }
+    return trees, screen
 
 
 def baselines_tree(pooled: dict[str, Judged], settings: pd.DataFrame) -> dict:
     """Return the content of metrics/baselines.json. settings  data/baselines/settings.csv"""
-    tree = {
-        kind: {name: five_metrics(of, name) for name in of.baselines} for kind, of in pooled.items()
+    rows = [(row, json.loads(row.parameters)) for row in settings.itertuples()]
+    return {
+        **{kind: {m: metrics_of(of, m) for m in of.baselines} for kind, of in pooled.items()},
+        "parameters": {row.model: parameters for row, parameters in rows if row.is_best},
+        "tried": [
+            {"model": row.model, **parameters, "validation_map": row.map}
+            for row, parameters in rows
+            if (settings["model"] == row.model).sum() > 1
+        ],
     }
-    tree["parameters"] = {
-        row.model: json.loads(row.parameters) for row in settings[settings["is_best"]].itertuples()
-    }
-    tree["tried"] = [
-        {"model": row.model, **json.loads(row.parameters), "validation_map": row.map}
-        for row in settings.itertuples()
-        if (settings["model"] == row.model).sum() > 1
-    ]
-    return tree
 
 
 def windows_table(
@@ -232,11 +221,11 @@ def columns_of(
 ) -> dict[str, float]:
     """Return n_lists, MAP@k of the models and the gain over ALS, which are NaN without lists."""
     if judged is None:
-        return {"n_lists": 0} | dict.fromkeys((*models, *GAIN), np.nan)
-    found = uplift(judged, "als", params, seed)
-    gain = (found[f"map@{params.k}"], found["ci95_low"], found["ci95_high"])
+        return {"n_lists": 0} | dict.fromkeys((*models, "gain", "gain_low", "gain_high"), np.nan)
+    of = uplift(judged, "als", params, seed)
+    gain = {"gain": of[f"map@{params.k}"], "gain_low": of["ci95_low"], "gain_high": of["ci95_high"]}
     maps = {model: judged.ap(model).mean() for model in models}
-    return {"n_lists": len(judged.user), **maps, **dict(zip(GAIN, gain, strict=True))}
+    return {"n_lists": len(judged.user), **maps, **gain}
 
 
 def by_k(judged: Judged) -> pd.DataFrame:
@@ -251,11 +240,8 @@ def by_k(judged: Judged) -> pd.DataFrame:
 
 def by_activity(n_positives: np.ndarray) -> dict[str, np.ndarray]:
     """Return slices of lists by positives in the history: name -> bool (n_lists,)."""
-    masks = {"cold users": n_positives == 0}
-    for low, high in SLICES:
-        name = f"{low}-{high - 1} positives" if high else f"{low}+ positives"
-        masks[name] = (n_positives >= low) & (n_positives < (high or np.inf))
-    return masks
+    of_list = pd.cut(n_positives, [-1, *ACTIVITY.values()], labels=[*ACTIVITY])
+    return {name: of_list == name for name in ACTIVITY}
 
 
 def slices(judged: Judged) -> pd.DataFrame:
@@ -296,7 +282,7 @@ def by_item_age(
         columns = {"age": age, "n_relevant": n_relevant}
         for name, lists in models.items():
             hits = lists.hits(own, users, k)
-            columns[f"map_{name}"] = metrics.average_precision(hits, n_relevant)
+            columns[f"map_{name}"] = average_precision(hits, n_relevant)
             columns[f"recall_{name}"] = metrics.recall(hits, n_relevant)
         parts.append(pd.DataFrame(columns))
     return pd.concat(parts, ignore_index=True)

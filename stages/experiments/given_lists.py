@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from experiments.outcome import Outcome
-from readers.ids import Ids
+from readers.ids import rows_of
 from readers.parquet import is_string
 from readers.table_files import Rows, read_rows
 
@@ -35,7 +35,7 @@ def read(path: Path) -> pd.DataFrame:
     """
     if not path.is_file():
         raise InputError(f"{path}: not found")
-    rows = read_rows(path.parent, path.name, "--lists", ("fold", "user_id", "item_id", "rank"), ())
+    rows = read_rows(path.parent, path.name, ("fold", "user_id", "item_id", "rank"), key="--lists")
     lists = pd.DataFrame({"fold": rows.typed("fold").to_pylist()})
     judged = folds.load().judged
     rows.refuse("fold", ~lists["fold"].isin(judged), f"one of {', '.join(judged)}")
@@ -53,10 +53,10 @@ def read(path: Path) -> pd.DataFrame:
 
 def _rows_of(rows: Rows, path: Path, name: str) -> np.ndarray:
     """Return the row of each id in users.parquet or items.parquet, int32 (n_rows,)."""
-    known, wanted = Ids(pq.read_table(path)[name].combine_chunks()), f"a value of {name} in {path}"
-    is_text = is_string(known.values.type)
+    known, wanted = tables.ids(path), f"a value of {name} in {path}"
+    is_text = is_string(known.type)
     given = rows.table[name] if is_text else rows.read_as(name, (pa.int64(),), wanted)
-    found = known.rows(given, f"{rows.where}: {name}")
+    found = rows_of(known, given, f"{rows.where}: {name}")
     rows.refuse(name, found < 0, wanted)
     return found
 
@@ -86,9 +86,8 @@ def judge(
         history, target = load_fold(fold, candidates, seed)
         users, n_relevant = np.unique(target.user, return_counts=True)
         at = of_list == fold
-        if user_ids.take(pa.array(users)).to_pylist() != reference.lists["user_id"].filter(
-            pa.array(at)
-        ).to_pylist() or not np.array_equal(n_relevant, reference.values("n_relevant")[at]):
+        found = {"user_id": user_ids.take(users), "n_relevant": n_relevant.astype(np.int32)}
+        if not reference.lists.filter(at).select(list(found)).equals(pa.table(found)):
             raise InputError("data/split is not the one of dvc.lock; run dvc checkout or dvc repro")
         for name, lists in given.items():
             top = lists[(lists["fold"] == fold) & (lists["rank"] <= k)]

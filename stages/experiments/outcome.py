@@ -34,7 +34,6 @@ class Outcome:
     has_seeds: bool  # whether the model depends on seeds of a ranker
 
     def values(self, column: str) -> np.ndarray:
-        """Return a column of the lists."""
         return self.lists[column].to_numpy()
 
     def seed_variance(self, metric: str, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
@@ -61,12 +60,13 @@ def lists_of(open_file: Callable[[str], BinaryIO], folder: str, kind: str, model
             known = [name[3:] for name in file.schema_arrow.names if name.startswith("ap_")]
             if model not in known:
                 raise InputError(f"--model {model}: must be one of {', '.join(known)}")
-            names = {f"ap_{model}": "ap", f"ndcg_{model}": "ndcg"}
-            wanted = ["user_id", "n_relevant", *names]
+            names = ["user_id", "n_relevant", f"ap_{model}", f"ndcg_{model}"]
             if model == "hybrid":
-                wanted += [name for name in file.schema_arrow.names if name.startswith("halves_")]
-            lists = file.read(wanted, use_threads=False)
-            lists = lists.rename_columns([names.get(name, name) for name in wanted])
+                names += ["halves_ap", "halves_ndcg"]  # absent for one model
+            lists = file.read(names, use_threads=False)
+            lists = lists.rename_columns(
+                [of.removesuffix(f"_{model}") for of in lists.column_names]
+            )
             for name, value in (("fold", fold), ("window", window)):
                 lists = lists.append_column(name, pa.repeat(value, len(lists)))
             of_folds.append(lists)
@@ -81,15 +81,6 @@ def params_of(entry: dict) -> dict[str, object]:
 def files_of(entry: dict) -> dict[str, str]:
     """Return path -> md5 of the files and folders that a stage read or wrote."""
     return {one["path"]: one["md5"] for one in (*entry.get("deps", []), *entry["outs"])}
-
-
-def checked_stages(revision: Revision) -> dict[str, dict]:
-    """Return the entry of each stage in dvc.lock. Raises InputError if they are inconsistent."""
-    lock = revision.tree("dvc.lock").get("stages", {})
-    names = [*revision.tree("dvc.yaml").get("stages", ["evaluate"])]
-    if reason := contradiction(revision, names, lock):
-        raise InputError(f"{revision.name}: {reason}; run dvc repro there and commit all")
-    return {name: lock[name] for name in names}
 
 
 def contradiction(revision: Revision, names: list[str], lock: dict[str, dict]) -> str | None:
@@ -111,21 +102,27 @@ def contradiction(revision: Revision, names: list[str], lock: dict[str, dict]) -
             if md5 != expected:
                 return f"`{name}` ran with another {path} than `{first}`"
     for path, (expected, name) in seen.items():
-        if path.startswith("data/"):  # read from the cache, so present files do not matter
-            continue
-        md5, is_tracked = revision.md5_of(path), path.startswith(("stages/", "metrics/"))
-        if md5 != expected and (md5 or is_tracked):
-            return f"the run of `{name}` had another {path} than is there now"
+        if not path.startswith("data/"):  # read from the cache, so present files do not matter
+            md5, is_tracked = revision.md5_of(path), path.startswith(("stages/", "metrics/"))
+            if md5 != expected and (md5 or is_tracked):
+                return f"the run of `{name}` had another {path} than is there now"
     return None
 
 
 def load(name: str, kind: str, model: str) -> Outcome:
-    """Return the results of a revision for a model on the validation or the test folds."""
+    """Return the results of a revision for a model on the validation or the test folds.
+
+    Raises InputError if the entries of its dvc.lock are inconsistent.
+    """
     revision = Revision(name)
+    lock = revision.tree("dvc.lock").get("stages", {})
+    stages = [*revision.tree("dvc.yaml").get("stages", ["evaluate"])]
+    if reason := contradiction(revision, stages, lock):
+        raise InputError(f"{name}: {reason}; run dvc repro there and commit all")
     params, files = {}, {}
-    for entry in checked_stages(revision).values():
-        params |= params_of(entry)
-        files |= files_of(entry)
+    for stage in stages:
+        params |= params_of(lock[stage])
+        files |= files_of(lock[stage])
     return Outcome(
         name=name,
         commit=revision.commit,

@@ -36,12 +36,7 @@ def check_same_lists(first: Outcome, other: Outcome) -> None:
 
 
 def difference(
-    new: np.ndarray,
-    old: np.ndarray,
-    user: np.ndarray,
-    n_resamples: int,
-    seed: int,
-    seed_sd: float = 0.0,
+    new: np.ndarray, old: np.ndarray, user: np.ndarray, n_resamples: int, seed: int, seed_sd: float
 ) -> dict[str, float]:
     """Return the mean of new minus that of old, with an interval that covers users and seeds.
 

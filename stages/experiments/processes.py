@@ -13,7 +13,6 @@ PRCTL = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
 
 def git(*arguments: str) -> str:
-    """Run a git command and return its output."""
     result = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
     if result.returncode:
         reason = (result.stderr.strip() or "failed").splitlines()[-1]
@@ -22,12 +21,14 @@ def git(*arguments: str) -> str:
 
 
 def dvc(*arguments: str) -> str:
-    """Run a DVC command and return its output."""
     return python("-m", "dvc", *arguments)
 
 
 def python(*arguments: str, folder: Path | None = None) -> str:
-    """Run this Python with arguments and return its output. Raises InputError if it fails."""
+    """Run this Python with arguments and return its output. Raises InputError if it fails.
+
+    On Linux, the process ends when the calling script is killed.
+    """
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     result = subprocess.run(
         [sys.executable, *arguments],
@@ -38,18 +39,12 @@ def python(*arguments: str, folder: Path | None = None) -> str:
         text=True,
         errors="replace",
         env={**os.environ, "PATH": path},
-        preexec_fn=end_with_parent,
+        preexec_fn=PRCTL and (lambda: PRCTL(1, signal.SIGKILL)),  # PR_SET_PDEATHSIG
         check=False,
     )
     if result.returncode:
         raise InputError(reason_in(result.stdout))
     return result.stdout
-
-
-def end_with_parent() -> None:
-    """Let this process end when its parent is killed. Works only on Linux."""
-    if PRCTL:
-        PRCTL(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def reason_in(output: str) -> str:

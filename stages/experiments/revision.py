@@ -64,7 +64,6 @@ class Revision:
             return {}
 
     def open_out(self, path: str) -> BinaryIO:
-        """Open a file that DVC tracks."""
         try:
             return DataFileSystem(index=self._repo.index.data["repo"]).open(path, mode="rb")
         except (FileNotFoundError, DvcException, DataIndexDirError):

@@ -5,7 +5,6 @@ included. Values are those of YAML; KEY is a dotted key of params.yaml.
 """
 
 import itertools
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -112,8 +111,3 @@ class Draws:
             self._n -= is_new
             (value,) = (value for one, value in self._known if one == setting)
             self._study.tell(trial, value)
-
-
-def override(key: str, value: object) -> str:
-    """Return KEY=VALUE as `dvc exp run -S` reads it."""
-    return f"{key}={json.dumps(value, ensure_ascii=False)}"

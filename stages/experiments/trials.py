@@ -22,11 +22,11 @@ from ruamel.yaml import YAML
 from experiments.outcome import Outcome, lists_of, load
 from experiments.processes import dvc, git, python
 from experiments.revision import WORKSPACE, Revision
-from experiments.settings import Setting, override
+from experiments.settings import Setting
+from experiments.workspace import BEFORE
 
 FOLDER = Path(".dvc/tmp/search")
 SCRIPT = Path("stages/als_alone.py")
-LAST = "metrics/als_alone.json"  # the script writes it last
 KIND = "validation"
 
 
@@ -41,7 +41,8 @@ class Trial:
     @property
     def overrides(self) -> list[str]:
         """Arguments KEY=VALUE for `dvc exp run -S`."""
-        return [override(key, value) for key, value in self.setting.items()]
+        pairs = self.setting.items()
+        return [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in pairs]
 
 
 @functools.cache
@@ -81,6 +82,7 @@ def run_experiment(trial: Trial) -> Outcome:
         raise InputError(f"experiments would lack {new.splitlines()[0]}; run git add on it first")
     pairs = [word for one in trial.overrides for word in ("--set-param", one)]
     dvc("exp", "run", "--name", trial.name, *pairs)
+    git("read-tree", f"{BEFORE}^2")  # DVC takes new files out of the index
     return load(trial.name, KIND, "hybrid")
 
 
@@ -96,7 +98,7 @@ def check_split() -> None:
 def als_outcome(trial: Trial) -> Outcome | None:
     """Return the results of a trial of ALS alone, or None if it is not complete."""
     folder = FOLDER / trial.name
-    if not (folder / LAST).exists():
+    if not (folder / "data" / SCRIPT.stem).exists():  # the script writes it at once, at the end
         return None
     lists = lists_of(lambda path: (folder / path).open("rb"), "data/als_alone", KIND, "als")
     return Outcome(trial.name, "", trial.params, {}, "", lists, has_seeds=False)

@@ -12,20 +12,15 @@ from core.script import InputError
 import numpy as np
 from pydantic import ValidationError, field_validator
 
-from families.activity import activity
-from families.affinity import affinity
-from families.als import als
+from families.affinity import affinity, recent_affinity
 from families.channels import channels
 from families.columns import codes, is_category
 from families.context import Context, Family, FamilyOfFold, FamilyParams, Rows
-from families.demographics import demographics
-from families.group_popularity import group_popularity
+from families.demographics import demographics, group_popularity
 from families.metadata import embedding, item, user
-from families.popularity import popularity
-from families.recent_affinity import recent_affinity
-from families.scores import scores
+from families.popularity import activity, popularity
 from families.similarity import similarity
-from families.sources import sources
+from families.sources import als, scores, sources
 
 PARAMS = "features.json"
 FAMILIES: dict[str, Family] = {
@@ -67,10 +62,7 @@ def save_params(folder: Path, params: FeaturesParams) -> None:
 
 
 def load_params(folder: Path) -> FeaturesParams:
-    """Read the parameters of the features in this folder of examples or models.
-
-    Raises InputError if code with other parameters wrote them.
-    """
+    """Read the file of save_params(); InputError if code with other parameters wrote it."""
     path = folder / PARAMS
     try:
         return FeaturesParams.model_validate_json(path.read_text(encoding="utf-8"))
@@ -109,8 +101,8 @@ def feature_matrix(families: dict[str, FamilyOfFold], rows: Rows) -> FeatureMatr
             columns[name] = values
     if not columns:
         raise InputError(
-            "params.yaml: features.groups has only families without columns (channels has none if"
-            " the source has no channels); add another family"
+            "params.yaml: features.groups has only families without columns, because the source has"
+            " no channels or no such metadata; add another family"
         )
     return FeatureMatrix(
         np.stack([codes(values) for values in columns.values()], dtype=np.float32).T,

@@ -36,25 +36,17 @@ def z_scores(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
     return (values - mean) / np.sqrt(variance + 1e-12)
 
 
-def canonical(matrix: sparse.csr_array) -> sparse.csr_matrix:
-    """Return the matrix as CSR with sorted indices, which elements() needs."""
-    matrix = sparse.csr_matrix(matrix)
-    matrix.sum_duplicates()
-    return matrix
-
-
-def elements(matrix: sparse.csr_matrix, row: np.ndarray, column: np.ndarray) -> np.ndarray:
+def elements(matrix: sparse.csr_array, row: np.ndarray, column: np.ndarray) -> np.ndarray:
     """Return matrix[row[i], column[i]] for each i, float32 (n,)."""
     if not len(row):  # scipy would return a sparse matrix
         return np.zeros(0, dtype=np.float32)
+    matrix = sparse.csr_matrix(matrix)
+    matrix.sum_duplicates()  # also sorts, which makes this fast
     return np.asarray(matrix[row, column], dtype=np.float32).ravel()
 
 
 def lowest_of_levels(values: np.ndarray, is_categorical: bool, most: int = 32) -> np.ndarray:
-    """Return the lowest known value of each level, ascending.
-
-    Numbers with more than `most` distinct values are cut into 8 quantiles.
-    """
+    """Return the lowest value of each level, ascending; more than `most` numbers have 8 levels."""
     values = values[~np.isnan(values)]
     distinct = np.unique(values)
     if len(distinct) > most and not is_categorical:
@@ -63,10 +55,7 @@ def lowest_of_levels(values: np.ndarray, is_categorical: bool, most: int = 32) -
 
 
 def levels(values: np.ndarray, lowest: np.ndarray, is_categorical: bool) -> np.ndarray:
-    """Return the level of each value, int (n,), given the lowest value of each level.
-
-    NaN and unknown categories have an additional, last level.
-    """
+    """Return the level of each value, int (n,); NaN and unknown categories have one more."""
     level = np.maximum(np.searchsorted(lowest, values, side="right") - 1, 0)
     is_known = np.isin(values, lowest) if is_categorical else ~np.isnan(values)
     return np.where(is_known, level, len(lowest))

@@ -29,6 +29,8 @@ from scipy import sparse
 
 from families.columns import Columns, codes, is_category, levels, lowest_of_levels
 
+Rows = Candidates  # whole candidate lists, in which `user` and `item` are those of the history
+
 
 class FamilyParams(Strict):
     """Parameters that the families share; families.FeaturesParams adds the families in use."""
@@ -38,21 +40,9 @@ class FamilyParams(Strict):
     last_items: int = Field(ge=1, le=1000)  # latest positives of a user in the short-term profile
 
 
-@dataclass(frozen=True)
-class Rows:
-    """A block of whole candidate lists. `user` and `item` are those of the history."""
-
-    user: np.ndarray  # int32 (n_rows,)
-    item: np.ndarray  # int32 (n_rows,)
-    starts: np.ndarray  # int64 (n_lists,): the first row of each list
-    rank: dict[str, np.ndarray]  # as in core.candidate_lists.Candidates
-    score: dict[str, np.ndarray]
-
-
 def rows_of(lists: Candidates, history: History) -> Rows:
     """Convert lists to rows: rows of the tables become `user` and `item` of the history."""
-    user, item = history.user_of(lists.user), history.item_of(lists.item)
-    return Rows(user, item, lists.starts, lists.rank, lists.score)
+    return replace(lists, user=history.user_of(lists.user), item=history.item_of(lists.item))
 
 
 @dataclass(frozen=True)
@@ -66,10 +56,7 @@ class Users:
 
 @dataclass(frozen=True)
 class Context:
-    """Everything that families may use: the history of a fold, and metadata of its users and items.
-
-    Quantities that several families need are cached here.
-    """
+    """The history of a fold, metadata of its users and items, and what several families need."""
 
     history: History
     users: pd.DataFrame  # one column per feature, float32 or category
@@ -97,10 +84,8 @@ class Context:
         self, positives: np.ndarray, exposures: np.ndarray, prior: np.ndarray | float | None = None
     ) -> np.ndarray:
         """Return (positives + s prior) / (exposures + s), float32. The default prior is r."""
-        s = self.params.smoothing
-        return ((positives + s * (self.rate if prior is None else prior)) / (exposures + s)).astype(
-            np.float32
-        )
+        s, prior = self.params.smoothing, self.rate if prior is None else prior
+        return ((positives + s * prior) / (exposures + s)).astype(np.float32)
 
     @property
     def n_recent(self) -> int:
@@ -120,10 +105,7 @@ class Context:
 
     @cached_property
     def last_positives(self) -> sparse.csr_array:
-        """Weights of the last positives of each served user, CSR float32 (n_users, n_items).
-
-        A weight is 1 / (1 + age), where the latest positive has age 0.
-        """
+        """Last positives of each served user, see by_recency, CSR float32 (n_users, n_items)."""
         return by_recency(self.served.history.positives, self.params.last_items)
 
     def positives_by_level(self, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -150,10 +132,7 @@ class Context:
 def counts_by_level(
     level: np.ndarray, n_levels: int, positives: sparse.csr_array
 ) -> sparse.csr_array:
-    """Return the positives of the users of each level for each item, float32 (n_levels, n_items).
-
-    Values are exact, because they are whole numbers.
-    """
+    """Return the positives of each item by users of each level, float32 (n_levels, n_items)."""
     ones = np.ones(len(level), dtype=np.float32)
     size = (n_levels, len(level))
     return sparse.csr_array((ones, (level, np.arange(len(level)))), shape=size) @ positives
@@ -194,10 +173,7 @@ def load_context(history: History, params: FamilyParams) -> Context:
 
 
 def serving(context: Context, users: np.ndarray, table: pa.Table) -> Context:
-    """Return the context with more users, rows of users.parquet (`table`), to serve.
-
-    Users without a history have only metadata.
-    """
+    """Return the context for serving also these rows of users.parquet (`table`)."""
     served = context.history.with_users(users)
     new_users = Users(served, metadata(table, served.users), context.channels)
     return replace(context, new_users=new_users)

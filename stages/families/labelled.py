@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from core import candidate_lists
-from core.candidate_lists import CandidateListParams, Candidates
+from core.candidate_lists import ROWS_AT_ONCE, CandidateListParams, Candidates
 from core.examples import schema
 from core.history import Target, draw_users, load_fold
 from core.lists import side_by_side
@@ -17,8 +17,6 @@ from tqdm import tqdm
 
 from families import FeatureMatrix, FeaturesParams, families_of, feature_matrix
 from families.context import load_context, rows_of
-
-ROWS_AT_ONCE = 50_000  # per thread; memory grows with this, not with the number of users
 
 
 def training_lists(

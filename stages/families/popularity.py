@@ -1,4 +1,4 @@
-"""Number of exposures and positives of an item, overall and recently."""
+"""Number of exposures and positives of an item or a user, overall and recently."""
 
 import numpy as np
 
@@ -35,3 +35,24 @@ def popularity(context: Context) -> FamilyOfFold:
         }
     )
     return lambda rows: {name: values[rows.item] for name, values in columns.items()}
+
+
+def activity(context: Context) -> FamilyOfFold:
+    """For the user: log(1 + E), log(1 + P) and smoothed rate, each overall and recent; number of
+    windows since the last exposure; number of windows with exposures. Notation: context.py.
+    """
+    (shown, likes), recent = context.user_counts, context.n_recent
+    exposures, positives = shown.sum(axis=1), likes.sum(axis=1)
+    recent_exposures, recent_positives = (m[:, -recent:].sum(axis=1) for m in context.user_counts)
+    columns = float32(
+        {
+            "user_exposures": np.log1p(exposures),
+            "user_positives": np.log1p(positives),
+            "user_rate": context.smoothed(positives, exposures),
+            "user_recent_exposures": np.log1p(recent_exposures),
+            "user_recent_rate": context.smoothed(recent_positives, recent_exposures),
+            "user_idle_windows": (shown[:, ::-1] > 0).argmax(axis=1) + 1,
+            "user_active_windows": (shown > 0).sum(axis=1),
+        }
+    )
+    return lambda rows: {name: values[rows.user] for name, values in columns.items()}

@@ -4,7 +4,6 @@ Datasets), fitted by conjugate gradient with the library implicit.
 
 import contextlib
 import sys
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 from core.factors import Factors
@@ -20,8 +19,6 @@ from pydantic import Field
 from scipy import sparse
 
 if TYPE_CHECKING:
-    from implicit.cpu.als import AlternatingLeastSquares
-
     from models.model import Inputs, NoParams, Scores
 
 
@@ -51,80 +48,44 @@ def weighted(history: History, params: AlsParams, given: Columns | None = None) 
     return sparse.csr_array((weights, positives.indices, positives.indptr), shape=positives.shape)
 
 
-def model_of(params: AlsParams, seed: int, n_threads: int) -> "AlternatingLeastSquares":
-    from implicit.cpu.als import AlternatingLeastSquares  # late: takes 0.3 s
-
-    return AlternatingLeastSquares(
-        **params.model_dump(exclude={"confidence", "half_life"}),
-        random_state=seed,
-        num_threads=n_threads,
-        use_cg=True,
-    )
-
-
-@contextlib.contextmanager
-def solvable(params: AlsParams) -> Iterator[None]:
-    """Raise InputError with the parameters if the library finds no finite factors.
-
-    If alpha is too large compared with regularization, float32 ALS has no finite solution.
-    """
-    from implicit.recommender_base import ModelFitError
-
-    try:
-        yield
-    except (ModelFitError, ValueError):
-        raise InputError(
-            f"params.yaml: with als.alpha {params.alpha:g}, als.regularization"
-            f" {params.regularization:g} and als.factors {params.factors} the equations of ALS have"
-            " no solution: raise regularization, or lower alpha or factors"
-        ) from None
-
-
-def exact_user_factors(model: "AlternatingLeastSquares", positives: sparse.csr_array) -> np.ndarray:
-    """Solve the equations of each user for the model's item factors, float32 (n_users, factors).
-
-    A user's factors do not depend on other users' positives.
-    """
-    user_items = sparse.csr_matrix(positives)
-    factors = model.recalculate_user(np.arange(user_items.shape[0]), user_items)
-    if not np.isfinite(factors).all():
-        raise ValueError("the factors are not finite")
-    return factors
-
-
 def fit(
-    positives: sparse.csr_array, params: AlsParams, seed: int, n_threads: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Fit ALS. Returns float32 (n_users, factors) and (n_items, factors), zero without a positive.
-
-    The last step solves the users' equations exactly for the final item factors, so fold_in() gives
-    the same factors to a user with the same positives.
-
-    positives  the result of weighted()
-    """
-    model = model_of(params, seed, n_threads)
-    with solvable(params):
-        model.fit(sparse.csr_matrix(positives), show_progress=sys.stderr.isatty())
-        return exact_user_factors(model, positives), model.item_factors
-
-
-def fold_in(
     positives: sparse.csr_array,
-    item_factors: np.ndarray,
     params: AlsParams,
     seed: int,
     n_threads: int,
-) -> np.ndarray:
-    """Return factors of users who were not part of the fit, float32 (n_users, factors).
+    item_factors: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fit ALS. Returns float32 (n_users, factors) and (n_items, factors), zero without a positive.
 
-    Users without a positive have zeros.
+    The last step solves the equations of each user exactly for the final item factors. Therefore
+    the same positives give a user the same factors, with any other users.
 
-    positives  as in `fit`, for the same items; item_factors  the result of that fit
+    positives     the result of weighted()
+    item_factors  those of an earlier fit, for the same items; only the users are fitted
+    Raises InputError if float32 ALS has no finite solution, because alpha is too large compared
+    with regularization.
     """
-    model = model_of(params, seed, n_threads)
-    model.item_factors = item_factors
-    with solvable(params):
-        return exact_user_factors(model, positives)
+    from implicit.cpu.als import AlternatingLeastSquares  # late: takes 0.3 s
+    from implicit.recommender_base import ModelFitError
+
+    of_model = params.model_dump(exclude={"confidence", "half_life"})
+    model = AlternatingLeastSquares(
+        **of_model, random_state=seed, num_threads=n_threads, use_cg=True
+    )
+    user_items = sparse.csr_matrix(positives)
+    with contextlib.suppress(ModelFitError, ValueError):
+        if item_factors is None:
+            model.fit(user_items, show_progress=sys.stderr.isatty())
+        else:
+            model.item_factors = item_factors
+        user_factors = model.recalculate_user(np.arange(user_items.shape[0]), user_items)
+        if np.isfinite(user_factors).all():
+            return user_factors, model.item_factors
+    raise InputError(
+        f"params.yaml: with als.alpha {params.alpha:g}, als.regularization"
+        f" {params.regularization:g} and als.factors {params.factors} the equations of ALS have"
+        " no solution: raise regularization, or lower alpha or factors"
+    )
 
 
 def factors_of(history: History, params: AlsParams, seed: int, n_threads: int) -> Factors:

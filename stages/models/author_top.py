@@ -8,7 +8,7 @@ from pydantic import Field
 from scipy import sparse
 
 from models.model import Inputs, Scores
-from models.popular import recent_popularity
+from models.popular import recent_popular
 
 
 class AuthorTopParams(Strict):
@@ -25,7 +25,7 @@ def author_top(inputs: Inputs, params: AuthorTopParams) -> Scores:
     tag's share in the item. Of tags with equally many positives, the lower number comes first.
     """
     served, tags = inputs.served, inputs.tags
-    popularity = recent_popularity(inputs.history, params.windows).astype(np.float32)
+    popularity = recent_popular(inputs, params).scores.astype(np.float32)
     items_of = sparse.csr_array(tags.T)  # (n_tags, n_items)
 
     def scores(users: np.ndarray) -> sparse.csr_array:

@@ -46,19 +46,12 @@ def item_knn_similarity(
     found = library.all_pairs_knn(interactions, k, show_progress=False, num_threads=n_threads)
     found.data = found.data.astype(np.float32)
     is_kept = (found.data != 0) & (found.row != found.col)  # rows with fewer than k end with zeros
-    rows = np.arange(found.shape[0] + 1, dtype=np.int32)
-    indptr = np.searchsorted(found.row[is_kept], rows).astype(np.int32)
-    parts = found.data[is_kept], found.col[is_kept], indptr
-    similarity = sparse.csr_matrix(parts, shape=found.shape)
-    similarity.sort_indices()
-    return similarity
+    kept = found.data[is_kept], (found.row[is_kept], found.col[is_kept])
+    return sparse.coo_matrix(kept, shape=found.shape).tocsr()
 
 
 def item_knn(inputs: Inputs, params: ItemKnnParams) -> Scores:
-    """Score items by the sum of their similarities to the user's interactions.
-
-    With a half-life, older interactions have less weight.
-    """
+    """Score items by the sum of their similarities to the user's interactions."""
     fitted = decayed(inputs.history, params.of, params.half_life)
     similarity = item_knn_similarity(fitted, params, inputs.n_threads)
     rows = decayed(inputs.served, params.of, params.half_life)

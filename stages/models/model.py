@@ -8,7 +8,6 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from threading import Lock
-from typing import TypeVar
 
 from core.factors import Factors
 from core.history import History
@@ -17,8 +16,6 @@ from core.products import Products
 
 import numpy as np
 from scipy import sparse
-
-Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -33,8 +30,7 @@ class Ranking:
     @cached_property
     def order(self) -> np.ndarray:
         """Items, best first, ties by item, int32 (n,), without unknown items."""
-        items = np.arange(len(self.scores))
-        order = np.lexsort((items, -self.scores)).astype(np.int32)
+        order = np.argsort(-self.scores, kind="stable").astype(np.int32)
         return order[self.scores[order] > -np.inf]
 
 
@@ -57,7 +53,7 @@ class Inputs:
     _made: dict[Hashable, object] = field(default_factory=dict, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
-    def once(self, key: Hashable, make: Callable[[], Value]) -> Value:
+    def once(self, key: Hashable, make: Callable[[], object]) -> object:
         """Return make(), computed only once for each key and shared by all models."""
         with self._lock:
             if key not in self._made:

@@ -15,15 +15,9 @@ class RecentPopularParams(Strict):
     windows: int = Field(ge=1, le=1000)  # last windows of the history that count
 
 
-def popularity(history: History, windows: int | None = None) -> np.ndarray:
-    """Return the number of positives of each item, float32 (n_items,).
-
-    windows  number of last windows of the history to count; None counts all
-    """
-    item = history.positives.indices
-    if windows is not None:
-        first = history.n_windows - windows
-        item = history.item[history.is_positive & (history.window >= first)]
+def popularity(history: History) -> np.ndarray:
+    """Return the number of positives of each item, float32 (n_items,)."""
+    item = history.item[history.is_positive]
     return np.bincount(item, minlength=history.n_items).astype(np.float32)
 
 
@@ -33,11 +27,6 @@ def recent_scores(recent: np.ndarray, overall: np.ndarray) -> np.ndarray:
     return recent + overall / (overall.max() + 1)
 
 
-def recent_popularity(history: History, windows: int) -> np.ndarray:
-    """Return the scores of `recent_popular`: float64 (n_items,)."""
-    return recent_scores(popularity(history, windows), popularity(history))
-
-
 def popular(inputs: Inputs, params: NoParams) -> Ranking:
     """Score items by positives in the whole history."""
     return Ranking(popularity(inputs.history))
@@ -45,4 +34,6 @@ def popular(inputs: Inputs, params: NoParams) -> Ranking:
 
 def recent_popular(inputs: Inputs, params: RecentPopularParams) -> Ranking:
     """Score items by positives in the last windows."""
-    return Ranking(recent_popularity(inputs.history, params.windows))
+    history = inputs.history
+    recent = history.since(history.n_windows - params.windows)
+    return Ranking(recent_scores(popularity(recent), popularity(history)))

@@ -18,14 +18,7 @@ from core.script import InputError
 
 import numpy as np
 import pandas as pd
-from pydantic import (
-    BeforeValidator,
-    Field,
-    RootModel,
-    create_model,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, RootModel, create_model, field_validator, model_validator
 
 from models.als import als
 from models.author_top import AuthorTopParams, author_top
@@ -51,11 +44,8 @@ MODELS = {
 }
 
 # The section `sources`: parameters of every model that has parameters
-SourcesParams = create_model(
-    "SourcesParams",
-    __base__=Strict,
-    **{name: (m.params, ...) for name, m in MODELS.items() if m.params is not NoParams},
-)
+with_params = {name: (m.params, ...) for name, m in MODELS.items() if m.params is not NoParams}
+SourcesParams = create_model("SourcesParams", __base__=Strict, **with_params)
 
 # A value of features.scores: name and parameters of a model
 ScoreModel = Annotated[
@@ -84,24 +74,22 @@ class ScoresParams(RootModel[dict[str, ScoreModel]]):
         return scores
 
 
-def every_setting(values: object) -> object:
-    """Return the parameters of each combination of values, some of which are lists.
-
-    {"l2": [1, 2], "n": 5} gives {"l2": 1, "n": 5} and {"l2": 2, "n": 5}.
-    """
-    if not isinstance(values, dict):
-        return values
-    lists = {name: of if isinstance(of, list) else [of] for name, of in values.items()}
-    if (n := math.prod(map(len, lists.values()))) > MOST_SETTINGS:
-        raise ValueError(f"its lists have {n} combinations: must be at most {MOST_SETTINGS}")
-    for name, of in lists.items():
-        if not of:
-            raise ValueError(f"{name} is []: must be a value, or a list of at least one")
-    return [dict(zip(lists, each, strict=True)) for each in itertools.product(*lists.values())]
-
-
 class Baselines(Strict):
     """The section `baselines`: models by name with their parameters, which may be lists to try."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _every_setting(cls, values: object) -> object:
+        """Return each combination: {"l2": [1, 2], "n": 5} gives two settings with n = 5."""
+        if not isinstance(values, dict):
+            return values
+        lists = {name: of if isinstance(of, list) else [of] for name, of in values.items()}
+        if (n := math.prod(map(len, lists.values()))) > MOST_SETTINGS:
+            raise ValueError(f"its lists have {n} combinations: must be at most {MOST_SETTINGS}")
+        for name, of in lists.items():
+            if not of:
+                raise ValueError(f"{name} is []: must be a value, or a list of at least one")
+        return [dict(zip(lists, each, strict=True)) for each in itertools.product(*lists.values())]
 
     @model_validator(mode="after")
     def _is_not_empty(self) -> "Baselines":
@@ -112,18 +100,14 @@ class Baselines(Strict):
     @property
     def settings(self) -> Settings:
         """Settings of each baseline, numbered from 0, in the order of MODELS."""
-        names = [name for name in MODELS if name in self.model_fields_set]
-        return {name: dict(enumerate(getattr(self, name))) for name in names}
+        return {name: dict(enumerate(of)) for name, of in self if of}
 
 
 BaselinesParams = create_model(
     "BaselinesParams",
     __base__=Baselines,
-    **{
-        name: (Annotated[list[model.params], BeforeValidator(every_setting)], None)
-        for name, model in MODELS.items()
-        if name != "als"  # ALS is evaluated separately
-    },
+    # ALS is evaluated separately
+    **{name: (list[model.params], None) for name, model in MODELS.items() if name != "als"},
 )
 
 
@@ -134,19 +118,15 @@ def settings_table(
 
     total  sum of AP@k over n_lists lists, by baseline and number of the setting
     """
-    best = {name: max(of, key=lambda number: total[name, number]) for name, of in settings.items()}
     rows = [
-        {
-            "model": name,
-            "number": number,
-            "map": total[name, number] / n_lists,
-            "is_best": number == best[name],
-            "parameters": json.dumps(setting.model_dump()),
-        }
+        (name, number, total[name, number] / n_lists, json.dumps(setting.model_dump()))
         for name, of in settings.items()
         for number, setting in of.items()
     ]
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows, columns=["model", "number", "map", "parameters"])
+    best = table.groupby("model")["map"].idxmax()  # the first of several
+    table.insert(3, "is_best", table.index.isin(best))
+    return table
 
 
 class CandidatesParams(CandidateListParams):
@@ -168,10 +148,7 @@ class CandidatesParams(CandidateListParams):
 def in_use(
     params: CandidateListParams, of_sources: Strict, scores: ScoresParams
 ) -> dict[str, tuple[str, Strict]]:
-    """Return model and parameters of each candidate source and of each name in features.scores.
-
-    The arguments are those of fit_all.
-    """
+    """Return model and parameters of each candidate source and of each name in features.scores."""
     wanted = {name: (name, getattr(of_sources, name, NoParams())) for name in params.sources}
     for name, own in scores.root.items():
         of_model = MODELS[own.model].params
@@ -196,23 +173,14 @@ def fit(name: str, params: Strict, inputs: Inputs) -> Scores:
 
 
 def fit_all(
-    params: CandidateListParams,
-    of_sources: Strict,
-    scores: ScoresParams,
-    inputs: Inputs,
+    params: CandidateListParams, of_sources: Strict, scores: ScoresParams, inputs: Inputs
 ) -> dict[str, Scores]:
-    """Fit candidate sources and models of features.scores in parallel, each once.
-
-    Returns their scores by name.
-
-    of_sources  the section `sources`; scores  as in ScoresParams
-    """
+    """Return the scores of candidate sources and features.scores by name, each fitted once."""
     wanted = in_use(params, of_sources, scores)
     distinct = list(dict.fromkeys(wanted.values()))
-    n_threads = max(1, inputs.n_threads // len(distinct))
-    own_inputs = replace(inputs, n_threads=n_threads)
+    own = replace(inputs, n_threads=max(1, inputs.n_threads // len(distinct)))
     with ThreadPoolExecutor(inputs.n_threads) as threads:
-        fitted = threads.map(lambda pair: fit(*pair, own_inputs), distinct)
+        fitted = threads.map(lambda pair: fit(*pair, own), distinct)
         by_model = dict(zip(distinct, fitted, strict=True))
     return {name: by_model[pair] for name, pair in wanted.items()}
 

@@ -6,8 +6,9 @@ at -3.4e38, and the last bits of its scores depend on the other users of the bat
 
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import NamedTuple
 
-from core.candidate_lists import Candidates, Retrieved, concatenate, fallback_lists, merge
+from core.candidate_lists import Candidates, Retrieved, concatenate, merge
 from core.history import History
 from core.lists import largest, ordered, shortlist, side_by_side
 from core.products import Products, blocks
@@ -20,14 +21,16 @@ from models.model import Block, Ranking, Scores
 USERS_AT_ONCE = 8192  # memory of scripts grows with this, not with the number of users
 MOST_PER_PLACE = 10  # maximum length of a shortlist per item to retrieve
 
+Mask = np.ndarray | None  # bool (n_items,); None: all items
+Found = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # row, place (0 is best), item, score
+
 
 def parts_of(users: np.ndarray) -> list[np.ndarray]:
     """Return the users in parts whose lists are made and written one after the other."""
     return [users[at : at + USERS_AT_ONCE] for at in range(0, len(users), USERS_AT_ONCE)]
 
 
-@dataclass(frozen=True)
-class Seen:
+class Seen(NamedTuple):
     """The exposures of a block of users: row in the block int (n,), item int32 (n,)."""
 
     row: np.ndarray
@@ -57,21 +60,23 @@ def over_all_items(scores: Scores, is_known: np.ndarray) -> Scores:
     return lambda users: widened(scores(users))
 
 
-def retrieve(
-    block: Block, seen: Seen, n_users: int, n: int, alive: np.ndarray | None = None
-) -> Retrieved:
-    """Return the n unseen items with the largest scores for each user of a block, ties by item.
+def retrieve(block: Block, seen: Seen, n_users: int, n: int, alive: Mask = None) -> Retrieved:
+    """Return the n unseen and alive items with the largest scores for each user, ties by item."""
+    items = np.full((n_users, n), -1, dtype=np.int32)
+    scores = np.full((n_users, n), np.nan, dtype=np.float32)
+    row, place, item, score = _best(block, seen, n_users, n, alive)
+    items[row, place], scores[row, place] = item, score
+    return Retrieved(items, scores)
 
-    alive  bool (n_items,): the items that may be retrieved; None means all
-    """
+
+def _best(block: Block, seen: Seen, n_users: int, n: int, alive: Mask) -> Found:
     if isinstance(block, Ranking):
         return _first_of_ranking(block, seen, n_users, n, alive)
     if sparse.issparse(block) and 4 * block.nnz <= block.shape[0] * block.shape[1]:
         return _best_stored(block, seen, n, alive)
-    if isinstance(block, Products) and n < block.shape[1]:
-        found = _best_products(block, seen, n, alive)
-        if found is not None:
-            return _padded(n_users, n, *found)
+    is_wide = isinstance(block, Products) and n < block.shape[1]
+    if is_wide and (found := _best_products(block, seen, n, alive)):
+        return found
     scores = block if isinstance(block, np.ndarray) else block.toarray()
     if sparse.issparse(block):
         scores[scores <= 0] = -np.inf
@@ -82,16 +87,13 @@ def retrieve(
         item = np.flatnonzero(alive)[item]
     best = scores[row, item]
     scores[seen.row, seen.item] = of_seen  # the block is used again for candidates
-    return _padded(n_users, n, row, place, item, best)
+    return row, place, item, best
 
 
-def _best_products(
-    block: Products, seen: Seen, n: int, alive: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None:
-    """Return row, place, item and score of the best items.
+def _best_products(block: Products, seen: Seen, n: int, alive: Mask) -> Found | None:
+    """Compute exact scores only for items that the estimates do not rule out.
 
-    Exact scores are computed only for items that the estimates do not rule out. Returns None if
-    these are many, for example for a user with a vector of zeros.
+    Returns None if these are many, for example for a user with a vector of zeros.
     """
     usable = slice(None) if alive is None else np.flatnonzero(alive)
     estimates, error = block.estimates(usable)
@@ -105,14 +107,11 @@ def _best_products(
         return None
     item = item if alive is None else usable[item]
     score = block.at(row, item)
-    order, place, column = ordered(score, row, np.arange(len(row)), len(estimates), n)
-    return order, place, item[column], score[column]
+    row, place, column = ordered(score, row, np.arange(len(row)), len(estimates), n)
+    return row, place, item[column], score[column]
 
 
-def _first_of_ranking(
-    ranking: Ranking, seen: Seen, n_users: int, n: int, alive: np.ndarray | None
-) -> Retrieved:
-    """Return the first n items of the ranking that each user has not seen."""
+def _first_of_ranking(ranking: Ranking, seen: Seen, n_users: int, n: int, alive: Mask) -> Found:
     order = ranking.order if alive is None else ranking.order[alive[ranking.order]]
     order = order[: n + np.bincount(seen.row, minlength=1).max()]
     place = np.full(len(ranking.scores), len(order))
@@ -122,13 +121,10 @@ def _first_of_ranking(
     is_new = is_new[:, :-1]
     number = np.cumsum(is_new, axis=1, dtype=np.int32)
     row, at = np.nonzero(is_new & (number <= n))
-    return _padded(n_users, n, row, number[row, at] - 1, order[at], ranking.scores[order[at]])
+    return row, number[row, at] - 1, order[at], ranking.scores[order[at]]
 
 
-def _best_stored(
-    scores: sparse.csr_array, seen: Seen, n: int, alive: np.ndarray | None
-) -> Retrieved:
-    """Return the n items with the largest stored scores, best first."""
+def _best_stored(scores: sparse.csr_array, seen: Seen, n: int, alive: Mask) -> Found:
     scores.sort_indices()
     size = np.diff(scores.indptr)
     row = np.repeat(np.arange(len(size), dtype=np.int32), size)
@@ -141,17 +137,7 @@ def _best_stored(
     stored = np.full((len(size), size.max(initial=0)), -np.inf, dtype=np.float32)
     stored[row[is_usable], place[is_usable]] = scores.data[is_usable]
     row, place, column = largest(stored, n)
-    item = scores.indices[scores.indptr[row] + column]
-    return _padded(len(stored), n, row, place, item, stored[row, column])
-
-
-def _padded(
-    n_users: int, n: int, row: np.ndarray, place: np.ndarray, item: np.ndarray, score: np.ndarray
-) -> Retrieved:
-    items = np.full((n_users, n), -1, dtype=np.int32)
-    scores = np.full((n_users, n), np.nan, dtype=np.float32)
-    items[row, place], scores[row, place] = item, score
-    return Retrieved(items, scores)
+    return row, place, scores.indices[scores.indptr[row] + column], stored[row, column]
 
 
 def scores_at(block: Block, row: np.ndarray, item: np.ndarray) -> np.ndarray:
@@ -170,26 +156,19 @@ def scores_at(block: Block, row: np.ndarray, item: np.ndarray) -> np.ndarray:
 
 
 def top_n(
-    scores: Scores,
-    served: History,
-    users: np.ndarray,
-    n: int,
-    n_threads: int,
-    alive: np.ndarray | None = None,
+    scores: Scores, served: History, users: np.ndarray, n: int, n_threads: int, alive: Mask = None
 ) -> Retrieved:
     """Return the n best unseen items of each user, computed in parallel blocks of users.
 
     The user -1 has no history and gets items only from a Ranking. alive  as in `retrieve`
     """
 
-    def best_of(rows: np.ndarray) -> Retrieved:
-        of = users[rows]
+    def best_of(of: np.ndarray) -> Retrieved:
         return retrieve(scores(of), seen_by(served, of), len(of), n, alive)
 
-    parts = list(side_by_side(best_of, blocks(np.arange(len(users)), served.n_items), n_threads))
-    if not parts:
-        return Retrieved(np.empty((0, n), np.int32), np.empty((0, n), np.float32))
-    return Retrieved(*(np.concatenate([getattr(p, f) for p in parts]) for f in ("item", "score")))
+    parts = side_by_side(best_of, blocks(users, served.n_items), n_threads)
+    parts = list(parts) or [best_of(users)]  # no users
+    return Retrieved(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -201,35 +180,24 @@ class Served:
     sources: list[str]  # models that retrieve candidates for warm users
     fallback: Ranking  # list of cold users
     n: int  # candidates per source
-    alive: np.ndarray | None = None  # bool (n_items,): items that may be candidates; None: all
+    alive: Mask = None  # items that may be candidates
     # bool (n_items,): items without an exposure in the fold's history; None: no such items. Each
     # source also retrieves n // 4 of them, because few are among the best of all items
     is_new: np.ndarray | None = None
 
 
 def candidate_lists(served: Served, users: np.ndarray, n_threads: int) -> Candidates:
-    """Return the candidate lists of users, with the score of every model for every candidate.
-
-    users  int, ascending, like served.history.users
-    """
-    is_warm = served.history.n_positives_of(users) > 0
-    parts = [
-        part
-        for group, of_group in (("warm", users[is_warm]), ("cold", users[~is_warm]))
-        for part in side_by_side(
-            partial(_block_lists, served, group),
-            blocks(of_group, served.history.n_items),
-            n_threads,
-        )
-    ]
-    if not parts:
-        return _block_lists(served, "cold", users)
-    lists = concatenate(parts)
+    """Return the lists of users (ascending), with every model's score of every candidate."""
+    is_warm, parts = served.history.n_positives_of(users) > 0, []
+    for group in (True, False):
+        parts_of_group = blocks(users[is_warm == group], served.history.n_items)
+        parts += side_by_side(partial(_block_lists, served, group), parts_of_group, n_threads)
+    lists = concatenate(parts or [_block_lists(served, False, users)])
     return lists.take(np.argsort(lists.user, kind="stable"))
 
 
-def _block_lists(served: Served, group: str, users: np.ndarray) -> Candidates:
-    """Return the lists of a block of warm or cold users."""
+def _block_lists(served: Served, is_warm: bool, users: np.ndarray) -> Candidates:
+    """Return the lists of a block of users that are all warm, or all cold."""
     history, sources, n = served.history, served.sources, served.n
     known = history.user_of(users)
     seen = seen_by(history, known)
@@ -245,17 +213,15 @@ def _block_lists(served: Served, group: str, users: np.ndarray) -> Candidates:
         more = retrieve(block, taken, len(users), n // 4, served.is_new).item
         return np.concatenate([item, more], axis=1)
 
-    if group == "warm":
-        retrieved = {name: found(blocks_of[name]) for name in sources}
-        lists = merge(users, retrieved, history.n_items)
-    else:
-        lists = fallback_lists(users, found(served.fallback), sources)
+    of_source = {name: blocks_of[name] for name in sources} if is_warm else {"": served.fallback}
+    lists = merge(users, {name: found(block) for name, block in of_source.items()}, history.n_items)
+    rank = lists.rank if is_warm else dict.fromkeys(sources, np.zeros(len(lists.user), np.int16))
     row = np.searchsorted(users, lists.user)
     scores = {name: scores_at(block, row, lists.item) for name, block in blocks_of.items()}
     for name, block in blocks_of.items():
         if not isinstance(block, Ranking):
             scores[name][known[row] < 0] = 0  # no evidence for a user without a history
-    return replace(lists, item=history.items[lists.item], score=scores)
+    return replace(lists, item=history.items[lists.item], rank=rank, score=scores)
 
 
 def filled(found: Retrieved, is_warm: np.ndarray, fallback: Retrieved, k: int) -> Retrieved:

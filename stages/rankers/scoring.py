@@ -10,43 +10,35 @@ from scipy.linalg import hadamard
 
 from families import families_of, feature_matrix
 from families.context import Context, FamilyOfFold, rows_of
-from families.group_popularity import group_popularity
+from families.demographics import group_popularity
 from rankers import trained as models
-from rankers.trained import lgb
 
 
 @dataclass(frozen=True)
 class Scorer:
     """Models and features for ranking the lists of served users."""
 
-    boosters: list[lgb.Booster]
+    boosters: list[models.lgb.Booster]
     families: dict[str, FamilyOfFold]  # features of the models
     of_cold: FamilyOfFold  # its column is the score of the lists of cold users
     served: History  # history of the users of the lists
 
 
-def scorer_of(boosters: list[lgb.Booster], context: Context, groups: list[str]) -> Scorer:
-    """Return models and features for the lists of the context's users.
-
-    Lists of cold users are ranked by the family group_popularity.
-    """
+def scorer_of(boosters: list[models.lgb.Booster], context: Context, groups: list[str]) -> Scorer:
+    """Return the scorer of the context's users; group_popularity ranks those who are cold."""
     families, of_cold = families_of(context, groups), group_popularity(context)
     return Scorer(boosters, families, of_cold, context.served.history)
 
 
 def scores(lists: Candidates, scorer: Scorer, n_threads: int) -> np.ndarray:
-    """Return the score of each model for each row, float64 (n_models, n_rows).
-
-    The scores of cold users do not differ between models.
-    """
+    """Return each model's score of each row, float64 (n_models, n_rows); for cold users equal."""
     score = np.empty((len(scorer.boosters), len(lists.user)))
-    is_warm = lists.is_retrieved
+    rows, is_warm = rows_of(lists, scorer.served), lists.is_retrieved
     if is_warm.any():
-        rows = rows_of(lists.take(is_warm), scorer.served)
-        values = feature_matrix(scorer.families, rows).values
+        values = feature_matrix(scorer.families, rows.take(is_warm)).values
         score[:, is_warm] = models.predict(scorer.boosters, values, n_threads)
     if not is_warm.all():
-        (column,) = scorer.of_cold(rows_of(lists.take(~is_warm), scorer.served)).values()
+        (column,) = scorer.of_cold(rows.take(~is_warm)).values()
         score[:, ~is_warm] = column
     return score
 

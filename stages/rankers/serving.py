@@ -4,22 +4,18 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
-from core import factors, params, tables
-from core.candidate_lists import Candidates, split
+from core import factors, params
+from core.candidate_lists import ROWS_AT_ONCE, Candidates, split
 from core.factors import Factors
 from core.history import INTERACTIONS
 from core.lists import side_by_side
-from core.params import parse_yaml, section
+from core.params import section
 from core.script import InputError, report
 from core.top_lists import TopLists, top_k
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-from pyarrow import csv
 from tqdm import tqdm
 
 from families import feature_matrix, load_params
@@ -28,12 +24,11 @@ from models.model import Inputs
 from models.registry import CandidatesParams, ScoresParams, SourcesParams, served_by
 from models.scoring import Served, candidate_lists, parts_of
 from rankers import trained
-from rankers.scoring import Scorer, scorer_of, scores
+from rankers.scoring import scorer_of, scores
 
 EVERYONE = Path("data/everyone")
 OF_EVERYONE = ("seed", "als", "sources", "candidates", "features.scores", "ranker", "evaluate.k")
 OF_EVERYONE += ("everyone",)
-ROWS_AT_ONCE = 50_000  # per thread; memory grows with this, not with the number of users
 
 
 @dataclass(frozen=True)
@@ -55,7 +50,7 @@ MODELS = {
 
 def origin() -> dict[str, object]:
     """Return parameters and md5 of the interactions that the lists of everyone depend on."""
-    tree = parse_yaml(params.FILE.read_bytes(), str(params.FILE))
+    tree = params.load()
     with INTERACTIONS.open("rb") as file:
         digest = hashlib.file_digest(file, "md5").hexdigest()
     return {**{key: params.look_up(tree, key) for key in OF_EVERYONE}, str(INTERACTIONS): digest}
@@ -70,14 +65,6 @@ def check_origin() -> None:
     if other := [key for key, value in origin().items() if made.get(key) != value]:
         what = f"made with other values of {', '.join(other)}"
         raise InputError(f"{EVERYONE}: {what}; run {TRAIN_EVERYONE}")
-
-
-def check_features(scorer: Scorer, names: list[str], models: Place) -> None:
-    """Raise InputError if the models were trained on other features than those of params.yaml."""
-    names = [name.replace(" ", "_") for name in names]  # as LightGBM stores them
-    if scorer.boosters[0].feature_name() != names:
-        line = "trained on other features than those of params.yaml"
-        raise InputError(f"{models.rankers}: {line}; run {models.command}")
 
 
 def among(lists_of: Served, allowed: np.ndarray) -> Served:
@@ -105,16 +92,16 @@ def top_lists(
     features, candidates = load_params(folder), section("candidates", CandidatesParams)
     served, n_threads = context.served.history, context.n_threads
     inputs = Inputs(context.history, context.embeddings, n_threads, of_als, context.tags, served)
-    settings, of_scores = (
-        section("sources", SourcesParams),
-        section("features.scores", ScoresParams),
-    )
-    lists_of = served_by(inputs, candidates, settings, of_scores)
+    settings = section("sources", SourcesParams), section("features.scores", ScoresParams)
+    lists_of = served_by(inputs, candidates, *settings)
     if allowed is not None and not allowed.all():
         lists_of = among(lists_of, allowed)
     nobody = rows_of(candidate_lists(lists_of, users[:0], n_threads), served)
     scorer = scorer_of(trained.load(models.rankers.name, folder), context, features.groups)
-    check_features(scorer, feature_matrix(scorer.families, nobody).names, models)
+    names = feature_matrix(scorer.families, nobody).names
+    if scorer.boosters[0].feature_name() != [name.replace(" ", "_") for name in names]:
+        line = "trained on other features than those of params.yaml"
+        raise InputError(f"{models.rankers}: {line}; run {models.command}")
 
     def top_of(lists: Candidates) -> TopLists:
         score = scores(lists, scorer, n_threads=1).mean(axis=0)
@@ -125,25 +112,6 @@ def top_lists(
             blocks = split(candidate_lists(lists_of, part, n_threads), ROWS_AT_ONCE)
             yield from side_by_side(top_of, blocks, n_threads)
             progress.update(len(part))
-
-
-def write(path: Path, form: str, user_ids: pa.Array, tops: Iterator[TopLists]) -> np.ndarray:
-    """Write user_id, item_id, rank and score. Returns the number of items of each user, int64.
-
-    form  .parquet or .csv; user_ids  the id of each `user` of the lists
-    """
-    item_ids = pq.read_table(tables.ITEMS, columns=["item_id"])["item_id"].combine_chunks()
-    user_id = pq.read_schema(tables.USERS).field("user_id").type
-    ids = {"user_id": user_id, "item_id": item_ids.type}
-    schema = pa.schema({**ids, "rank": pa.int16(), "score": pa.float32()})
-    n_of_user = np.zeros(len(user_ids), dtype=np.int64)
-    writer = csv.CSVWriter if form == ".csv" else partial(pq.ParquetWriter, compression="zstd")
-    with writer(path, schema) as file:
-        for top in tops:
-            columns = [user_ids.take(top.user), item_ids.take(top.item), top.rank, top.score]
-            file.write_table(pa.table(columns, schema=schema))
-            np.add.at(n_of_user, top.user, 1)
-    return n_of_user
 
 
 def report_short(n_of_user: np.ndarray, k: int) -> None:

@@ -19,8 +19,6 @@ from rankers.trained import lgb
 Read = Callable[[str], Examples]  # fold -> the examples
 # fold -> its target window, and the folds for training its ranker, latest first
 TrainingFolds = dict[str, tuple[int, list[str]]]
-Save = Callable[[str, list[lgb.Booster]], None]  # (fold, its models)
-
 
 # parameters that LightGBM gets as they are
 OF_LIGHTGBM = {"objective", "learning_rate", "num_leaves", "min_data_in_leaf"}
@@ -86,19 +84,14 @@ def list_weights(label: np.ndarray, group: np.ndarray, exponent: float) -> np.nd
 def dataset(folds: list[Examples], params: RankerParams, shared: SharedParams) -> lgb.Dataset:
     """Return a LightGBM dataset with the rows of all folds. Each model is trained on a part."""
     label = np.concatenate([examples.label for examples in folds])
+    settings = {"num_threads": shared.n_threads, "force_col_wise": True, "verbosity": -1}
     return lgb.Dataset(
         [examples.values for examples in folds],
         label if params.label == "graded" else label > 0,
         group=np.concatenate([examples.group for examples in folds]),
         feature_name=folds[0].names,
         categorical_feature=folds[0].categorical,
-        params={
-            "max_bin": params.max_bin,
-            "num_threads": shared.n_threads,
-            "force_col_wise": True,
-            "verbosity": -1,
-            "min_data_in_leaf": params.min_data_in_leaf,
-        },
+        params=params.model_dump(include={"max_bin", "min_data_in_leaf"}) | settings,
     )
 
 
@@ -139,25 +132,15 @@ def train_one(data: lgb.Dataset, params: RankerParams, key: tuple, number: int) 
     return lgb.train(settings, own, params.n_estimators)
 
 
-def training_sets(read: Read, folds: TrainingFolds) -> Iterator[tuple[str, list[Examples]]]:
-    """Yield each fold with the examples of its training folds.
-
-    Training folds without examples are left out. Only the examples of one fold are in memory.
-    """
-    for fold, (_, earlier) in folds.items():
-        found = (read(one) for one in earlier)
-        yield fold, [examples for examples in found if len(examples.label)]
-
-
 def train_all(
-    read: Read, params: RankerParams, folds: TrainingFolds, shared: SharedParams, save: Save
-) -> None:
-    """Train and save the rankers of every fold.
+    read: Read, params: RankerParams, folds: TrainingFolds, shared: SharedParams
+) -> Iterator[tuple[str, list[lgb.Booster]]]:
+    """Yield each fold with its rankers.
 
     Raises InputError if a fold has no training examples. Prints if training folds are missing.
     """
-    for judged, found in training_sets(read, folds):
-        window, earlier = folds[judged]
+    for judged, (window, earlier) in folds.items():
+        found = [examples for examples in map(read, earlier) if len(examples.label)]
         if len(earlier) < params.train_folds:
             report(
                 f"{judged}: trained on {len(earlier)} folds instead of ranker.train_folds"
@@ -171,5 +154,5 @@ def train_all(
         n_lists = sum(len(one.group) for one in found)
         data = dataset(found, params, shared).construct()
         del found  # LightGBM has its own binned copy
-        save(judged, train(data, params, shared, params.n_seeds, window))
+        yield judged, train(data, params, shared, params.n_seeds, window)
         report(f"{judged}: {data.num_data():,} candidates in {n_lists:,} lists")

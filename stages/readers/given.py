@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from pyarrow import csv
 
 from readers import READERS, DataParams, of_reader, table
-from readers.ids import Ids, all_ids
+from readers.ids import all_ids, rows_of
 from readers.parquet import check_kind
 from readers.positive_rule import Rule, report_unknown
 from readers.table_files import read_rows
@@ -28,15 +28,13 @@ from readers.vk import KINDS, channels_of
 class Given:
     """The users of a file and their interactions with known items.
 
-    user_ids  distinct, ascending
-    known     int32 (n_users,): their rows in users.parquet, -1 for users who are not there
-    columns   sorted by user, then by time or position in the file: user int32, an index into
-              user_ids; item int32, a row of items.parquet; window int16; is_positive, is_repeat
-              bool; if requested, strength uint8 and the channels, as in data/split
+    columns  sorted by user, then by time or position in the file: user int32, an index into
+             user_ids; item int32, a row of items.parquet; window int16; is_positive, is_repeat
+             bool; if requested, strength uint8 and the channels, as in data/split
     """
 
-    user_ids: pa.Array
-    known: np.ndarray
+    user_ids: pa.Array  # distinct, ascending
+    known: np.ndarray  # int32 (n_users,): their rows in users.parquet, -1 for other users
     columns: Columns
 
 
@@ -64,8 +62,9 @@ def read(
         check_kind(path, log.feedback.field(name), KINDS.get(name, "number"))
     of_user, of_item = (f"{path}: {name}" for name in (names.user, names.item))
     users, items = all_ids({of_user: log.user_id}), all_ids({of_item: log.item_id})
-    known, item = _rows_in(of_users, users, of_user), _rows_in(of_items, items, of_item)
-    columns = {"user": users.rows(log.user_id, of_user), "item": items.rows(log.item_id, of_item)}
+    known, item = rows_of(of_users[0], users, of_user), rows_of(of_items[0], items, of_item)
+    columns = {"user": rows_of(users, log.user_id, of_user)}
+    columns["item"] = rows_of(items, log.item_id, of_item)
     rows = (of_users, known[columns["user"]]), (of_items, item[columns["item"]])
     columns["is_positive"], n_unknown = rule.judge(log.feedback, *rows)
     report_unknown(n_unknown)
@@ -73,8 +72,7 @@ def read(
         strength_of = of_reader(data.source, "strength", lambda positive, _: positive.astype("u1"))
         columns["strength"] = strength_of(columns["is_positive"], log.feedback)
     levels = json.loads((there.metadata or {}).get(tables.LEVELS, "{}"))
-    own = channels_of(log.feedback, channel_names, levels, is_closed=True)
-    columns |= {name: of.to_numpy(zero_copy_only=False) for name, of in own.items()}
+    columns |= channels_of(log.feedback, channel_names, levels, is_closed=True)
     if log.seconds is not None:
         columns[TIMESTAMP] = log.seconds
     is_known = (history.item_of(np.maximum(item, 0)) >= 0) & (item >= 0)
@@ -87,7 +85,7 @@ def read(
     if n_repeats := np.count_nonzero(columns["is_repeat"]):
         report(f"{n_repeats:,} interactions repeat an earlier user-item pair; a pair counts once")
     columns["window"] = windows_of(columns, known, history, columns.pop(TIMESTAMP, None))
-    return Given(users.values, known, columns)
+    return Given(users, known, columns)
 
 
 def windows_of(
@@ -115,17 +113,8 @@ def windows_of(
     return window
 
 
-def _rows_in(table: pa.Table, ids: Ids, where: str) -> np.ndarray:
-    """Return int32 (n_ids,): the rows of users.parquet or items.parquet, -1 for other ids."""
-    return Ids(table[0].combine_chunks()).rows(pa.chunked_array([ids.values]), where)
-
-
 def _report_unknown(path: Path, is_known: np.ndarray, is_there: np.ndarray, n_rows: int) -> None:
-    """Print how many items and rows are left out.
-
-    is_known, is_there  bool (n_items,): whether the models know an item; whether items.parquet
-    has it
-    """
+    """Print how many items are not known to the models or not in items.parquet, bool (n_items,)."""
     n_unknown, n_new = np.count_nonzero(~is_known), np.count_nonzero(~is_known & is_there)
     why = (
         f"{n_new:,} are not in their history (candidates.new_items can add them),"
@@ -146,10 +135,10 @@ def read_allowed(path: Path, key: str, history: History) -> np.ndarray:
     path  CSV or Parquet with a column item_id; key  of params.yaml or of the command line
     Reports how many of its items cannot be recommended, and why.
     """
-    items = pq.read_table(tables.ITEMS, columns=["item_id"])["item_id"].combine_chunks()
-    rows = read_rows(path.parent, path.name, key, ["item_id"], [])
+    items = tables.ids(tables.ITEMS)
+    rows = read_rows(path.parent, path.name, ["item_id"], key=key)
     named = rows.read_as("item_id", [items.type], f"{items.type}, as in {tables.ITEMS}").unique()
-    there = Ids(items).rows(named, f"{path}: item_id")
+    there = rows_of(items, named, f"{path}: item_id")
     n_absent, there = np.count_nonzero(there < 0), there[there >= 0]
     allowed = np.zeros(history.n_items, dtype=bool)
     item = history.item_of(there)

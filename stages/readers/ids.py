@@ -1,9 +1,9 @@
 """Maps the source's ids to row numbers, without a Python object for each id.
 
-Ids are integers in all files, or strings in all files.
+Ids are integers in all files, or strings in all files. An argument `ids` has distinct ids in the
+source's type, without nulls, ascending (strings by UTF-8 bytes).
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from core.script import InputError, report
@@ -15,32 +15,23 @@ import pyarrow.compute as pc
 from readers.parquet import is_string
 
 
-@dataclass(frozen=True)
-class Ids:
-    """Distinct ids in the source's type, without nulls, ascending (strings by UTF-8 bytes)."""
+def rows_of(ids: pa.Array, column: pa.ChunkedArray, where: str) -> np.ndarray:
+    """Return the position of each id in `ids`, int32 (n_rows,), -1 for null or unknown ids.
 
-    values: pa.Array
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def rows(self, column: pa.ChunkedArray, where: str) -> np.ndarray:
-        """Return the position of each id in `values`, int32 (n_rows,), -1 for null or unknown ids.
-
-        Raises InputError that starts with `where` (file and column) if the ids have another type.
-        """
-        known, asked = _alike({"the interactions": self.values, where: column})
-        return pc.index_in(asked, value_set=known).fill_null(-1).to_numpy()
+    Raises InputError that starts with `where` (file and column) if the ids have another type.
+    """
+    known, asked = _alike({"the interactions": ids, where: column})
+    return pc.index_in(asked, value_set=known).fill_null(-1).to_numpy()
 
 
-def all_ids(found: dict[str, pa.ChunkedArray]) -> Ids:
-    """Return the distinct ids of all columns. `found` has each column by its file and name.
+def all_ids(found: dict[str, pa.ChunkedArray]) -> pa.Array:
+    """Return the distinct ids of all columns, ascending. `found` has columns by file and name.
 
     Raises InputError if an id is null or the columns have different types.
     """
     for where, column in found.items():
         check_no_null(column, where)
-    return Ids(distinct(pa.chunked_array([column.unique() for column in _alike(found)])))
+    return distinct(pa.chunked_array([column.unique() for column in _alike(found)]))
 
 
 def distinct(column: pa.ChunkedArray) -> pa.Array:
@@ -55,14 +46,14 @@ def check_no_null(column: pa.ChunkedArray, where: str) -> None:
         raise InputError(f"{where} is null in {n:,} of {len(column):,} rows; must be an id")
 
 
-def places_of(ids: Ids, column: pa.ChunkedArray, path: Path, name: str) -> pa.Array:
+def places_of(ids: pa.Array, column: pa.ChunkedArray, path: Path, name: str) -> pa.Array:
     """Return the first row of each id in a metadata file, int32 (n_ids,), null for missing ids.
 
     Prints how many ids are missing and how many rows repeat an id.
     """
     where, what = f"{path}: {name}", name.removesuffix("_id")
     check_no_null(column, where)
-    wanted, known = _alike({"the interactions": ids.values, where: column})
+    wanted, known = _alike({"the interactions": ids, where: column})
     places = pc.index_in(wanted, value_set=known)
     if n := places.null_count:
         report(f"{path}: no row for {n:,} of {len(ids):,} {what}s")

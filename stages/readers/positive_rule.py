@@ -63,7 +63,9 @@ class Rule:
         return tuple(dict.fromkeys(_names(self.tree)))
 
     def check(self, schema: pa.Schema, path: Path | None = None) -> None:
-        """Raise InputError if a column is missing or has a type that the rule cannot use."""
+        """Raise InputError if a column is missing, not unique or of a type that no rule can use."""
+        if twice := [name for name in self.columns if schema.names.count(name) > 1]:
+            raise InputError(f"data.positive: users and items both have {twice[0]}; rename one")
         self._truth(schema.empty_table(), f"{path}: " if path else "")
 
     def evaluate(self, table: pa.Table) -> np.ndarray:
@@ -76,14 +78,10 @@ class Rule:
 
         Columns that the log lacks are taken from the metadata. report_unknown() prints the counts.
         """
-        for name in self.columns:
-            found = [(of, rows) for of, rows in metadata if name in of.column_names[1:]]
-            if name in log.column_names or not found:
-                continue
-            if len(found) > 1:
-                raise InputError(f"data.positive: users and items both have {name}; rename one")
-            (of, rows) = found[0]
-            log = log.append_column(name, of[name].take(pa.array(rows, mask=rows < 0)))
+        self.check(with_numbers(log.schema, *(of.schema for of, _ in metadata)))
+        for of, rows in metadata:
+            for name in {*self.columns} & {*of.column_names[1:]} - {*log.column_names}:
+                log = log.append_column(name, of[name].take(pa.array(rows, mask=rows < 0)))
         truth = self._truth(log)
         n_missing = {name: np.count_nonzero(values(log[name])[1]) for name in self.columns}
         is_true = truth.fill_null(False).to_numpy(zero_copy_only=False)

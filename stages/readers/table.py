@@ -7,7 +7,6 @@ they are made from titles and tags, as in movielens.py.
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,15 +18,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import sparse
 
-from readers import movielens
-from readers.ids import Ids, all_ids, distinct, places_of
+from readers import movielens, vk_lsvd
+from readers.ids import all_ids, distinct, places_of, rows_of
 from readers.params import ReaderParams, TableParams
 from readers.parquet import is_number, is_string, number
 from readers.positive_rule import Rule, report_unknown, with_numbers
 from readers.table_files import INSTANT, NUMBER, Rows, is_number_of_column, read_rows
 from readers.time_order import EARLIEST_S, LATEST_S, TIMESTAMP, UNITS, in_time_order, times_of
 from readers.vk import category, embeddings_of
-from readers.vk_lsvd import read_embeddings
 from readers.vk_notebook import vectors_of
 
 MOST_LEVELS = 100  # text with more different values is a feature only if data.table lists it
@@ -37,61 +35,52 @@ WHOLE = r"^(0|-?[1-9][0-9]{0,18})$"  # text that fits an integer and has no lead
 
 
 class Log(NamedTuple):
-    """Interactions in time order.
-
-    feedback  the columns of the log that the rule reads, and other columns that are needed
-    seconds   int64 (n_rows,), since 1970; None if the log has no times
-    """
+    """Interactions in time order."""
 
     user_id: pa.ChunkedArray
     item_id: pa.ChunkedArray
-    feedback: pa.Table
-    seconds: np.ndarray | None
+    feedback: pa.Table  # the columns that the rule reads, and others that are needed
+    seconds: np.ndarray | None  # int64 (n_rows,), since 1970; None if the log has no times
 
 
 class Metadata(NamedTuple):
-    """A file of users or items.
-
-    places  int32 (n_ids,): the first row of each id, null if the file does not have it
-    """
+    """A file of users or items."""
 
     rows: Rows
     id_name: str
-    places: pa.Array
+    places: pa.Array  # int32 (n_ids,): the first row of each id, null if the file lacks it
 
 
 def read(data: ReaderParams) -> Tables:
-    """Return the tables. Raises InputError if a file or a column is missing or invalid."""
+    """Return the tables of the folder. Raises InputError if a file is missing or invalid."""
     rule, names, folder = Rule.parse(data.positive), data.table, Path(data.path)
     if not names.interactions:
         raise InputError("data.table.interactions is '': must be a file below data.path")
     needed = [name for name in (names.user, names.item, names.time) if name]
-    rows = read_rows(folder, names.interactions, "data.table.interactions", needed, rule.columns)
+    rows = read_rows(folder, names.interactions, needed, rule.columns, "data.table.interactions")
     user_id, user_ids, users = _matched(rows, data, "user", names.user_columns)
     own = [names.title, *names.tags, names.embedding, names.published]
     own = [name for name in own if name and not name.endswith(".npz")]
     item_id, item_ids, items = _matched(rows, data, "item", [*names.item_columns, *own])
     of_users = _features(users, names.user_columns, []) if users else {}
     of_items = _features(items, names.item_columns, own) if items else {}
-    user_table = pa.table({"user_id": user_ids.values, **of_users})
-    item_table = pa.table({"item_id": item_ids.values, **of_items})
+    user_table = pa.table({"user_id": user_ids, **of_users})
+    item_table = pa.table({"item_id": item_ids, **of_items})
     log = _log_of(rows, names, rule, (user_id, item_id), (user_table, item_table))
-    if log.seconds is not None:
-        _report_span(rows.where, names.time, log.seconds)
-    user, item = user_ids.rows(log.user_id, "user"), item_ids.rows(log.item_id, "item")
+    user, item = rows_of(user_ids, log.user_id, "user"), rows_of(item_ids, log.item_id, "item")
     is_positive, n_unknown = rule.judge(log.feedback, (user_table, user), (item_table, item))
     report_unknown(n_unknown)
     columns = {"user": user, "item": item, "is_positive": is_positive}
     columns["strength"] = is_positive.astype(np.uint8)
     if log.seconds is not None:
+        _report_span(rows.where, names.time, log.seconds)
         columns[TIMESTAMP] = log.seconds
-    no_tags = sparse.csr_array((len(item_ids), 1), dtype=np.float32)
-    no_embeddings = np.full((len(item_ids), 1), np.nan, dtype=np.float32)
-    tables = Tables(pa.table(columns), user_table, item_table, no_tags, no_embeddings)
-    content = _content(items, item_ids, names) if items else {}
+    content = {"item_tags": sparse.csr_array((len(item_ids), 1), dtype=np.float32)}
+    content["item_embeddings"] = np.full((len(item_ids), 1), np.nan, dtype=np.float32)
+    content |= _content(items, item_ids, names) if items else {}
     if names.embedding:
         content["item_embeddings"] = _embeddings(items, item_ids, data)
-    return replace(tables, **content)
+    return Tables(pa.table(columns), user_table, item_table, **content)
 
 
 def read_given(
@@ -104,7 +93,7 @@ def read_given(
     more      other columns that are needed
     """
     needed, wanted = (names.user, names.item), [*rule.columns, names.time]
-    rows = read_rows(path.parent, path.name, "INTERACTIONS", [*needed, *more], wanted)
+    rows = read_rows(path.parent, path.name, [*needed, *more], wanted, "INTERACTIONS")
     pairs = zip(needed, metadata, strict=True)
     ids = [_ids((rows, name), kind=table[0].type)[0] for name, table in pairs]
     return _log_of(rows, names, rule, ids, metadata, more)
@@ -140,6 +129,11 @@ def _log_of(
 
 def _times(rows: Rows, name: str, unit: str | None) -> pa.ChunkedArray:
     """Return a column of numbers, dates or timestamps. Raises InputError for other values."""
+    if unit is None and name == vk_lsvd.TIME:
+        wanted = "the number in the name of a week's file"
+        weeks = rows.read_as(name, (pa.int64(),), wanted)
+        rows.refuse(name, [not pa.types.is_integer(weeks.type)] * len(weeks), wanted)
+        return weeks
     hint = f"{unit} since 1970 (data.table.time_unit)" if unit else "seconds since 1970"
     wanted = f"an ISO date or time, or a number of {hint}"
     times = rows.read_as(name, INSTANT, wanted)
@@ -160,10 +154,8 @@ def _report_span(where: Path, name: str, seconds: np.ndarray) -> None:
 
 def _matched(
     log: Rows, data: ReaderParams, of: str, used: Sequence[str]
-) -> tuple[pa.ChunkedArray, Ids, Metadata | None]:
-    """Match the ids of the log with the file of users or items.
-
-    Returns the id of each row of the log, the distinct ids of the tables, and the metadata.
+) -> tuple[pa.ChunkedArray, pa.Array, Metadata | None]:
+    """Return the id of each row of the log, the distinct ids of the tables, and the metadata.
 
     of  "user" or "item"; used  the columns of the metadata that are used
     """
@@ -172,21 +164,21 @@ def _matched(
         if used:
             raise InputError(f"data.table.{of}s is '': must be the file with {used[0]}")
         (column,) = _ids((log, name))
-        return column, Ids(distinct(column)), None
+        return column, distinct(column), None
     needed = [one for one in used if one != data.table.embedding]
     needed = needed or [name] * is_number_of_column(name)
-    rows = read_rows(Path(data.path), pattern, f"data.table.{of}s", needed, None)
+    rows = read_rows(Path(data.path), pattern, needed, None, f"data.table.{of}s")
     id_name = name
     if name not in rows.names or all(map(is_number_of_column, rows.names)):
         id_name = next(one for one in rows.names if one not in INDEX)
     if id_name != name:
         report(f"{rows.where}: reads ids from the first column, {id_name}")
     column, known = _ids((log, name), (rows, id_name))
-    ids = Ids(distinct(column))
+    ids = distinct(column)
     both = all_ids({f"{log.where}: {name}": column, f"{rows.where}: {id_name}": known})
     n_more = len(both) - len(ids)
     if n_more == pc.count_distinct(known).as_py():
-        what = f"has no {of} of the interactions, such as {ids.values[0]}"
+        what = f"has no {of} of the interactions, such as {ids[0]}"
         raise InputError(f"{rows.where}: {id_name} {what}; it must have the same ids")
     if n_more:
         what = "kept, for candidates.new_items" if of == "item" else "left out"
@@ -199,13 +191,19 @@ def _ids(*pairs: tuple[Rows, str], kind: pa.DataType | None = None) -> list[pa.C
     """Return columns of ids without nulls.
 
     Text becomes integers if all of it can be converted, or if `kind` or a parquet file has
-    integers.
+    integers. Prints which id prevents it, if others are integers.
     """
     columns = [rows.table[name] for rows, name in pairs]
     kinds = [rows.table[name].type for rows, name in pairs if not rows.is_text]
     kinds += [] if kind is None else [kind]
-    if not kinds and all(pc.all(pc.match_substring_regex(of, WHOLE)).as_py() for of in columns):
-        kinds = [pa.int64()]
+    if not kinds:
+        is_whole = [pc.match_substring_regex(of, WHOLE).fill_null(True) for of in columns]
+        texts = [of.filter(pc.invert(is_in)) for of, is_in in zip(columns, is_whole, strict=True)]
+        kinds = [] if any(map(len, texts)) else [pa.int64()]
+        for (rows, name), of, text in zip(pairs, columns, texts, strict=True):
+            if 0 < len(text) < len(of):
+                what = f"{name} is text, because {len(text):,} of {len(of):,} rows have other ids"
+                report(f"{rows.where}: {what} than integers, such as {text[0].as_py()!r}")
     if kinds and not any(map(is_string, kinds)):
         integers, wanted = (pa.int64(), pa.uint64()), "an integer, as elsewhere"
         columns = [rows.read_as(name, integers, wanted) for rows, name in pairs]
@@ -255,7 +253,7 @@ def _features(
     return features
 
 
-def _content(of: Metadata, ids: Ids, names: TableParams) -> dict[str, object]:
+def _content(of: Metadata, ids: pa.Array, names: TableParams) -> dict[str, object]:
     """Return the fields of Tables for tags, titles, embeddings made from both, and publication."""
     content, rows = {}, of.rows
     titles = pa.chunked_array([pa.nulls(rows.table.num_rows, pa.string())])
@@ -264,7 +262,7 @@ def _content(of: Metadata, ids: Ids, names: TableParams) -> dict[str, object]:
         if not (is_string(titles.type) or is_number(titles.type)):
             rows.refuse(names.title, titles.is_valid(), "a text")
         titles = titles.cast(pa.string())
-        content["item_titles"] = pc.coalesce(titles.take(of.places), ids.values.cast(pa.string()))
+        content["item_titles"] = pc.coalesce(titles.take(of.places), ids.cast(pa.string()))
     if names.title or names.tags:
         first = np.unique(of.places.drop_null())  # the first row of each item, as in the file
         place = np.searchsorted(first, of.places.fill_null(rows.table.num_rows))  # or the end
@@ -295,11 +293,11 @@ def _tags(rows: Rows, names: Sequence[str]) -> list[str]:
     return [" ".join(row) for row in tags]
 
 
-def _embeddings(of: Metadata | None, ids: Ids, data: ReaderParams) -> np.ndarray:
+def _embeddings(of: Metadata | None, ids: pa.Array, data: ReaderParams) -> np.ndarray:
     """Return embeddings, float32 (n_items, width), from npz, a column of lists or of numbers."""
     name, width = data.table.embedding, data.embedding_width
     if name.endswith(".npz"):
-        return read_embeddings(Path(data.path) / name, ids, width)
+        return vk_lsvd.read_embeddings(Path(data.path) / name, ids, width)
     columns = {name: of.rows.table[name] for name in of.rows.matching(name)}
     for one, column in columns.items():
         if len(columns) > 1:
@@ -316,10 +314,7 @@ def _embeddings(of: Metadata | None, ids: Ids, data: ReaderParams) -> np.ndarray
 
 
 def _published(of: Metadata, name: str, unit: str) -> np.ndarray:
-    """Return publication in seconds since 1970, float64 (n_items,), NaN if unknown.
-
-    Prints how many are unknown.
-    """
+    """Return seconds since 1970, float64 (n_items,), NaN if unknown. Prints how many are."""
     times = _times(of.rows, name, unit)
     is_known = pc.invert(times.is_null(nan_is_null=True)).to_numpy()
     numbers, per_second = times_of(times.filter(is_known), name, UNITS[unit])

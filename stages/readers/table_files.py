@@ -14,7 +14,7 @@ import fnmatch
 import io
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
@@ -38,27 +38,19 @@ from readers.parquet import (
 NUMBER = (pa.int64(), pa.float64(), pa.bool_())
 ISO = tuple(pa.timestamp(unit, zone) for unit in ("ns", "us") for zone in (None, "UTC"))
 INSTANT = (pa.int64(), pa.float64(), *ISO)
-LARGEST = float(np.finfo(np.float32).max)
 NOT_GIVEN = ("NA", "N/A", "NaN", "nan", "null", "NULL", "None", r"\N")  # spellings of null
 RECBOLE = r":(token|float)(_seq)?\s*$"  # end of a column name in RecBole's files
-NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of one or more files, one file after the other.
+    """The rows of one or more files, one file after the other."""
 
-    where    file, folder or pattern, for messages
-    files    each file and its number of rows
-    table    the requested columns, with plain types; names: all columns of the first file
-    is_text  whether all values are text, whose types are not known yet
-    """
-
-    where: Path
-    files: list[tuple[Path, int]]
-    table: pa.Table
-    names: list[str]
-    is_text: bool
+    where: Path  # file, folder or pattern, for messages
+    files: list[tuple[Path, int]]  # each file and its number of rows
+    table: pa.Table  # the requested columns, with plain types
+    names: list[str]  # all columns of the first file
+    is_text: bool  # whether all values are text, whose types are not known yet
 
     def refuse(self, name: str, is_bad: pa.ChunkedArray | np.ndarray, wanted: str) -> None:
         """Raise InputError with file, number and value of the first bad row, if there is one."""
@@ -78,10 +70,7 @@ class Rows:
         return self.table[name] if found is None else found
 
     def read_as(self, name: str, kinds: Sequence[pa.DataType], wanted: str) -> pa.ChunkedArray:
-        """Return a column. Text is converted to the first of `kinds` that fits all rows.
-
-        Raises InputError if none fits.
-        """
+        """Return a column, with text as the first of `kinds` that fits; InputError if none does."""
         texts = self.table[name]
         if not is_string(texts.type):
             return texts
@@ -94,7 +83,8 @@ class Rows:
     def check_finite(self, name: str, column: pa.ChunkedArray) -> None:
         """Raise InputError if a float is beyond float32."""
         if pa.types.is_floating(column.type):
-            is_beyond = pc.greater(pc.abs(column.cast(pa.float64())), LARGEST)
+            largest = float(np.finfo(np.float32).max)
+            is_beyond = pc.greater(pc.abs(column.cast(pa.float64())), largest)
             self.refuse(name, is_beyond.fill_null(False), "a finite number, or empty")
 
     def matching(self, pattern: str) -> list[str]:
@@ -110,10 +100,7 @@ def is_number_of_column(name: str) -> bool:
 
 
 def converted(texts: pa.ChunkedArray, kinds: Sequence[pa.DataType]) -> pa.ChunkedArray | None:
-    """Convert text to the first of these types that fits all values. Returns None if none fits.
-
-    Empty values and NOT_GIVEN become null.
-    """
+    """Convert text to the first type that fits all values, else None. NOT_GIVEN becomes null."""
     given = pc.if_else(pc.is_in(texts, value_set=pa.array(NOT_GIVEN)), None, texts)
     given = pc.replace_substring_regex(given, r"\s*(UTC|GMT)$", "Z")  # as BigQuery writes times
     for kind in kinds:
@@ -128,15 +115,15 @@ def natural(name: str) -> list[str | int]:
 
 
 def find_files(folder: Path, pattern: str, key: str) -> list[Path]:
-    """Return the sorted files for a file, folder or pattern below `folder`.
-
-    Raises InputError with `key`, a key of params.yaml, if there are none.
-    """
-    named = folder / pattern
+    """Return the non-empty files of a file, folder or pattern, sorted; InputError if none."""
+    named, files = folder / pattern, set()
     if named.is_file():
         return [named]
-    matches = [named] if named.exists() else folder.glob(pattern)
-    files = {file for match in matches for file in _files_in(match)}
+    for match in [named] if named.exists() else folder.glob(pattern):
+        for file in [match] if match.is_file() else match.rglob("*"):
+            is_hidden = any(part[0] in "._" for part in file.relative_to(match).parts)  # _SUCCESS
+            if not is_hidden and file.is_file() and file.stat().st_size:
+                files.add(file)
     if not files:
         there = sorted(one.name for one in folder.glob("[!._]*") if one != named)
         shown = ", ".join(there[:10]) + (", …" if len(there) > 10 else "")
@@ -144,22 +131,18 @@ def find_files(folder: Path, pattern: str, key: str) -> list[Path]:
     return sorted(files, key=lambda file: natural(str(file)))
 
 
-def _files_in(path: Path) -> Iterator[Path]:
-    """Yield the file, or the files in the folder, except empty and hidden ones (_SUCCESS)."""
-    for file in [path] if path.is_file() else path.rglob("*"):
-        is_hidden = any(part[0] in "._" for part in file.relative_to(path).parts)
-        if not is_hidden and file.is_file() and file.stat().st_size:
-            yield file
-
-
 def read_rows(
-    folder: Path, pattern: str, key: str, names: Sequence[str], more: Sequence[str] | None
+    folder: Path,
+    pattern: str,
+    names: Sequence[str],
+    more: Sequence[str] | None = (),
+    key: str = "data.path",
 ) -> Rows:
     """Read the rows of the files that match a pattern below the folder.
 
-    key    key of params.yaml, for messages
     names  columns that must exist
     more   columns that are read if they exist; None means all
+    key    key of params.yaml, for messages
     """
     files = find_files(folder, pattern, key)
     asked = None if more is None else {*names, *more}
@@ -167,6 +150,9 @@ def read_rows(
     for path in files:
         with path.open("rb") as file:
             is_parquet = file.read(4) == b"PAR1"
+        if path.suffix == ".parquet" and not is_parquet:
+            check_not_pointer(path)
+            raise InputError(f"{path}: is not a Parquet file, which starts with PAR1")
         if is_parquet:
             there = describe(path)[0].names
             table = read_table(path, [name for name in there if asked is None or name in asked])
@@ -195,7 +181,8 @@ def read_rows(
 def _partitions(path: Path) -> dict[str, str | None]:
     """Return columns from folder names such as `day=2024-01-31`."""
     pairs = [part.split("=", 1) for part in path.parts[:-1] if "=" in part]
-    return {name: None if value == NO_PARTITION else unquote(value) for name, value in pairs}
+    none = "__HIVE_DEFAULT_PARTITION__"
+    return {name: None if value == none else unquote(value) for name, value in pairs}
 
 
 def _read_text(
@@ -209,8 +196,9 @@ def _read_text(
         except ValueError as error:  # from the decoder of Python or pyarrow
             if "utf" not in str(error).lower():
                 raise
+        found = _read_encoded(path, asked, names, "latin-1")
         report(f"{path}: not UTF-8; read as Latin-1")
-        return _read_encoded(path, asked, names, "latin-1")
+        return found
 
 
 def _read_encoded(

@@ -21,8 +21,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import sparse
 
-from readers.ids import Ids, all_ids, places_of
-from readers.parquet import Kind, check_kind, describe, number, read_table, require
+from readers.ids import all_ids, places_of, rows_of
+from readers.parquet import Kind, check_kind, describe, number, read_table
 from readers.positive_rule import Rule, report_unknown, values, with_numbers
 from readers.table_files import read_rows
 from readers.time_order import TIMESTAMP, in_time_order
@@ -44,7 +44,7 @@ Metadata = tuple[pa.Table, pa.Table, sparse.csr_array, np.ndarray]  # the last f
 def read_log(
     paths: Sequence[Path],
     rule: Rule,
-    metadata_of: Callable[[Ids, Ids], Metadata],
+    metadata_of: Callable[[pa.Array, pa.Array], Metadata],
     name: str,
     of_files: np.ndarray,
 ) -> Tables:
@@ -56,10 +56,10 @@ def read_log(
     metadata_of     returns the metadata of the users and items that occur
     name, of_files  an additional column, and its value for each file
     """
-    n_rows = [describe(path)[1] for path in paths]
-    if not any(n_rows):
+    n_rows = {path: describe(path)[1] for path in paths}
+    files = [path for path in paths if n_rows[path]]
+    if not files:
         raise InputError(f"{paths[0]} to {paths[-1].name}: no rows; interactions are needed")
-    files = [path for path, n in zip(paths, n_rows, strict=True) if n]
     common = common_columns(files, rule, [*tables.CHANNELS, TIMESTAMP])
     by_time = TIMESTAMP in common
     names, levels = [of for of in common if of != TIMESTAMP], {}
@@ -73,8 +73,8 @@ def read_log(
         wanted = dict.fromkeys([*ID_COLUMNS, *rule.columns, *common])
         table = read_table(path, [of for of in wanted if of in describe(path)[0].names])
         table = in_time_order(table, path) if by_time else table
-        user = users.rows(table["user_id"], f"{path}: user_id")
-        item = items.rows(table["item_id"], f"{path}: item_id")
+        user = rows_of(users, table["user_id"], f"{path}: user_id")
+        item = rows_of(items, table["item_id"], f"{path}: item_id")
         is_positive, unknown = rule.judge(table, (of_users, user), (of_items, item))
         n_unknown.update(unknown)
         columns = {"user": user, "item": item, "is_positive": is_positive}
@@ -84,7 +84,7 @@ def read_log(
         of_channels.append(channels_of(table, names, levels))
     report_unknown(n_unknown)
     columns = {of: np.concatenate([part[of] for part in parts]) for of in parts[0]}
-    columns[name] = np.repeat(of_files, n_rows)
+    columns[name] = np.repeat(of_files, list(n_rows.values()))
     columns |= {of: pa.chunked_array([part[of] for part in of_channels]) for of in names}
     about = {tables.LEVELS: json.dumps(levels)} if levels else None
     return Tables(pa.table(columns, metadata=about), *metadata)
@@ -102,7 +102,7 @@ def strength(is_positive: np.ndarray, feedback: pa.Table) -> np.ndarray:
 
 def common_columns(paths: Sequence[Path], rule: Rule, wanted: Sequence[str]) -> list[str]:
     """Return the wanted columns that all files have. Prints those that only some files have."""
-    schemas = {path: require(path, ID_COLUMNS) for path in paths}
+    schemas = {path: describe(path, ID_COLUMNS)[0] for path in paths}
     there = Counter(name for schema in schemas.values() for name in schema.names)
     for path, schema in schemas.items():
         feedback = pa.schema([field for field in schema if field.name not in ID_COLUMNS])
@@ -117,20 +117,17 @@ def common_columns(paths: Sequence[Path], rule: Rule, wanted: Sequence[str]) -> 
     return [name for name in wanted if there[name] == len(paths)]
 
 
-Levels = dict[str, list[object]]  # setting -> its values by code
-
-
 def channels_of(
-    table: pa.Table, names: Sequence[str], levels: Levels, is_closed: bool = False
-) -> dict[str, pa.Array]:
+    table: pa.Table, names: Sequence[str], levels: dict[str, list], is_closed: bool = False
+) -> dict[str, np.ndarray]:
     """Return channels: bool for true/false, uint8 for other types. Prints how many are cut off.
 
-    levels  values of the files before; new values are added unless is_closed
+    levels  values of each setting in the files before; new ones are added unless is_closed
     """
     columns = {}
     for name in names:
         if name in tables.SETTINGS:
-            columns[name] = pa.array(_coded(table[name], levels.setdefault(name, []), is_closed))
+            columns[name] = _coded(table[name], levels.setdefault(name, []), is_closed)
             continue
         given, is_missing = values(table[name])
         given = np.where(is_missing, 0, given)
@@ -139,7 +136,7 @@ def channels_of(
                 most = f"{tables.MOST_SECONDS} s"
                 report(f"{name} is above {most} in {n:,} rows, which count as {most}")
             given = np.clip(given, 0, tables.MOST_SECONDS).astype(np.uint8)
-        columns[name] = pa.array(given if name == TIMESPENT else given != 0)
+        columns[name] = given if name == TIMESPENT else given != 0
     return columns
 
 
@@ -156,12 +153,9 @@ def _coded(column: pa.ChunkedArray, levels: list[object], is_closed: bool) -> np
 
 
 def users_and_items(
-    users: Path, items: Path, user_ids: Ids, item_ids: Ids
+    users: Path, items: Path, user_ids: pa.Array, item_ids: pa.Array
 ) -> tuple[pa.Table, pa.Table, sparse.csr_array]:
-    """Return user_id, age, gender, geo; item_id, duration; and authors, CSR (n_items, n_authors).
-
-    Raises InputError if a file lacks a column or has one of a wrong type.
-    """
+    """Return user_id, age, gender, geo; item_id, duration; and authors, CSR (n_items, n)."""
     of_users = _features(users, "user_id", USER_COLUMNS, user_ids)
     of_items = _features(items, "item_id", ITEM_COLUMNS, item_ids)
     author = of_items.column("author_id").combine_chunks()
@@ -171,12 +165,12 @@ def users_and_items(
     return of_users, of_items.drop_columns("author_id"), tags
 
 
-def _features(path: Path, id_column: str, kinds: dict[str, Kind], ids: Ids) -> pa.Table:
+def _features(path: Path, id_column: str, kinds: dict[str, Kind], ids: pa.Array) -> pa.Table:
     """Return ids and their features, null for ids without a row."""
-    rows = read_rows(path.parent, path.name, "data.path", [id_column, *kinds], [])
+    rows = read_rows(path.parent, path.name, [id_column, *kinds])
     table = rows.table
     places = places_of(ids, table[id_column], path, id_column)
-    columns = {id_column: ids.values}
+    columns = {id_column: ids}
     for name, kind in kinds.items():
         check_kind(path, table.field(name), kind)
         if kind == "number":
@@ -188,10 +182,7 @@ def _features(path: Path, id_column: str, kinds: dict[str, Kind], ids: Ids) -> p
 
 
 def category(column: pa.ChunkedArray, distinct: pa.ChunkedArray) -> pa.DictionaryArray:
-    """Return a category as dictionary<int32, string> with sorted levels.
-
-    distinct  the values of the levels
-    """
+    """Return a category as dictionary<int32, string>, with the sorted levels of `distinct`."""
     levels = sorted(_texts(distinct.unique()).unique().drop_null().to_pylist(), key=_numbers_first)
     levels = pa.array(levels, pa.string())
     codes = pc.index_in(_texts(column), value_set=levels).combine_chunks()
@@ -214,10 +205,7 @@ def _numbers_first(text: str) -> tuple[bool, float, str]:
 def embeddings_of(places: pa.Array, vectors: np.ndarray, width: int, path: Path) -> np.ndarray:
     """Return item embeddings, float32 (n_items, width), NaN for items without a finite vector.
 
-    Prints how many items lack one.
-
-    places   int32 (n_items,): the row of each item in the file, or null
-    vectors  (n_rows, columns)
+    places   int32 (n_items,): the row of each item in `vectors`, (n_rows, columns), or null
     width    data.embedding_width: number of first columns to use; 0 means all
     """
     if width > vectors.shape[1]:

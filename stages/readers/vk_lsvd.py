@@ -8,8 +8,6 @@ metadata/item_embeddings.npz          item_id (n,), embedding (n, width), in any
 
 Every week with a file is a window, even without rows. Rows of a week are sorted by `timestamp` if
 all weeks have it. The test part, some weeks and the embeddings may be missing.
-
-huggingface_hub is imported late, because it reads its environment when it is loaded.
 """
 
 import json
@@ -28,7 +26,7 @@ import numpy as np
 import pyarrow as pa
 
 from readers import vk
-from readers.ids import Ids, places_of
+from readers.ids import places_of
 from readers.params import ReaderParams
 from readers.parquet import reading
 from readers.positive_rule import Rule
@@ -39,7 +37,7 @@ FILES = ("users_metadata.parquet", "items_metadata.parquet", "item_embeddings.np
 METADATA = [f"metadata/{name}" for name in FILES]
 PARTS = ("train", "validation", "test")  # in the order of time
 SUBSAMPLES = "subsamples"
-ANY_WEEK = "week_*.parquet"
+ANY_WEEK, WEEK = "week_*.parquet", r"week_([0-9]+)\.parquet"
 HUB_DATASET = "deepvk/VK-LSVD"
 TIME = "week"  # optional column in a file of new users: the number in the name of the week's file
 
@@ -49,22 +47,12 @@ def weeks_folder(subsample: str) -> str:
     return f"{SUBSAMPLES}/{subsample}" if subsample else "interactions"
 
 
-def week_number(name: str) -> int | None:
-    """Return the number in a file name such as week_07.parquet, None for other names."""
-    match = re.fullmatch(r"week_([0-9]+)\.parquet", name)
-    return int(match[1]) if match else None
-
-
 def is_asked(data: ReaderParams) -> bool:
-    """Return whether the parameters ask for a download."""
     return data.download
 
 
 def fetch(data: ReaderParams, raw: Path) -> None:
-    """Download the files that data.path lacks, one by one, all of the same commit.
-
-    Raises InputError if hub or network fail.
-    """
+    """Download what data.path lacks, all of one commit; InputError if hub or network fail."""
     folder = Path(data.path)
     if is_whole(folder, data.subsample):
         return
@@ -110,10 +98,10 @@ def is_whole(folder: Path, subsample: str) -> bool:
 
 def needed(names: Iterable[str], subsample: str) -> list[str]:
     """Return the needed files in order of download. Raises InputError for an unknown subsample."""
-    names = sorted(names)
-    of_part = [f"{weeks_folder(subsample)}/{part}/" for part in PARTS]
-    found = [(part, name) for part in of_part for name in names if name.startswith(part)]
-    weeks = [name for part, name in found if week_number(name.removeprefix(part)) is not None]
+    names, below = sorted(names), re.escape(weeks_folder(subsample))
+    weeks = [
+        name for part in PARTS for name in names if re.fullmatch(f"{below}/{part}/{WEEK}", name)
+    ]
     if not weeks:
         known = sorted({name.split("/")[1] for name in names if re.match("subsamples/.*/", name)})
         raise InputError(
@@ -139,14 +127,14 @@ def read(data: ReaderParams) -> Tables:
     return replace(tables, interactions=log)
 
 
-def read_metadata(folder: Path, data: ReaderParams, user_ids: Ids, item_ids: Ids) -> vk.Metadata:
-    """Return the metadata of these ids."""
+def read_metadata(folder: Path, data: ReaderParams, *ids: pa.Array) -> vk.Metadata:
+    """Return the metadata of these users and items."""
     *files, path = (folder / name for name in METADATA)
-    tables = vk.users_and_items(*files, user_ids, item_ids)
+    tables = vk.users_and_items(*files, *ids)
     if path.exists():
-        return *tables, read_embeddings(path, item_ids, data.embedding_width)
+        return *tables, read_embeddings(path, ids[1], data.embedding_width)
     report_absent(f"{path}: not found; no item has an embedding", data)
-    return *tables, np.full((len(item_ids), 1), np.nan, dtype=np.float32)
+    return *tables, np.full((len(ids[1]), 1), np.nan, dtype=np.float32)
 
 
 def report_absent(what: str, data: ReaderParams) -> None:
@@ -165,10 +153,11 @@ def find_weeks(
     """
     found: dict[int, str] = {}
     for name in names:
-        number = week_number(name.partition("/")[2])
-        if number is not None and found.setdefault(number, name) != name:
-            other = f"{below}/{found[number]} is week {number} too; remove one of them"
-            raise InputError(f"{below}/{name}: {other}")
+        if match := re.fullmatch(WEEK, name.partition("/")[2]):
+            number = int(match[1])
+            if found.setdefault(number, name) != name:
+                other = f"{below}/{found[number]} is week {number} too; remove one of them"
+                raise InputError(f"{below}/{name}: {other}")
     if not found:
         raise InputError(
             f"data.subsample is {data.subsample!r}: no {below}/train/week_NN.parquet; the"
@@ -184,11 +173,8 @@ def find_weeks(
     return weeks
 
 
-def read_embeddings(path: Path, ids: Ids, width: int) -> np.ndarray:
-    """Return embeddings (see embeddings_of) from the arrays item_id (n,) and embedding (n, width).
-
-    Nothing is unpickled.
-    """
+def read_embeddings(path: Path, ids: pa.Array, width: int) -> np.ndarray:
+    """Return embeddings_of the arrays item_id (n,) and embedding (n, width). Never unpickles."""
     # zip, zlib and numpy raise many errors for a broken file
     with reading(path, "npz", Exception), np.load(path, allow_pickle=False) as loaded:
         item_id, vectors = (np.asarray(loaded[name]) for name in ("item_id", "embedding"))

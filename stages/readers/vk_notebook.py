@@ -21,9 +21,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from readers import vk
-from readers.ids import Ids, places_of
+from readers.ids import places_of
 from readers.params import ReaderParams
-from readers.parquet import describe, is_number, read_table, require
+from readers.parquet import describe, is_number, read_table
 from readers.positive_rule import Rule
 from readers.table_files import natural
 from readers.time_order import TIMESTAMP
@@ -45,42 +45,34 @@ def read(data: ReaderParams) -> Tables:
     of_ids = partial(read_metadata, folder, data)
     tables = vk.read_log(paths, rule, of_ids, "is_test", np.array([False, True]))
     if TIMESTAMP in tables.interactions.column_names:
-        report_overlap(tables.interactions, paths)
+        times, is_test = (tables.interactions[of].to_numpy() for of in (TIMESTAMP, "is_test"))
+        is_earlier = times[is_test] < times[~is_test][-1]
+        if n := np.count_nonzero(is_earlier):
+            report(
+                f"{paths[1]}: {n:,} of {len(is_earlier):,} rows are earlier than the last row of"
+                f" {paths[0].name}; the test file is still the last window"
+            )
     return tables
 
 
-def read_metadata(folder: Path, data: ReaderParams, user_ids: Ids, item_ids: Ids) -> vk.Metadata:
-    """Return the metadata of these ids."""
-    tables = vk.users_and_items(folder / USERS, folder / ITEMS, user_ids, item_ids)
-    path, columns = find_embeddings(folder)
+def read_metadata(folder: Path, data: ReaderParams, *ids: pa.Array) -> vk.Metadata:
+    """Return the metadata of these users and items."""
+    tables = vk.users_and_items(folder / USERS, folder / ITEMS, *ids)
+    for path in (folder / EMBEDDINGS, folder / ITEMS):
+        schema = describe(path, ["item_id"])[0] if path.exists() else pa.schema([])
+        if columns := embedding_columns(schema, path):
+            break
+    else:
+        raise InputError(
+            f"{folder / EMBEDDINGS}: not found or without an embedding, and {ITEMS} has none; one"
+            " must have a column of lists of numbers, or columns such as emb_0, emb_1"
+        )
+    if path.name != EMBEDDINGS:
+        report(f"{folder / EMBEDDINGS}: no embedding; {columns[0]} of {ITEMS} is used")
     table = read_table(path, ["item_id", *columns])
     vectors = vectors_of(table.select(columns), path)
-    places = places_of(item_ids, table["item_id"], path, "item_id")
+    places = places_of(ids[1], table["item_id"], path, "item_id")
     return *tables, vk.embeddings_of(places, vectors, data.embedding_width, path)
-
-
-def report_overlap(log: pa.Table, paths: list[Path]) -> None:
-    """Print how many rows of the test file are earlier than the last row of the train file."""
-    times, is_test = log[TIMESTAMP].to_numpy(), log["is_test"].to_numpy()
-    is_earlier = times[is_test] < times[~is_test][-1]
-    if n := np.count_nonzero(is_earlier):
-        report(
-            f"{paths[1]}: {n:,} of {len(is_earlier):,} rows are earlier than the last row of"
-            f" {paths[0].name}; the test file is still the last window"
-        )
-
-
-def find_embeddings(folder: Path) -> tuple[Path, list[str]]:
-    """Find the file and columns of the embedding. Raises InputError unless exactly one fits."""
-    for path in (folder / EMBEDDINGS, folder / ITEMS):
-        if path.exists() and (columns := embedding_columns(require(path, ["item_id"]), path)):
-            if path.name != EMBEDDINGS:
-                report(f"{folder / EMBEDDINGS}: no embedding; {columns[0]} of {ITEMS} is used")
-            return path, columns
-    raise InputError(
-        f"{folder / EMBEDDINGS}: not found or without an embedding, and {ITEMS} has none; one must"
-        " have a column of lists of numbers, or columns such as emb_0, emb_1"
-    )
 
 
 def embedding_columns(schema: pa.Schema, path: Path) -> list[str]:

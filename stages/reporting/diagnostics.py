@@ -28,8 +28,6 @@ SEEDS = 2.0  # number of standard deviations over seeds that a gain must exceed
 
 @dataclass(frozen=True)
 class Facts:
-    """The input of the checks."""
-
     summary: Mapping[str, dict]  # kind (validation, test) -> metrics/KIND.json
     baselines: dict  # metrics/baselines.json
     gains: pd.DataFrame  # metrics/windows.csv
@@ -44,17 +42,11 @@ class Facts:
         return self.summary[kind]["uplift"][f"map@{self.k}"]
 
 
-class Outcome(NamedTuple):
-    """The result of a check. is_problem is None if the check cannot run on these data."""
-
-    is_problem: bool | None
-    text: str
+Outcome = tuple[bool | None, str]  # whether there is a problem, None if unknown; a finding
 
 
 class Check(NamedTuple):
-    """A check with the title of the problem and advice."""
-
-    title: str
+    title: str  # of the problem
     advice: str
     run: Callable[[Facts], Outcome]
 
@@ -80,7 +72,7 @@ def windows_disagree(facts: Facts) -> Outcome:
     """Test whether gains differ between windows: Cochran's Q with errors from the intervals."""
     known = facts.gains[facts.gains["gain_high"] > facts.gains["gain_low"]]
     if len(known) < 2:
-        return Outcome(None, "fewer than two windows have an interval")
+        return None, "fewer than two windows have an interval"
     gain = known["gain"]
     weight = ((known["gain_high"] - known["gain_low"]) / (2 * 1.96)) ** -2  # 1 / variance
     q = (weight * (gain - np.average(gain, weights=weight)) ** 2).sum()
@@ -89,7 +81,7 @@ def windows_disagree(facts: Facts) -> Outcome:
         f"the gains of {len(known)} windows are between {gain.min():+.3f} and {gain.max():+.3f}; "
         f"chance alone spreads them this much with p = {p:.2g} (Cochran's Q)"
     )
-    return Outcome(p < WINDOWS_P, text)
+    return p < WINDOWS_P, text
 
 
 @check(
@@ -100,13 +92,13 @@ def underpowered_test(facts: Facts) -> Outcome:
     expected, least = facts.gain("validation"), facts.summary["test"]["uplift"]["min_detectable"]
     n_lists = facts.summary["test"]["n_lists"]
     if expected <= 0 or math.isnan(least):
-        return Outcome(None, "validation shows no gain, or test has too few users for an interval")
+        return None, "validation shows no gain, or test has too few users for an interval"
     n_needed = n_lists * (least / expected) ** 2
     text = (
         f"test has {n_lists:,} lists; to detect the gain of {expected:.4f} on validation with 80 % "
         f"power, it needs about {n_needed:,.0f}"
     )
-    return Outcome(n_needed > n_lists, text)
+    return n_needed > n_lists, text
 
 
 @check(
@@ -116,7 +108,7 @@ def underpowered_test(facts: Facts) -> Outcome:
 def baseline_is_untuned(facts: Facts) -> Outcome:
     tried = pd.DataFrame(facts.baselines["tried"])
     if tried.empty:
-        return Outcome(None, "no baseline has a list of values in params.yaml")
+        return None, "no baseline has a list of values in params.yaml"
     edges = []
     for model, rows in tried.groupby("model", sort=False):
         for name in rows.columns.difference(["model", "validation_map"], sort=False):
@@ -127,8 +119,8 @@ def baseline_is_untuned(facts: Facts) -> Outcome:
             if best in inner and maps.iloc[best] > (1 + EDGE_GAIN) * maps.iloc[inner[best]]:
                 edges.append(f"{model}, {name} = {maps.index[best]:g}")
     if not edges:
-        return Outcome(False, f"{len(tried)} settings tried, MAP rises at the edge of no grid")
-    return Outcome(True, f"MAP still rises at the edge of a grid: {'; '.join(edges)}")
+        return False, f"{len(tried)} settings tried, MAP rises at the edge of no grid"
+    return True, f"MAP still rises at the edge of a grid: {'; '.join(edges)}"
 
 
 @check("ALS is untuned", f"A gain over a weak ALS means little. Tune it first: {TUNE}")
@@ -140,7 +132,7 @@ def als_is_untuned(facts: Facts) -> Outcome:
         f"MAP@{facts.k} on validation is {als:.4f} for ALS, {best:.4f} for the best baseline and "
         f"{popular:.4f} for the most popular items"
     )
-    return Outcome(als < max(ALS_SHARE * best, popular), text)
+    return als < max(ALS_SHARE * best, popular), text
 
 
 @check(
@@ -150,10 +142,10 @@ def als_is_untuned(facts: Facts) -> Outcome:
 )
 def windows_share_times(facts: Facts) -> Outcome:
     if "n_tied" not in facts.windows:
-        return Outcome(None, "the data have no timestamps")
+        return None, "the data have no timestamps"
     share = tied_share(facts.windows)
     text = f"{share:.1%} of the interactions have exactly the time at which a window starts"
-    return Outcome(share >= MANY_TIED, text)
+    return share >= MANY_TIED, text
 
 
 @check(
@@ -165,7 +157,7 @@ def cold_users_dominate(facts: Facts) -> Outcome:
     of = facts.summary["validation"]
     share = of["n_cold_users"] / of["n_lists"]
     text = f"{share:.0%} of the {of['n_lists']:,} validation lists are of cold users"
-    return Outcome(share >= COLD_SHARE, text)
+    return share >= COLD_SHARE, text
 
 
 @check(
@@ -174,25 +166,25 @@ def cold_users_dominate(facts: Facts) -> Outcome:
 def ranker_overfits(facts: Facts) -> Outcome:
     curve = facts.learning_curve
     if len(curve) < 3:
-        return Outcome(None, "the learning curve has fewer than three points")
+        return None, "the learning curve has fewer than three points"
     best, last = curve.loc[curve["map"].idxmax()], curve.iloc[-1]
     text = (
-        f"MAP on validation is {best['map']:.4f} at its best, with {best['trees']:.0f} trees, and "
-        f"{last['map']:.4f} with all {last['trees']:.0f}"
+        f"MAP@10 of one model on warm lists of the fold validation is {best['map']:.4f} at its "
+        f"best, with {best['trees']:.0f} trees, and {last['map']:.4f} with all {last['trees']:.0f}"
     )
-    return Outcome(last["map"] < (1 - FALL) * best["map"], text)
+    return last["map"] < (1 - FALL) * best["map"], text
 
 
 @check("seeds decide the result", "Average more models: raise ranker.n_seeds.")
 def seeds_decide(facts: Facts) -> Outcome:
     gain, deviation = facts.gain("validation"), facts.summary["validation"]["hybrid"]["seed_sd"]
     if not deviation:
-        return Outcome(None, "one model has no spread (ranker.n_seeds)")
+        return None, "one model has no spread (ranker.n_seeds)"
     text = (
         f"the gain on validation is {gain:+.4f}; MAP@{facts.k} has a standard deviation of "
         f"{deviation:.4f} over seeds of the ranker"
     )
-    return Outcome(abs(gain) <= SEEDS * deviation, text)
+    return abs(gain) <= SEEDS * deviation, text
 
 
 @check(
@@ -202,11 +194,11 @@ def seeds_decide(facts: Facts) -> Outcome:
 )
 def weeks_are_missing(facts: Facts) -> Outcome:
     if "part" not in facts.windows:
-        return Outcome(None, "the data have no weeks")
+        return None, "the data have no weeks"
     weeks, last = facts.windows["start"], facts.windows["part"].iloc[-1]
     n_absent = weeks.max() - weeks.min() + 1 - len(weeks)
     text = f"{n_absent} weeks between the first and the last are absent; the last is of {last}/"
-    return Outcome(n_absent > 0 or last != "test", text)
+    return n_absent > 0 or last != "test", text
 
 
 @check(
@@ -224,7 +216,7 @@ def new_items_are_missed(facts: Facts) -> Outcome:
         f"know, of which the hybrid finds {recall[kind]:.1%}"
         for kind in new.index
     )
-    return Outcome(bool(((share >= NEW_SHARE) & (recall == 0)).any()), text)
+    return bool(((share >= NEW_SHARE) & (recall == 0)).any()), text
 
 
 @check(
@@ -232,11 +224,9 @@ def new_items_are_missed(facts: Facts) -> Outcome:
     f"ALS recommends nearly the same items to all users. Tune it: {TUNE}",
 )
 def als_collapsed(facts: Facts) -> Outcome:
-    share = facts.energy_share
-    text = f"one dimension has {share:.1%} of the energy of the factors of ALS"
-    return Outcome(share > COLLAPSED, text)
+    text = f"one dimension has {facts.energy_share:.1%} of the energy of the factors of ALS"
+    return facts.energy_share > COLLAPSED, text
 
 
 def diagnose(facts: Facts) -> dict[str, Outcome]:
-    """Run all checks and return their outcomes by code."""
     return {code: check.run(facts) for code, check in CHECKS.items()}

@@ -63,19 +63,17 @@ def paragraph(*children: object) -> Html:
     return tag("p", *children)
 
 
-def figures(*parts: Html) -> Html:
-    """Return figures side by side, as many as fit."""
-    return tag("div", *parts, class_="pictures")
+def figures(text: str, *parts: Html | None) -> Html:
+    """Return a paragraph, and figures side by side, as many as fit."""
+    return join(paragraph(text), tag("div", *parts, class_="pictures"))
 
 
 def figure(heading: str, axes: Axes, words: str) -> Html:
-    """Return a picture with a heading, unique on the page. words  description for screen readers"""
-    return tag("figure", tag("h3", heading), picture(axes, heading, words))
+    """Return a heading, unique on the page, and axes as SVG with the colours of the style sheet.
 
-
-def picture(axes: Axes, title: str, words: str) -> Html:
-    """Return axes as SVG with the colours of the style sheet and ids derived from the title."""
-    matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": title})
+    words  description for screen readers
+    """
+    matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": heading})
     file = io.StringIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # the browser has other fonts
@@ -88,14 +86,18 @@ def picture(axes: Axes, title: str, words: str) -> Html:
     for name, colour in PALETTE.items():
         text = text.replace(colour, f"var(--{name})")
     content = text[text.index(">", text.index("<svg")) + 1 :]
-    return Html(f'<svg role="img" {box}>{tag("title", title)}{tag("desc", words)}{content}')
+    texts = join(tag("title", heading), tag("desc", words))
+    svg = Html(f'<svg role="img" {box}>{texts}{content}')
+    return tag("figure", tag("h3", heading), svg)
 
 
 def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[object]]) -> Html:
     """Return a table that scrolls sideways if it is too wide."""
     names = tag("tr", *(tag("th", name, scope="col") for name in head))
-    cells = [[tag("th", row[0], scope="row"), *(tag("td", of) for of in row[1:])] for row in rows]
-    body = [tag("tr", *row) for row in cells]
+    body = [
+        tag("tr", tag("th", first, scope="row"), *(tag("td", of) for of in others))
+        for first, *others in rows
+    ]
     parts = tag("caption", caption), tag("thead", names), tag("tbody", *body)
     scrolls = {"class_": "wide", "role": "region", "aria_label": caption, "tabindex": 0}
     return tag("div", tag("table", *parts), **scrolls)

@@ -1,28 +1,24 @@
-"""Sections of the report: functions from results to markup."""
+"""Sections of the report: functions from results to markup, and results by slice."""
 
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from evaluation import pictures
-from evaluation.bootstrap import Interval
-from evaluation.pictures import Row, interval_text
-from evaluation.results import worse_than
+from evaluation.bootstrap import Interval, intervals
+from evaluation.pictures import PALETTE, Row, bars, canvas, forest, gain_of, interval_text, lines
+from evaluation.results import by_activity, worse_than
 from reporting.diagnostics import CHECKS, Outcome
 from reporting.page import Html, figure, figures, join, paragraph, table, tag
-from reporting.ranker import CONTENDERS
+from reporting.users import CONTENDERS
 
 N_FEATURES = 15  # number of features shown
+MOST_LEVELS = 8  # levels of a column; smaller categories are merged, numbers cut into quarters
 KINDS = ("validation", "test")
 Summaries = Mapping[str, dict]  # kind -> metrics/KIND.json
 Gains = Mapping[str, Mapping[str, Interval]]  # kind -> model or measure -> gain of the hybrid
-
-
-def gain_of(summary: dict, key: str, base: str = "uplift") -> Interval:
-    """Return the pooled gain of one kind of folds from metrics/KIND.json."""
-    of = summary[base]
-    return Interval(of[key], of["ci95_low"], of["ci95_high"], summary["n_lists"])
 
 
 def headline(gain: Interval, worse: Sequence[str] = ()) -> str:
@@ -36,13 +32,15 @@ def headline(gain: Interval, worse: Sequence[str] = ()) -> str:
         return "The hybrid beats ALS on the test windows"
     if gain.high < 0:
         return "The hybrid is worse than ALS on the test windows"
+    if not gain.is_known:
+        return "The test windows have too few users to compare the hybrid with ALS"
     return "On the test windows, the hybrid does not differ significantly from ALS"
 
 
 def tile(kind: str, summary: dict, n_windows: int, k: int) -> Html:
     """Return the gain of one kind of folds in a few lines."""
     key, best = f"map@{k}", "uplift_over_best_baseline"
-    gain, over = gain_of(summary, key), gain_of(summary, key, best)
+    gain, over = gain_of(summary, k), gain_of(summary, k, best)
     p_value = f", p = {summary['uplift']['p_value']:.2g}" if gain.is_known else ""
     return tag(
         "div",
@@ -64,12 +62,12 @@ def head(
     """Return the first screen. data  a short description of the data; n_windows  by kind"""
     flags = [
         tag("li", tag("a", tag("b", code), f" {CHECKS[code].title}", href=f"#{code}"))
-        for code, one in outcomes.items()
-        if one.is_problem
+        for code, (is_problem, _) in outcomes.items()
+        if is_problem
     ]
     what = f"{data} · candidates of several models, ranked by LightGBM (the hybrid), against ALS"
     tiles = (tile(kind, summary[kind], n_windows[kind], k) for kind in reversed(KINDS))
-    title = headline(gain_of(summary["test"], f"map@{k}"), worse_than(summary["validation"]))
+    title = headline(gain_of(summary["test"], k), worse_than(summary["validation"]))
     return join(
         tag("p", what, class_="eyebrow"),
         tag("h1", title),
@@ -83,18 +81,6 @@ def head(
         paragraph(f"Diagnostics: {len(flags)} of {len(outcomes)} checks found a problem."),
         tag("ul", *flags, class_="flags"),
     )
-
-
-def forest_figure(heading: str, rows: Sequence[Row], k: int) -> Html:
-    """Return a forest plot of gains."""
-    words = "; ".join(f"{row.label}: {interval_text(row.interval)}" for row in rows)
-    return figure(heading, pictures.forest(rows, f"gain in MAP@{k}"), words)
-
-
-def gains(windows: pd.DataFrame, summary: Summaries, k: int) -> Html:
-    """Return the gain over ALS by window, for each kind of folds."""
-    pooled = {kind: gain_of(of, f"map@{k}") for kind, of in summary.items()}
-    return forest_figure("Gain of the hybrid over ALS", pictures.gain_rows(windows, pooled), k)
 
 
 def number(value: float) -> str:
@@ -129,22 +115,55 @@ def models(summary: Summaries, baselines: dict, differences: Gains, k: int) -> H
     return table(caption, ["model", "validation", "gain", "test", "gain", *looks], rows)
 
 
-def lines_figure(heading: str, frame: pd.DataFrame) -> Html:
-    """Return a plot with a line for each column after the first; the frame must have a row."""
-    ends = frame.iloc[[0, -1]].T.itertuples()
-    words = "; ".join(f"{name}: {first:.4g} to {last:.4g}" for name, first, last in ends)
-    return figure(heading, pictures.lines(frame), words)
-
-
 def by_k(curves: Mapping[str, pd.DataFrame]) -> Html:
-    """Return plots of MAP at every cut-off."""
-    return join(
-        paragraph(
-            "AP@k divides by min(k, relevant items), so a curve can fall as k grows: at k = 1, one "
-            "hit is the maximum."
-        ),
-        figures(*(lines_figure(f"MAP@k by k, {kind}", curve) for kind, curve in curves.items())),
+    return figures(
+        "AP@k divides by min(k, relevant items), so a curve can fall as k grows: at k = 1, one "
+        "hit is the maximum.",
+        *(figure(f"MAP@k by k, {kind}", *lines(curve)) for kind, curve in curves.items()),
     )
+
+
+def slices_of(
+    lists: pd.DataFrame, users: pd.DataFrame, n_resamples: int, seed: int, n_threads: int
+) -> dict[tuple[str, str], Interval]:
+    """Return the paired gain of the hybrid over ALS by slice: (dimension, level) -> interval.
+
+    lists  data/per_user with the column user, a row of users.parquet
+    users  the features of users.parquet, one row per user
+    """
+    gain = lists["ap_hybrid"] - lists["ap_als"]
+    dimensions = {"positives in the history": by_activity(lists["n_positives"])}
+    for name, values in users.items():
+        of_column = levels(values.take(lists["user"]))
+        if len(of_column) > 1:
+            dimensions[name.replace("_", " ")] = of_column
+    columns = {
+        (dimension, level): np.where(is_in, gain, np.nan)
+        for dimension, of in dimensions.items()
+        for level, is_in in of.items()
+    }
+    for level, prefix in (("most popular tenth", "popular"), ("all others", "tail")):
+        of_items = lists[f"{prefix}_hybrid"] - lists[f"{prefix}_als"]
+        columns["popularity of the item", level] = of_items
+    return intervals(columns, lists["user"].to_numpy(), n_resamples, seed, n_threads)
+
+
+def levels(values: pd.Series) -> dict[str, np.ndarray]:
+    """Return the levels of a column: name -> bool (n,).
+
+    Numbers with many values are cut into quarters. Of many categories, only the largest are levels.
+    """
+    is_number = pd.api.types.is_numeric_dtype(values)
+    is_cut = is_number and values.nunique() > MOST_LEVELS
+    if is_cut:
+        quarters = pd.qcut(values, 4, duplicates="drop")
+        values = quarters.map(lambda one: one.right, na_action="ignore").astype(float)
+    prefix = "up to " if is_cut else ""
+    kept = sorted(values.value_counts().index[:MOST_LEVELS])
+    masks = {f"{prefix}{one:g}" if is_number else str(one): values == one for one in kept}
+    masks["all others"] = values.notna() & ~values.isin(kept)
+    masks["unknown"] = values.isna()
+    return {name: of.to_numpy() for name, of in masks.items() if of.any()}
 
 
 def slices(found: Mapping[tuple[str, str], Interval], k: int) -> Html:
@@ -153,37 +172,28 @@ def slices(found: Mapping[tuple[str, str], Interval], k: int) -> Html:
     for (dimension, level), gain in found.items():
         kind = "hybrid" if gain.low > 0 else "als" if gain.high < 0 else "baseline"
         rows.setdefault(dimension, []).append(Row(f"{level} · {gain.n:,}", gain, kind))
-    return join(
-        paragraph(
-            "Gain over ALS on the validation lists, with the number of lists of each level. A "
-            "diamond: the interval is above 0; a circle: below 0; a square: it includes 0. For "
-            "items, only the relevant items of the group count. About one slice in twenty is wrong "
-            f"by chance, and there are {len(found)}: use them as hints, not as results."
-        ),
-        figures(*(forest_figure(f"By {name}", of, k) for name, of in rows.items())),
+    return figures(
+        "Gain over ALS on the validation lists, with the number of lists of each level. A diamond: "
+        "the interval is above 0; a circle: below 0; a square: it includes 0. For items, only the "
+        "relevant items of the group count. About one slice in twenty is wrong by chance, and "
+        f"there are {len(found)}: use them as hints, not as results.",
+        *(figure(f"By {name}", *forest(of, f"gain in MAP@{k}")) for name, of in rows.items()),
     )
 
 
 def item_age(ages: pd.DataFrame) -> Html:
     """Return MAP and recall by age of the item. ages  metrics/tables/item_age.csv"""
     rows = []
-    for one in ages[(ages["fold"] == "all") & (ages["n_lists"] > 0)].to_dict("records"):
-        of = [one[f"{of}_{model}"] for of in ("map", "recall") for model in ("als", "hybrid")]
-        row = [one["age"], one["kind"], f"{one['share']:.1%}", f"{one['n_lists']:,}"]
-        rows.append([*row, *(f"{value:.4f}" for value in of)])
-    return table(
+    for of in ages[(ages["fold"] == "all") & (ages["n_lists"] > 0)].itertuples():
+        values = of.map_als, of.map_hybrid, of.recall_als, of.recall_hybrid
+        row = [of.age, of.kind, f"{of.share:.1%}", f"{of.n_lists:,}"]
+        rows.append(row + [f"{value:.4f}" for value in values])
+    caption = (
         "By age of the item: new items have no interaction in the history of the fold; only the "
-        "relevant items of the age count",
-        ["age", "folds", "relevant pairs", "lists"]
-        + ["MAP, ALS", "MAP, hybrid", "recall, ALS", "recall, hybrid"],
-        rows,
+        "relevant items of the age count"
     )
-
-
-def bars_figure(heading: str, values: pd.Series, label: str) -> Html:
-    """Return a plot with a bar for each value, first on top."""
-    words = "; ".join(f"{name}: {value:.3f}" for name, value in values.items())
-    return figure(heading, pictures.bars(values, label), words)
+    head = ["age", "folds", "relevant pairs", "lists", "MAP, ALS", "MAP, hybrid"]
+    return table(caption, [*head, "recall, ALS", "recall, hybrid"], rows)
 
 
 def ranker(gain: pd.DataFrame, added: pd.Series, curve: pd.DataFrame) -> Html:
@@ -193,18 +203,15 @@ def ranker(gain: pd.DataFrame, added: pd.Series, curve: pd.DataFrame) -> Html:
     added        the result of family_contributions
     """
     top = gain.head(N_FEATURES).set_index("feature")["gain"]
-    return join(
-        paragraph(
-            "These are the models of the fold validation. A contribution is what a family of "
-            f"features adds to the scores of a user's {CONTENDERS} best candidates, minus its mean "
-            "over them. Gain is the reduction of the training loss by splits on a feature. The "
-            "learning curve shows one model. If MAP falls at its end, n_estimators is too high."
-        ),
-        figures(
-            bars_figure("Contribution to the score, by family", added, "mean |contribution|"),
-            bars_figure("Gain, by feature", top, "share of the gain"),
-            lines_figure("Learning curve: MAP by number of trees", curve) if len(curve) else None,
-        ),
+    return figures(
+        "These are the models of the fold validation. A contribution is what a family of features "
+        f"adds to the scores of a user's {CONTENDERS} best candidates, minus its mean over them. "
+        "Gain is the reduction of the training loss by splits on a feature. The learning curve "
+        "shows MAP@10 of one model on warm lists of the fold. If it falls at its end, "
+        "n_estimators is too high.",
+        figure("Contribution to the score, by family", *bars(added, "mean |contribution|")),
+        figure("Gain, by feature", *bars(top, "share of the gain")),
+        figure("Learning curve: MAP@10 by number of trees", *lines(curve)) if len(curve) else None,
     )
 
 
@@ -215,24 +222,21 @@ def windows(table_: pd.DataFrame, kinds: Sequence[str]) -> Html:
     drawn = []
     for name in table_.columns.intersection(["n_interactions", "n_positives", "n_users", "n_days"]):
         values = table_[name]
-        axes = pictures.canvas(2.2, left=0.75)
-        axes.bar(values.index, values, color=[pictures.PALETTE[colour[kind]] for kind in kinds])
+        axes = canvas(2.2, left=0.75)
+        axes.bar(values.index, values, color=[PALETTE[colour[kind]] for kind in kinds])
         axes.set_xticks(list(letters), letters.values())
         axes.set_xlabel("window, oldest first")
         words = f"{len(values)} windows, {values.min():,.0f} to {values.max():,.0f}"
         drawn.append(figure(f"{name[2:].capitalize()} by window", axes, words))
-    return join(
-        paragraph(
-            "T: a test window; V: a validation window; L: a label window, which only trains "
-            "rankers. The others are only history. A model that is evaluated on a window uses only "
-            "data from before that window."
-        ),
-        figures(*drawn),
+    return figures(
+        "T: a test window; V: a validation window; L: a label window, which only trains rankers. "
+        "The others are only history. A model that is evaluated on a window uses only data from "
+        "before that window.",
+        *drawn,
     )
 
 
 def beyond_accuracy(differences: Gains, summary: Summaries, k: int) -> Html:
-    """Return popularity, diversity and coverage of the lists."""
     rows = []
     for kind in KINDS:
         for measure in ("popularity", "diversity", "coverage"):

@@ -12,10 +12,9 @@ from pathlib import Path
 
 sys.path[0] += "/.."  # the packages of stages/
 
-from functools import partial
 from tempfile import TemporaryDirectory
 
-from core.examples import Examples, read_file
+from core.examples import Examples, read
 from core.params import section, shared_params
 from core.script import run_script
 
@@ -31,12 +30,13 @@ def main() -> None:
             sets.check("features", f"features/{fold}")
             sets.files.fetch(sets.path(f"features/{fold}"), Path(parent) / fold)
 
-        def read(fold: str) -> Examples:
-            return read_file(Path(parent) / fold / "examples.parquet")
+        def read_fold(fold: str) -> Examples:
+            return read("examples", Path(parent) / fold)
 
         def train(folder: Path) -> None:
             training = folds_in(sets, shared).training(ranker.train_folds)
-            train_all(read, ranker, training, shared, partial(trained.save, folder))
+            for judged, boosters in train_all(read_fold, ranker, training, shared):
+                trained.save(folder, judged, boosters)
 
         sets.write_folder("ranker", train)
 

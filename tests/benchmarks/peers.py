@@ -1,9 +1,9 @@
 """Fits models of other libraries on the histories of judged folds and writes their top-k lists.
 
-usage: python tests/benchmarks/peers.py [PEER ...] [--folds FOLD ...] [--minutes 30]    (after dvc
-       repro; in an environment of requirements-peers.txt), then, in that of requirements.txt:
+usage: python tests/benchmarks/peers.py [PEER ...] [--minutes 30]    (after dvc repro; in an
+       environment of requirements-peers.txt), then, in that of requirements.txt:
        python stages/compare.py --lists data/peers/*.csv
-       PEER is one of PEERS, all if not given; FOLD all judged folds
+       PEER is one of PEERS, all if not given
 in:    data/split/interactions.parquet, data/split/folds.json, data/tables/users.parquet and
        items.parquet, params.yaml (evaluate.k)
 out:   data/peers/PEER.csv: fold, user_id, item_id, rank
@@ -23,6 +23,7 @@ import os
 import resource
 import warnings
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -52,31 +53,20 @@ def rectools_lists(model: object, log: pd.DataFrame, users: np.ndarray) -> pd.Da
     return lists.rename(columns={Columns.User: "user", Columns.Item: "item"})
 
 
-def lenskit_lists(scorer: object, log: pd.DataFrame, users: np.ndarray) -> pd.DataFrame:
+def lenskit_lists(
+    scorer: str, log: pd.DataFrame, users: np.ndarray, **setting: object
+) -> pd.DataFrame:
     """Return user, item and rank by a scorer of LensKit."""
+    from lenskit import knn
     from lenskit.batch import recommend
     from lenskit.data import from_interactions_df
     from lenskit.pipeline import topn_pipeline
 
-    pipeline = topn_pipeline(scorer, n=DEPTH)
+    pipeline = topn_pipeline(getattr(knn, scorer)(**setting), n=DEPTH)
     columns = {"user": "user_id", "item": "item_id"}
     pipeline.train(from_interactions_df(log[[*columns]].rename(columns=columns)))
     lists = recommend(pipeline, users, n=DEPTH, n_jobs=1).to_df()
     return lists.rename(columns={"user_id": "user", "item_id": "item"})
-
-
-def item_knn(log: pd.DataFrame, users: np.ndarray, **setting: float) -> pd.DataFrame:
-    """Item-item nearest neighbours of LensKit."""
-    from lenskit.knn import ItemKNNScorer
-
-    return lenskit_lists(ItemKNNScorer(feedback="implicit", **setting), log, users)
-
-
-def slim(log: pd.DataFrame, users: np.ndarray, **setting: float) -> pd.DataFrame:
-    """SLIM of LensKit."""
-    from lenskit.knn import SLIMScorer
-
-    return lenskit_lists(SLIMScorer(**setting), log, users)
 
 
 def bpr(log: pd.DataFrame, users: np.ndarray, **setting: float) -> pd.DataFrame:
@@ -88,22 +78,13 @@ def bpr(log: pd.DataFrame, users: np.ndarray, **setting: float) -> pd.DataFrame:
     return rectools_lists(ImplicitBPRWrapperModel(model), log, users)
 
 
-def sasrec(log: pd.DataFrame, users: np.ndarray, **setting: float) -> pd.DataFrame:
-    """SASRec of RecTools."""
+def network(model: str, log: pd.DataFrame, users: np.ndarray, **setting: float) -> pd.DataFrame:
+    """SASRec or BERT4Rec of RecTools."""
     from pytorch_lightning import seed_everything
-    from rectools.models import SASRecModel
+    from rectools import models
 
     seed_everything(SEED)
-    return rectools_lists(SASRecModel(deterministic=True, **setting), log, users)
-
-
-def bert4rec(log: pd.DataFrame, users: np.ndarray, **setting: float) -> pd.DataFrame:
-    """BERT4Rec of RecTools."""
-    from pytorch_lightning import seed_everything
-    from rectools.models import BERT4RecModel
-
-    seed_everything(SEED)
-    return rectools_lists(BERT4RecModel(deterministic=True, **setting), log, users)
+    return rectools_lists(getattr(models, model)(deterministic=True, **setting), log, users)
 
 
 def two_stage(
@@ -153,16 +134,17 @@ def two_stage(
 
 NETWORK = {"n_factors": 64, "n_heads": 2, "session_max_len": 50, "dropout_rate": 0.2}
 NETWORK |= {"loss": "sampled_softmax", "n_negatives": 30}  # a third of the time of softmax
+BERT = {"mask_prob": 0.3, "n_blocks": 1, **NETWORK}
 RANKER = {"learning_rate": 0.05, "num_leaves": 15}
 BOTH = ("positives", "exposures")
 # name -> its function, and its settings; `of`: the interactions that it is fitted on
 PEERS = {
     "item_knn": (
-        item_knn,
+        partial(lenskit_lists, "ItemKNNScorer", feedback="implicit"),
         [{"of": of, "max_nbrs": most, "min_nbrs": 2} for of in BOTH for most in (30, 200)],
     ),
     "slim": (
-        slim,
+        partial(lenskit_lists, "SLIMScorer"),
         [
             {"of": of, "l1_reg": l1, "l2_reg": l2}
             for of in BOTH
@@ -186,16 +168,12 @@ PEERS = {
         ],
     ),
     "sasrec": (
-        sasrec,
+        partial(network, "SASRecModel"),
         [{"of": of, "epochs": epochs, **NETWORK} for epochs in (2, 4) for of in BOTH],
     ),
     "bert4rec": (
-        bert4rec,
-        [
-            {"of": of, "epochs": epochs, "mask_prob": 0.3, "n_blocks": 1, **NETWORK}
-            for epochs in (2, 4)
-            for of in BOTH
-        ],
+        partial(network, "BERT4RecModel"),
+        [{"of": of, "epochs": epochs, **BERT} for epochs in (2, 4) for of in BOTH],
     ),
 }
 
@@ -272,7 +250,6 @@ def main() -> None:
     ]
     parser = argparse.ArgumentParser()
     parser.add_argument("peers", nargs="*", metavar="PEER", help=", ".join(PEERS))
-    parser.add_argument("--folds", nargs="+", choices=judged, default=judged)
     parser.add_argument("--minutes", type=float, default=30)
     given = parser.parse_args()
     if unknown := {*given.peers} - {*PEERS}:
@@ -288,7 +265,7 @@ def main() -> None:
         best = max(tried, key=lambda one: one[1]["map"])[1]["setting"] if tried else None
         known = {costs["fold"]: (top, costs) for top, costs in tried if costs["setting"] == best}
         setting = json.loads(best) if best else settings[0]
-        fits = [known.get(of) or alone(peer, setting, of, k) for of in given.folds]
+        fits = [known.get(of) or alone(peer, setting, of, k) for of in judged]
         lists = pd.concat([top.assign(fold=costs["fold"]) for top, costs in fits])
         lists = lists.assign(
             user_id=ids[0].to_numpy()[lists["user"]], item_id=ids[1].to_numpy()[lists["item"]]

@@ -7,8 +7,7 @@ in:    data/peers/PEER.csv and data/peers/costs/PEER.csv; the workspace, as stag
 out:   metrics/peers.csv, a row per model, kind of fold (validation, test) and group of lists (all,
        warm): n_lists, map@k, ndcg@k; difference (of MAP@k, from the hybrid), ci95_low, ci95_high,
        p_value as in compare.py; verdict (won, lost, or even: not significant); seconds of
-       processor time per judged fold, peak memory in MB, for fit and recommendations; setting;
-       on stdout: the same as Markdown
+       processor time per judged fold, peak memory in MB, for fit and recommendations; setting
 
 Seconds of the hybrid are those of all stages from als to recommend, with the label folds that train
 its rankers. Those of als are a fit without recommendations.
@@ -33,7 +32,6 @@ import pyarrow.parquet as pq  # noqa: E402
 from experiments import given_lists, paired  # noqa: E402
 from experiments.outcome import Outcome, load  # noqa: E402
 from experiments.revision import WORKSPACE  # noqa: E402
-from experiments.sheets import interval, signed, text_of  # noqa: E402
 
 IN, OUT = Path("data/peers"), Path("metrics/peers.csv")
 STAGES = ("als", "candidates", "features", "ranker", "recommend")
@@ -95,29 +93,13 @@ def judged(kind: str) -> list[dict]:
     return rows_of(outcomes, kind, "all") + rows_of(warm, kind, "warm")
 
 
-def texts_of(row: pd.Series) -> list[str]:
-    """Return both metrics of a row and its difference from the hybrid."""
-    metrics = [f"{value:.4f}" for name, value in row.items() if "@" in name]
-    is_hybrid = pd.isna(row["difference"])
-    return [*metrics, "" if is_hybrid else f"{signed(row['difference'])} ({interval(row)})"]
-
-
 def main() -> None:
     os.chdir(TOP)
     table = pd.DataFrame(judged("validation") + judged("test"))
     table = table.merge(costs(), left_on="model", right_index=True)
     table = table.round(dict.fromkeys(table.select_dtypes("float"), 4) | {"seconds": 1})
     table.to_csv(OUT, index=False)
-    metrics = [name.upper() for name in table if "@" in name]
-    for group, part in table.groupby("lists"):
-        columns, rows = ["model"], {name: [name] for name in part["model"]}
-        for kind, of in part.groupby("fold", sort=False):
-            columns += [f"{metrics[0]}, {kind}", metrics[1], "minus the hybrid"]
-            for _, row in of.iterrows():
-                rows[row["model"]] += texts_of(row)
-        for _, row in part.drop_duplicates("model").iterrows():
-            rows[row["model"]] += [f"{row['seconds']:.0f}", str(row["mb"])]
-        print(text_of(f"{group} lists", [*columns, "s", "MB"], list(rows.values()), True), "\n")
+    print(table.drop(columns="setting").to_string(index=False))
 
 
 if __name__ == "__main__":

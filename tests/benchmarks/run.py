@@ -3,7 +3,7 @@
 Each stage runs by itself under DVC (`dvc repro --single-item STAGE`). Its time includes what DVC
 adds, and its memory is that of its largest process.
 
-usage: python tests/benchmarks/run.py [growth] [large]   (both without an argument); Linux only
+usage: python tests/benchmarks/run.py [growth] [large]; Linux only
 
 growth  processor time and peak memory of every stage of `dvc repro` for a base size, and for twice
         the users, the items and the rows, each alone, with the preset short-video
@@ -61,13 +61,7 @@ def measured(clone: Clone, *stages: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["stage", "seconds", "cpu_seconds", "peak_mb"])
 
 
-def show(title: str, frame: pd.DataFrame, digits: int = 2) -> None:
-    """Print a table."""
-    print(f"\n{title}\n{frame.round(digits).to_string(index=False)}", flush=True)
-
-
 def run_growth() -> None:
-    """Run the pipeline at each size."""
     runs = {}
     for name in ("base", *DOUBLED):
         with tempfile.TemporaryDirectory() as folder:
@@ -75,27 +69,23 @@ def run_growth() -> None:
             clone = simulated(Path(folder), size, {})
             clone.run(sys.executable, "stages/preset.py", "short-video")
             runs[name] = measured(clone).set_index("stage")
-    for title, column in (("Processor seconds", "cpu_seconds"), ("Peak memory, MB", "peak_mb")):
+    for column in ("cpu_seconds", "peak_mb"):
         frame = pd.DataFrame({name: of[column] for name, of in runs.items()})
         frame.loc["all"] = frame.sum() if column == "cpu_seconds" else frame.max()
         for name in DOUBLED:
             frame[f"2 x {name}"] = frame.pop(name) / frame["base"]
-        show(
-            f"{title} of every stage, and how many times as much with twice the data",
-            frame.reset_index(),
-        )
+        print(f"\n{column}, and how many times as much with twice the data")
+        print(frame.round(2).to_string())
 
 
 def run_large() -> None:
-    """Run the pipeline once."""
     with tempfile.TemporaryDirectory() as folder:
         clone = simulated(Path(folder), UP_0001, LARGE | FEWER)
         groups = clone.yaml("params.yaml")["features"]["groups"]
         clone.set_params({"features.groups": [*groups, "channels"]})
         frame = measured(clone)
-    table = frame.set_index("stage")
-    table.loc["all"] = [*table[["seconds", "cpu_seconds"]].sum(), table["peak_mb"].max()]
-    show("47 million interactions", table.reset_index())
+    frame.loc["all"] = ["all", *frame[["seconds", "cpu_seconds"]].sum(), frame["peak_mb"].max()]
+    print(f"\n47 million interactions\n{frame.round(2).to_string(index=False)}")
 
 
 def simulated(folder: Path, size: dict[str, int], params: dict[str, object]) -> Clone:
@@ -106,16 +96,10 @@ def simulated(folder: Path, size: dict[str, int], params: dict[str, object]) -> 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    known = {"growth": run_growth, "large": run_large}
-    parser.add_argument("benchmarks", nargs="*", metavar="BENCHMARK", help=", ".join(known))
-    chosen = parser.parse_args().benchmarks or list(known)
-    if unknown := [name for name in chosen if name not in known]:
-        parser.error(f"no benchmark {unknown[0]}; there are {', '.join(known)}")
-    for name in chosen:
-        known[name]()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("benchmarks", nargs="+", choices=["growth", "large"])
+    for name in parser.parse_args().benchmarks:
+        {"growth": run_growth, "large": run_large}[name]()
 
 
 if __name__ == "__main__":

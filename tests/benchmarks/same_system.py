@@ -1,19 +1,28 @@
-"""Measures how often `compare.py` finds a difference between equal systems (an A/A test).
+"""Measures what other seeds of the rankers change, and whether another setting of them is better.
 
-usage: python tests/benchmarks/same_system.py [N]     (after dvc repro; N = 60 systems)
-out:   on stdout: the share of pairs of systems that are called different at 5 %; the standard
-       deviation of MAP@k over the systems, and the root mean square of their `hybrid.seed_sd`; the
-       smallest true difference that is found in 80 % of pairs, if all lists change alike
+usage: python tests/benchmarks/same_system.py [--n 60]                      (after dvc repro)
+       python tests/benchmarks/same_system.py CHANGE [CHANGE ...] [--n 3]
+       CHANGE: without=FEATURE,FEATURE,... (names of columns; * stands for any characters), or a
+       parameter of the ranker such as num_leaves=21
+out:   on stdout, without CHANGE, an A/A test of n systems: the share of pairs that compare.py calls
+       different at 5 %; the standard deviation of MAP@k over the systems, and the root mean square
+       of their `hybrid.seed_sd`; the smallest true difference that is found in 80 % of pairs, if
+       all lists change alike
+       with CHANGE, over the lists of warm users: MAP@k of the present and of the changed setting
+       for each of n blocks; then the means over the blocks and their difference with its 95 %
+       interval
 
-Trains the rankers of the validation folds N times, each time with another seed on the same
-features: ALS, candidates and the lists of cold users do not change. The code of compare.py
-compares every pair, with 1000 resamples. Seeds make no system better, so every significant pair is
-a false alarm.
+A system, or a block, has its own seeds of the rankers of the validation folds. ALS, candidates,
+features and the lists of cold users do not change. Seeds make no system better, so every
+significant pair is a false alarm. One block cannot choose a setting: other seeds move MAP@k as much
+as most settings do.
 """
 
+import argparse
 import os
 import sys
-from collections.abc import Callable
+from dataclasses import replace
+from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
@@ -24,15 +33,17 @@ from core import examples, folds, metrics  # noqa: E402
 from core.candidate_lists import CandidateListParams  # noqa: E402
 from core.examples import Examples  # noqa: E402
 from core.folds import Folds  # noqa: E402
-from core.history import load_fold  # noqa: E402
+from core.history import load_fold, load_history  # noqa: E402
 from core.params import SharedParams, kind_of, section, shared_params  # noqa: E402
 from core.top_lists import EvaluateParams, top_k  # noqa: E402
 
 import numpy as np  # noqa: E402
 import pyarrow as pa  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
+from ruamel.yaml import YAML  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
+from evaluation.bootstrap import bootstrap  # noqa: E402
 from experiments.outcome import Outcome  # noqa: E402
 from experiments.paired import METRICS, SIGNIFICANT, against  # noqa: E402
 from rankers.scoring import ensembles  # noqa: E402
@@ -59,23 +70,24 @@ def hits_of(judged: Examples, score: np.ndarray, k: int) -> np.ndarray:
 
 
 def system(
-    shared: SharedParams,
-    params: RankerParams,
-    evaluate: EvaluateParams,
-    select: Callable[[Examples], Examples] = lambda found: found,
+    shared: SharedParams, params: RankerParams, evaluate: EvaluateParams, dropped: list[str]
 ) -> Outcome:
     """Return the lists of the validation folds by rankers with the seed of `shared`.
 
-    select  function that may leave out features
+    dropped  patterns of names of columns that the rankers do not use
     """
     windows = {of: at for of, at in folds.load().windows.items() if kind_of(of) != "test"}
-    known, boosters = Folds(windows), {}
+    known = Folds(windows)
 
     def selected(fold: str) -> Examples:
-        return select(read(fold))
+        of = read(fold)
+        names = [name for name in of.names if not any(fnmatch(name, one) for one in dropped)]
+        categorical = [name for name in of.categorical if name in names]
+        values = of.values[:, np.isin(of.names, names)] if dropped else of.values
+        return replace(of, values=values, names=names, categorical=categorical)
 
     folds_of = known.training(params.train_folds)
-    train_all(selected, params, folds_of, shared, boosters.__setitem__)
+    boosters = dict(train_all(selected, params, folds_of, shared))
     tables = []
     for fold in known.judged:
         of, (users, lists) = selected(fold), lists_of(fold)
@@ -94,18 +106,51 @@ def system(
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("changes", nargs="*", metavar="CHANGE")
+    parser.add_argument("--n", type=int, help="number of systems or blocks")
+    given = parser.parse_args()
     os.chdir(TOP)
-    n_systems = int(sys.argv[1]) if len(sys.argv) > 1 else 60
     shared, params = shared_params(), section("ranker", RankerParams)
     evaluate = section("evaluate", EvaluateParams)
-    systems = [
-        system(shared.model_copy(update={"seed": shared.seed + number}), params, evaluate)
-        for number in tqdm(range(n_systems), "systems", disable=None)
-    ]
-    print_results(systems)
+    changed, dropped = {}, []
+    for key, _, value in (change.partition("=") for change in given.changes):
+        if key == "without":
+            dropped += value.split(",")
+        else:
+            changed[key] = YAML(typ="safe").load(value)
+
+    def systems(params: RankerParams, dropped: list[str]) -> list[Outcome]:
+        numbers = tqdm(range(given.n or (3 if given.changes else 60)), "systems", disable=None)
+        seeds = (shared.model_copy(update={"seed": shared.seed + number}) for number in numbers)
+        return [system(own, params, evaluate, dropped) for own in seeds]
+
+    present = systems(params, [])
+    if given.changes:
+        others = systems(params.model_copy(update=changed), dropped)
+        print_gain(present, others, evaluate.n_resamples, shared.seed)
+    else:
+        print_pairs(present)
 
 
-def print_results(systems: list[Outcome]) -> None:
+def print_gain(present: list[Outcome], others: list[Outcome], n_resamples: int, seed: int) -> None:
+    """Print the MAP of warm users for each block, and the gain over all blocks."""
+    user, fold = present[0].values("user_id"), present[0].values("fold")
+    is_warm = np.zeros(len(user), dtype=bool)
+    for name in np.unique(fold):
+        is_warm[fold == name] = load_history(name).n_positives_of(user[fold == name]) > 0
+    ap = np.array([[one.values("ap")[is_warm] for one in of] for of in (present, others)])
+    for number, (old, new) in enumerate(ap.mean(axis=2).T):
+        print(f"block {number}: {old:.4f} -> {new:.4f}")
+    old, new = ap.mean(axis=1)
+    found = bootstrap(new - old, user[is_warm], n_resamples, seed)
+    print(
+        f"{len(present)} blocks, {len(old)} warm lists: {old.mean():.4f} -> {new.mean():.4f}, "
+        f"{(new - old).mean():+.4f} ({found['ci95_low']:+.4f} to {found['ci95_high']:+.4f})"
+    )
+
+
+def print_pairs(systems: list[Outcome]) -> None:
     """Compare every pair and print the figures."""
     pairs = [
         tests

@@ -11,15 +11,14 @@ import re
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from itertools import cycle
 from pathlib import Path
 
 import pytest
 
-from clone import LONGEST_S, Clone
+from clone import LONGEST_S, Clone, wait_until
 
 HOOK = Path(__file__).with_name("faults")
 Content = dict[str, bytes]
@@ -40,9 +39,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Work:
-    """A stage: the function with most of its work, its first complete output, and a size in bytes
-    that one of its files exceeds.
-    """
+    """A stage, a function of it, its first output, and a size that one of its files exceeds."""
 
     script: str
     middle: str
@@ -55,7 +52,7 @@ WORK = {  # by the stage with which a sequence of faults ends
         Work("download.py", "check_path", "data/raw", 20),
         Work("ingest.py", "embeddings_of", "data/tables", 5_000),
         Work("split.py", "summary", "data/split", 2_000),
-        Work("als.py", "exact_user_factors", "data/als", 1_000),
+        Work("als.py", "factors_of", "data/als", 1_000),
     ],
     "ranker": [
         Work("candidates.py", "append", "data/candidates", 10_000),
@@ -98,44 +95,22 @@ ALL_SIGNALS = cycle(SIGNALS)
 FAULTS = {last: faults_of(works, ALL_SIGNALS) for last, works in WORK.items()}
 
 
-def with_fault(clone: Clone, fault: Fault, mark: Path) -> Clone:
-    """Return the clone with an environment that causes the fault, which then writes `mark`."""
-    variables = {"PYTHONPATH": str(HOOK), "FAULT": json.dumps({**asdict(fault), "mark": str(mark)})}
-    return replace(clone, variables=variables)
-
-
-def started(clone: Clone, *arguments: str) -> subprocess.Popen:
-    """Start DVC in its own process group, with output to a file."""
-    with (clone.folder.parent / "output.txt").open("w") as output:
-        return subprocess.Popen(
-            [sys.executable, "-m", "dvc", *arguments],
-            cwd=clone.folder,
-            env=clone.environment,
-            start_new_session=True,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-
-
 def said(clone: Clone) -> str:
+    """Return the output of DVC."""
     return (clone.folder.parent / "output.txt").read_text()
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end, f"not within a minute: {what}"
-        time.sleep(0.01)
 
 
 def disturb(clone: Clone, fault: Fault, *arguments: str) -> int:
     """Run DVC until the fault has happened and all processes have ended. Returns its exit code."""
     mark = clone.folder.parent / "mark"
     mark.unlink(missing_ok=True)
-    code = started(with_fault(clone, fault, mark), *arguments).wait(LONGEST_S)
+    values = {**asdict(fault), "mark": str(mark)}
+    one = replace(clone, variables={"PYTHONPATH": str(HOOK), "FAULT": json.dumps(values)})
+    with (clone.folder.parent / "output.txt").open("w") as output:
+        dvc = one.start("-m", "dvc", *arguments, stdout=output)
+    code = dvc.wait(LONGEST_S)
     assert mark.exists(), f"{fault}: did not come\n{said(clone)}"
-    wait_until(lambda: not any(clone.processes()), f"{fault}: the end of every process")
+    wait_until(lambda: not clone.processes())
     return code
 
 
@@ -148,13 +123,9 @@ def whole_files(clone: Clone) -> Content:
     }
 
 
-def unfinished(clone: Clone) -> list[Path]:
-    return [path for of in ("data", "metrics") for path in (clone.folder / of).rglob("*.tmp")]
-
-
-def forget(clone: Clone, *paths: str) -> None:
+def forget(clone: Clone, *works: Work) -> None:
     """Remove outputs and their copies in DVC's cache, so that their stages must run."""
-    cache = clone.folder / ".dvc/cache"
+    cache, paths = clone.folder / ".dvc/cache", [work.out for work in works]
     shutil.rmtree(cache / "runs")
     for md5 in {hashlib.md5(of).hexdigest() for of in clone.content(*paths).values()}:
         (cache / f"files/md5/{md5[:2]}/{md5[2:]}").unlink(missing_ok=True)  # metrics are not there
@@ -163,20 +134,10 @@ def forget(clone: Clone, *paths: str) -> None:
         shutil.rmtree(one) if one.is_dir() else one.unlink()
 
 
-FORGOTTEN = {  # outputs of the stages of WORK
-    "als": ["data/raw", "data/tables", "data/split", "data/als"],
-    "ranker": ["data/candidates", "data/features", "data/ranker"],
-    "report": [
-        *("data/recommendations", "data/baselines", "metrics/map.json", "metrics/report.html"),
-    ],
-}
-
-
 @pytest.mark.parametrize("last", WORK)
 def test_a_disturbed_run_is_repaired_by_the_next(last: str, clone: Clone, copied: Clone) -> None:
-    """The stage, DVC or both are killed, terminated or interrupted, or files cannot grow."""
     expected = whole_files(clone)
-    forget(copied, *FORGOTTEN[last])
+    forget(copied, *WORK[last])
     for fault in FAULTS[last]:
         assert disturb(copied, fault, "repro", last) != 0, f"{fault}\n{said(copied)}"
         assert "Traceback" not in said(copied), f"{fault}\n{said(copied)}"
@@ -186,7 +147,7 @@ def test_a_disturbed_run_is_repaired_by_the_next(last: str, clone: Clone, copied
     copied.dvc("repro")
     assert whole_files(copied) == expected
     assert copied.content("dvc.lock") == clone.content("dvc.lock")
-    assert unfinished(copied) == []
+    assert not [path for of in ("data", "metrics") for path in (copied.folder / of).rglob("*.tmp")]
 
 
 # --- a full disk
@@ -218,7 +179,7 @@ def can_mount() -> bool:
 @pytest.mark.skipif(not can_mount(), reason="no small disk can be mounted here")
 def test_a_disk_that_is_full_again_and_again(clone: Clone, copied: Clone, tmp_path: Path) -> None:
     """The disk is a little larger each time. Files that DVC could not complete are restored."""
-    forget(copied, *FORGOTTEN["ranker"], *FORGOTTEN["report"])
+    forget(copied, *WORK["ranker"], *WORK["report"])
     disk, results = tmp_path / "disk", tmp_path / "results"
     disk.mkdir()
     results.mkdir()

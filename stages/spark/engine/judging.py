@@ -159,7 +159,7 @@ def collected(sets: DataSets, fold: str, settings: Settings) -> tuple[Judged, pa
 def tried(judged: list[Judged], settings: Settings) -> pd.DataFrame:
     """Return the settings_table of the baselines: all settings with MAP over these folds' lists."""
     total = {
-        (name, number): sum(float(of.ap(f"{name} {number}").sum()) for of in judged)
+        (name, number): float(np.sum([of.ap(f"{name} {number}").sum() for of in judged]))
         for name, by_number in settings.items()
         for number in by_number
     }

@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from readers import DataParams, vk_lsvd, vk_notebook
-from readers.ids import Ids, distinct
+from readers.ids import distinct
 from readers.positive_rule import Rule
 from readers.vk import STRENGTH_COLUMNS
 from spark.engine.data_sets import Files
@@ -80,7 +80,7 @@ def tables_of(
     """Return the tables from the parts of the log. layout  the local reader of the metadata"""
     log = together(parts)
     names = ("user_id", "item_id")
-    ids = [Ids(distinct(log.select(name).distinct().toArrow()[name])) for name in names]
+    ids = [distinct(log.select(name).distinct().toArrow()[name]) for name in names]
     with on_driver(spark, folder, layout.METADATA) as here:
         metadata = layout.read_metadata(here, data, *ids)
     users, items, schema = in_spark(spark, Tables(pa.table({}), *metadata), weeks or [])

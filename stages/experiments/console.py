@@ -1,13 +1,29 @@
-"""Tables as aligned text or Markdown."""
+"""Arguments and tables of scripts that people run."""
 
+import argparse
 import math
+from typing import NoReturn
+
+from core.script import InputError
 
 from tabulate import tabulate
 
-Sheet = tuple[str, list[str], list[list[str]]]  # title, columns, rows
+Sheet = tuple[str, list[str], list[list]]  # title, columns, rows; None is an empty cell
 
 
-def text_of(title: str, columns: list[str], rows: list[list[str]], is_markdown: bool) -> str:
+class Arguments(argparse.ArgumentParser):
+    """argparse's parser, with errors in one line."""
+
+    def __init__(self, script: str, docstring: str | None) -> None:
+        """Make a parser. --help shows the first line of the script's docstring (none with -OO)."""
+        super().__init__(prog=script, description=(docstring or "").partition("\n")[0])
+
+    def error(self, message: str) -> NoReturn:
+        usage = " ".join(self.format_usage().split())
+        raise InputError(f"{message}; {usage}")
+
+
+def text_of(title: str, columns: list[str], rows: list[list], is_markdown: bool) -> str:
     """Return a table as text or Markdown. The first column is left-aligned, others to the right."""
     align = {"disable_numparse": True, "colalign": ["left"] + ["right"] * (len(columns) - 1)}
     if is_markdown:
