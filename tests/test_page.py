@@ -73,17 +73,31 @@ def test_a_picture_shows_names_as_they_are() -> None:
     assert "<title>By a &lt; b</title>" in one
 
 
+ABOVE, BELOW, AROUND = (0.1, 0.05, 0.2), (-0.1, -0.2, -0.05), (0.1, -0.1, 0.2)
+
+
 @pytest.mark.parametrize(
-    ("gain", "verdict"),
+    ("over_als", "over_best", "validation", "verdict"),
     [
-        ((0.1, 0.05, 0.2), "The hybrid beats ALS"),
-        ((-0.1, -0.2, -0.05), "The hybrid is worse than ALS"),
-        ((0.1, -0.1, 0.2), "does not differ significantly"),
-        (UNKNOWN[:3], "too few users"),
+        (ABOVE, AROUND, ABOVE, "The hybrid beats ALS on the test windows"),
+        (ABOVE, BELOW, ABOVE, "The hybrid is worse than popular on the test windows"),
+        (BELOW, BELOW, ABOVE, "The hybrid is worse than ALS and popular on the test windows"),
+        (ABOVE, ABOVE, BELOW, "The hybrid is worse than popular on the validation windows"),
+        (AROUND, ABOVE, ABOVE, "does not differ significantly"),
+        (UNKNOWN[:3], UNKNOWN[:3], ABOVE, "too few users"),
     ],
 )
-def test_the_verdict_follows_the_interval(gain: tuple, verdict: str) -> None:
-    assert verdict in sections.headline(Interval(*gain, 9))
+def test_the_verdict_follows_the_intervals(
+    over_als: tuple, over_best: tuple, validation: tuple, verdict: str
+) -> None:
+    def summary(over_als: tuple, over_best: tuple) -> dict:
+        names = ("map@10", "ci95_low", "ci95_high")
+        als, best = (dict(zip(names, of, strict=True)) for of in (over_als, over_best))
+        best["name"] = "popular"
+        return {"n_lists": 9, "uplift": als, "uplift_over_best_baseline": best}
+
+    both = {"validation": summary(ABOVE, validation), "test": summary(over_als, over_best)}
+    assert verdict in sections.headline(both, 10)
 
 
 def test_few_users_claim_nothing() -> None:

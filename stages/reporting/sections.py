@@ -21,19 +21,16 @@ Summaries = Mapping[str, dict]  # kind -> metrics/KIND.json
 Gains = Mapping[str, Mapping[str, Interval]]  # kind -> model or measure -> gain of the hybrid
 
 
-def headline(gain: Interval, worse: Sequence[str] = ()) -> str:
-    """Return the verdict on test, or on validation if the hybrid is significantly worse there.
-
-    worse  the result of results.worse_than
-    """
-    if worse:
-        return f"The hybrid is worse than {' and '.join(worse)} on the validation windows"
-    if gain.low > 0:
-        return "The hybrid beats ALS on the test windows"
-    if gain.high < 0:
-        return "The hybrid is worse than ALS on the test windows"
+def headline(summary: Summaries, k: int) -> str:
+    """Return which models are significantly better than the hybrid, or else the result on test."""
+    for kind in KINDS:
+        if worse := worse_than(summary[kind]):
+            return f"The hybrid is worse than {' and '.join(worse)} on the {kind} windows"
+    gain = gain_of(summary["test"], k)
     if not gain.is_known:
         return "The test windows have too few users to compare the hybrid with ALS"
+    if gain.low > 0:
+        return "The hybrid beats ALS on the test windows"
     return "On the test windows, the hybrid does not differ significantly from ALS"
 
 
@@ -67,10 +64,9 @@ def head(
     ]
     what = f"{data} · candidates of several models, ranked by LightGBM (the hybrid), against ALS"
     tiles = (tile(kind, summary[kind], n_windows[kind], k) for kind in reversed(KINDS))
-    title = headline(gain_of(summary["test"], k), worse_than(summary["validation"]))
     return join(
         tag("p", what, class_="eyebrow"),
-        tag("h1", title),
+        tag("h1", headline(summary, k)),
         tag("div", *tiles, class_="tiles"),
         tag(
             "p",
