@@ -41,7 +41,7 @@ def main() -> None:
     )
     check_length(k, candidates.per_source)
     candidates = candidates.model_copy(update={"new_items": "none", "sources": ["als"]})
-    user_ids = pq.read_table(tables.USERS, columns=["user_id"])["user_id"]
+    user_ids = tables.ids(tables.USERS)
     with whole_folder(FOLDER) as folder:
         for fold in tqdm(folds.load().of_kind("validation"), disable=None):
             history, target = load_fold(fold, candidates, shared.seed)

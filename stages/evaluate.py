@@ -80,7 +80,7 @@ def main() -> None:
     params = section("evaluate", EvaluateParams)
     candidates = section("candidates", CandidateListParams)
     check_length(params.k, candidates.per_source)
-    user_ids = pq.read_table(tables.USERS, columns=["user_id"])["user_id"]
+    user_ids = tables.ids(tables.USERS)
     settings = pd.read_csv("data/baselines/settings.csv")
     best = settings[settings["is_best"]]
     known = folds.load()

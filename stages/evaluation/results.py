@@ -37,7 +37,7 @@ def read_json(path: str) -> dict:
     return json.loads(text.replace(": null", ": NaN"))
 
 
-def per_user(judged: Judged, user_ids: pa.ChunkedArray) -> pa.Table:
+def per_user(judged: Judged, user_ids: pa.Array | pa.ChunkedArray) -> pa.Table:
     """Return the content of data/per_user/FOLD.parquet; see stages/evaluate.py.
 
     Without popularity and diversity, the columns after halves_ndcg are left out.

@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from experiments.outcome import Outcome
 from readers.ids import rows_of
@@ -81,7 +80,7 @@ def judge(
     values = {name: np.zeros((2, len(of_list))) for name in given}  # ap and ndcg
     counts = {name: Counter() for name in given}
     candidates, seed = section("candidates", CandidateListParams), shared_params().seed
-    user_ids = pq.read_table(tables.USERS, columns=["user_id"])["user_id"]
+    user_ids = tables.ids(tables.USERS)
     for fold in common:
         history, target = load_fold(fold, candidates, seed)
         users, n_relevant = np.unique(target.user, return_counts=True)
